@@ -1,0 +1,42 @@
+# The commands of the project. `make test` is the one that must pass; it needs Rust, a C compiler
+# and Python, and makes what else it needs itself (a virtual environment with pandas in target/).
+
+.PHONY: test fmt lint unit pandas bench clean
+
+CARGO ?= cargo
+# nextest where it is there, cargo's own runner where it is not; doc examples run by cargo.
+NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+
+test: fmt lint unit pandas
+
+fmt:
+	$(CARGO) fmt --check
+	rustfmt --edition 2024 --check queries/*/*.rs
+
+lint:
+	$(CARGO) clippy --all-targets --quiet -- -D warnings
+
+unit:
+ifeq ($(NEXTEST),yes)
+	$(CARGO) nextest run --no-fail-fast
+	$(CARGO) test --doc --quiet
+else
+	$(CARGO) test --no-fail-fast
+endif
+
+# Against pandas itself, on the three minimal shapes of file.
+pandas: target/venv/ready
+	$(CARGO) build --quiet
+	target/venv/bin/python tests/pandas_parity.py target/debug/tidemill
+
+target/venv/ready: tests/requirements.txt
+	python3 -m venv target/venv
+	target/venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	touch $@
+
+# Speed against the hand-written loop: a 1 GB file is made once in target/.
+bench:
+	$(CARGO) bench --bench throughput
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,59 @@
+//! Page views and orders by hour of the day (0 to 23, UTC), over all days.
+//!
+//! Definitions as in `hourly_behavior`. State: two counts per hour of the day.
+
+use crate::clock::Time;
+use crate::event::behavior::{EVENT, ORDERS, PAGE_VIEWS};
+use crate::operator::Collection;
+use crate::query::{History, Inputs, Query};
+use std::collections::BTreeMap;
+
+/// See the module.
+pub struct BehaviorByHourOfDay;
+
+crate::record! {
+    /// An hour of the day.
+    pub struct Output {
+        keys { hour_of_day: u8 }
+        values { page_views: i64, orders: i64 }
+    }
+}
+
+impl Query for BehaviorByHourOfDay {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "behavior_by_hour_of_day"
+    }
+
+    fn about(&self) -> &'static str {
+        "page views and orders by hour of the day"
+    }
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        inputs.behavior(&[PAGE_VIEWS.or(EVENT), ORDERS.or(EVENT)]).aggregate(
+            "BehaviorByHourOfDay",
+            |visit| Some(visit.hour().of_day()),
+            |(seen, views, orders): &mut (i64, i64, i64), visit, diff| {
+                *seen += diff;
+                *views += visit.views() * diff;
+                *orders += visit.order_count() * diff;
+            },
+            |&hour_of_day, &(seen, page_views, orders)| {
+                (seen > 0).then_some(Output { hour_of_day, page_views, orders })
+            },
+        )
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let mut hours: BTreeMap<u8, (i64, i64)> = BTreeMap::new();
+        for visit in history.behavior(at) {
+            let (views, orders) = hours.entry(visit.hour().of_day()).or_default();
+            *views += visit.views();
+            *orders += visit.order_count();
+        }
+        let row =
+            |(hour_of_day, (page_views, orders))| Output { hour_of_day, page_views, orders };
+        hours.into_iter().map(row).collect()
+    }
+}

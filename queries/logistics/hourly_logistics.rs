@@ -1,0 +1,124 @@
+//! Deliveries by hour of delivery: how many, what they cost, and how long they took.
+//!
+//! A delivery is a parcel whose latest status is `Delivered` (every record, where the source has
+//! no status). Transit is delivery time minus shipped time, or minus ordered time where that is
+//! unknown, in minutes; its percentiles interpolate linearly between the nearest ranks, as numpy
+//! and pandas do. A parcel without a cost counts as a delivery only; without both times it has no
+//! transit. State: per hour the sums and a count per distinct transit time (milliseconds).
+
+use crate::clock::Time;
+use crate::event::logistics::{COST, ORDERED_TIME, SHIPPED_TIME, STATUS};
+use crate::event::{Logistics, Row};
+use crate::monoid::{Moments, Quantiles, Values};
+use crate::operator::Collection;
+use crate::query::{History, Inputs, Query};
+use crate::value::{Hour, Money, Real};
+use std::collections::BTreeMap;
+
+/// See the module.
+pub struct HourlyLogistics;
+
+crate::record! {
+    /// An hour's deliveries.
+    pub struct Output {
+        keys { hour: Hour }
+        values {
+            deliveries: i64,
+            cost_sum: Option<Money>,
+            cost_mean: Option<Real<1>>,
+            transit_minutes_mean: Option<Real>,
+            transit_minutes_p50: Option<Real>,
+            transit_minutes_p95: Option<Real>,
+        }
+    }
+}
+
+const MINUTE: f64 = 60_000.0;
+
+/// Milliseconds on the way.
+fn transit(parcel: &Row<'_, Logistics>) -> Option<i64> {
+    let sent = parcel.shipped_time().or(parcel.ordered_time())?;
+    Some(parcel.time() - sent)
+}
+
+/// Minutes at a percentile.
+fn percentile(times: &Quantiles, percent: u64) -> Option<Real> {
+    times.percentile_linear(percent, 100).map(|p| Real(p.value() / MINUTE))
+}
+
+impl Query for HourlyLogistics {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "hourly_logistics"
+    }
+
+    fn about(&self) -> &'static str {
+        "deliveries by hour: count, cost and transit times"
+    }
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        let columns = [
+            COST,
+            STATUS.optional(),
+            SHIPPED_TIME.optional(),
+            ORDERED_TIME.optional(),
+        ];
+        inputs.logistics(&columns).aggregate(
+            "HourlyLogistics",
+            |parcel| parcel.is_delivery().then(|| parcel.hour()),
+            |(count, cost, times): &mut (i64, Moments, (Moments, Values)), parcel, diff| {
+                *count += diff;
+                if let Some(Money(x)) = parcel.cost() {
+                    cost.add(x, diff);
+                }
+                if let Some(millis) = transit(parcel) {
+                    times.0.add(millis, diff);
+                    times.1.push(millis, diff);
+                }
+            },
+            |&hour, (count, cost, times): &(i64, Moments, (Moments, Quantiles))| {
+                (*count > 0).then(|| Output {
+                    hour,
+                    deliveries: *count,
+                    cost_sum: Money::of(cost.sum()),
+                    cost_mean: cost.mean().map(Real),
+                    transit_minutes_mean: times.0.mean().map(|x| Real(x / MINUTE)),
+                    transit_minutes_p50: percentile(&times.1, 50),
+                    transit_minutes_p95: percentile(&times.1, 95),
+                })
+            },
+        )
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        type Parcels = (i64, Vec<i64>, Vec<i64>);
+        let mut hours: BTreeMap<Hour, Parcels> = BTreeMap::new();
+        for parcel in history.logistics(at).iter().filter(|p| p.is_delivery()) {
+            let (count, costs, times) = hours.entry(parcel.hour()).or_default();
+            *count += 1;
+            costs.extend(parcel.cost().map(|m| m.0));
+            times.extend(transit(parcel));
+        }
+        let mean = |xs: &[i64]| xs.iter().map(|x| *x as f64).sum::<f64>() / xs.len() as f64;
+        let percentile = |xs: &[i64], p: f64| {
+            let rank = (xs.len() - 1) as f64 * p / 100.0;
+            let (low, high) = (xs[rank.floor() as usize] as f64, xs[rank.ceil() as usize] as f64);
+            low + (high - low) * rank.fract()
+        };
+        let row = |(hour, (count, costs, mut times)): (Hour, Parcels)| {
+            times.sort_unstable();
+            let timed = !times.is_empty();
+            Output {
+                hour,
+                deliveries: count,
+                cost_sum: Some(Money(costs.iter().sum())),
+                cost_mean: (!costs.is_empty()).then(|| Real(mean(&costs))),
+                transit_minutes_mean: timed.then(|| Real(mean(&times) / MINUTE)),
+                transit_minutes_p50: timed.then(|| Real(percentile(&times, 50.0) / MINUTE)),
+                transit_minutes_p95: timed.then(|| Real(percentile(&times, 95.0) / MINUTE)),
+            }
+        };
+        hours.into_iter().map(row).collect()
+    }
+}

@@ -1,0 +1,77 @@
+//! Deliveries by hour of the day (0 to 23, UTC), over all days.
+//!
+//! `delivery_minute_mean` is the mean minute within the hour (0 to 59) at which parcels arrive.
+//! What a delivery is: `hourly_logistics`. State: four sums per hour of the day.
+
+use crate::clock::Time;
+use crate::event::logistics::{COST, STATUS};
+use crate::operator::Collection;
+use crate::query::{History, Inputs, Query};
+use crate::value::{Money, Real};
+use std::collections::BTreeMap;
+
+/// See the module.
+pub struct LogisticsByHourOfDay;
+
+crate::record! {
+    /// An hour of the day.
+    pub struct Output {
+        keys { hour_of_day: u8 }
+        values { deliveries: i64, cost_sum: Option<Money>, delivery_minute_mean: Option<Real> }
+    }
+}
+
+/// The minute within the hour.
+fn minute(event_time: i64) -> i64 {
+    event_time.div_euclid(60_000).rem_euclid(60)
+}
+
+impl Query for LogisticsByHourOfDay {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "logistics_by_hour_of_day"
+    }
+
+    fn about(&self) -> &'static str {
+        "deliveries, cost and mean minute of delivery by hour of the day"
+    }
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        inputs.logistics(&[COST, STATUS.optional()]).aggregate(
+            "LogisticsByHourOfDay",
+            |parcel| parcel.is_delivery().then(|| parcel.hour().of_day()),
+            |(count, cost, minutes): &mut (i64, i128, i64), parcel, diff| {
+                *count += diff;
+                *cost += parcel.cost().map_or(0, |m| i128::from(m.0) * i128::from(diff));
+                *minutes += minute(parcel.time()) * diff;
+            },
+            |&hour_of_day, &(deliveries, cost, minutes)| {
+                (deliveries > 0).then(|| Output {
+                    hour_of_day,
+                    deliveries,
+                    cost_sum: Money::of(Some(cost)),
+                    delivery_minute_mean: Real::ratio(minutes, deliveries),
+                })
+            },
+        )
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let mut hours: BTreeMap<u8, Vec<(i64, i64)>> = BTreeMap::new();
+        for parcel in history.logistics(at).iter().filter(|p| p.is_delivery()) {
+            let cost = parcel.cost().map_or(0, |m| m.0);
+            hours.entry(parcel.hour().of_day()).or_default().push((cost, minute(parcel.time())));
+        }
+        let row = |(hour_of_day, parcels): (u8, Vec<(i64, i64)>)| {
+            let minutes: i64 = parcels.iter().map(|p| p.1).sum();
+            Output {
+                hour_of_day,
+                deliveries: parcels.len() as i64,
+                cost_sum: Some(Money(parcels.iter().map(|p| p.0).sum())),
+                delivery_minute_mean: Some(Real(minutes as f64 / parcels.len() as f64)),
+            }
+        };
+        hours.into_iter().map(row).collect()
+    }
+}

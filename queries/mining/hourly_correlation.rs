@@ -1,0 +1,147 @@
+//! Pearson's correlation between hourly totals, over the hours where both exist.
+//!
+//! Pairs: `page_views~orders` (both from behavior), `page_views~amount` (behavior and sales) and
+//! `orders~deliveries` (behavior and logistics). `r` is empty below two hours and where one of
+//! the two is constant. The hourly totals are joined as differences, and the sums of squares and
+//! products are integers, so `r` is exact under corrections. State: the totals of each hour.
+
+use crate::clock::Time;
+use crate::event::behavior::{EVENT, ORDERS, PAGE_VIEWS};
+use crate::event::{logistics, transactions};
+use crate::monoid::CrossMoments;
+use crate::operator::{Aggregate, Collection};
+use crate::query::{History, Inputs, Query};
+use crate::text::Text;
+use crate::value::{Hour, Real};
+use std::collections::BTreeMap;
+
+/// See the module.
+pub struct HourlyCorrelation;
+
+crate::record! {
+    /// A pair of hourly totals.
+    pub struct Output {
+        keys { pair: Text }
+        values { n: i64, r: Option<Real> }
+    }
+}
+
+const VIEWS_ORDERS: &str = "page_views~orders";
+const VIEWS_AMOUNT: &str = "page_views~amount";
+const ORDERS_DELIVERIES: &str = "orders~deliveries";
+
+impl Query for HourlyCorrelation {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "hourly_correlation"
+    }
+
+    fn about(&self) -> &'static str {
+        "correlation between hourly page views, orders, sales and deliveries"
+    }
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        let traffic = inputs.behavior(&[PAGE_VIEWS.or(EVENT), ORDERS.or(EVENT)]).aggregate(
+            "HourlyTraffic",
+            |visit| Some(visit.hour()),
+            |(seen, views, orders): &mut (i64, i64, i64), visit, diff| {
+                *seen += diff;
+                *views += visit.views() * diff;
+                *orders += visit.order_count() * diff;
+            },
+            |&hour, &(seen, views, orders)| (seen > 0).then_some((hour, (views, orders))),
+        );
+        let sales =
+            inputs.transactions(&[transactions::AMOUNT, transactions::STATUS.optional()]).aggregate(
+                "HourlySales",
+                |sale| (sale.is_sale() && sale.amount().is_some()).then(|| sale.hour()),
+                |(seen, sum): &mut (i64, i64), sale, diff| {
+                    *seen += diff;
+                    *sum += sale.amount().map_or(0, |m| m.0) * diff;
+                },
+                |&hour, &(seen, sum)| (seen > 0).then_some((hour, sum)),
+            );
+        let deliveries = inputs.logistics(&[logistics::STATUS.optional()]).aggregate(
+            "HourlyDeliveries",
+            |parcel| parcel.is_delivery().then(|| parcel.hour()),
+            |seen: &mut i64, _, diff| *seen += diff,
+            |&hour, &seen| (seen > 0).then_some((hour, seen)),
+        );
+        let pair = |name: &'static str| move |x: i64, y: i64| (Text::new(name), x, y);
+        let (views_orders, views_amount, orders_deliveries) =
+            (pair(VIEWS_ORDERS), pair(VIEWS_AMOUNT), pair(ORDERS_DELIVERIES));
+        let first = traffic.clone().map(move |(_, (views, orders))| views_orders(views, orders));
+        let second = traffic
+            .clone()
+            .join(sales)
+            .map(move |(_, ((views, _), amount))| views_amount(views, amount));
+        let third = traffic
+            .join(deliveries)
+            .map(move |(_, ((_, orders), deliveries))| orders_deliveries(orders, deliveries));
+        first.concat(second).concat(third).aggregate(
+            "HourlyCorrelation",
+            |(pair, _, _)| Some(pair.clone()),
+            |sums: &mut CrossMoments, &(_, x, y), diff| sums.add(x, y, diff),
+            |pair, sums| {
+                (sums.count() > 0).then(|| Output {
+                    pair: pair.clone(),
+                    n: sums.count(),
+                    r: sums.correlation().map(Real),
+                })
+            },
+        )
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let mut traffic: BTreeMap<Hour, (i64, i64)> = BTreeMap::new();
+        for visit in history.behavior(at) {
+            let (views, orders) = traffic.entry(visit.hour()).or_default();
+            *views += visit.views();
+            *orders += visit.order_count();
+        }
+        let mut sales: BTreeMap<Hour, i64> = BTreeMap::new();
+        for sale in history.transactions(at).iter().filter(|t| t.is_sale()) {
+            if let Some(amount) = sale.amount() {
+                *sales.entry(sale.hour()).or_default() += amount.0;
+            }
+        }
+        let mut deliveries: BTreeMap<Hour, i64> = BTreeMap::new();
+        for parcel in history.logistics(at).iter().filter(|p| p.is_delivery()) {
+            *deliveries.entry(parcel.hour()).or_default() += 1;
+        }
+        let points = |name: &str| -> Vec<(f64, f64)> {
+            let both = |other: &BTreeMap<Hour, i64>, x: fn((i64, i64)) -> i64| {
+                let with = traffic.iter().filter_map(|(h, t)| Some((x(*t), *other.get(h)?)));
+                with.map(|(x, y)| (x as f64, y as f64)).collect()
+            };
+            match name {
+                VIEWS_ORDERS => traffic.values().map(|t| (t.0 as f64, t.1 as f64)).collect(),
+                VIEWS_AMOUNT => both(&sales, |t| t.0),
+                _ => both(&deliveries, |t| t.1),
+            }
+        };
+        let mut rows = Vec::new();
+        for name in [VIEWS_ORDERS, VIEWS_AMOUNT, ORDERS_DELIVERIES] {
+            let points = points(name);
+            if points.is_empty() {
+                continue;
+            }
+            let n = points.len() as f64;
+            let mean = |f: fn(&(f64, f64)) -> f64| points.iter().map(f).sum::<f64>() / n;
+            let (mx, my) = (mean(|p| p.0), mean(|p| p.1));
+            let sum = |f: &dyn Fn(f64, f64) -> f64| {
+                points.iter().map(|(x, y)| f(x - mx, y - my)).sum::<f64>()
+            };
+            let (xx, yy, xy) = (sum(&|x, _| x * x), sum(&|_, y| y * y), sum(&|x, y| x * y));
+            let varies = points.iter().any(|p| p.0 != points[0].0)
+                && points.iter().any(|p| p.1 != points[0].1);
+            rows.push(Output {
+                pair: Text::new(name),
+                n: points.len() as i64,
+                r: varies.then(|| Real(xy / (xx * yy).sqrt())),
+            });
+        }
+        rows
+    }
+}

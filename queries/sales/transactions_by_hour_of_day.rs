@@ -1,0 +1,65 @@
+//! Sales by hour of the day (0 to 23, UTC), over all days. What a sale is: `hourly_transactions`.
+//! State: a count and a sum per hour of the day.
+
+use crate::clock::Time;
+use crate::event::transactions::{AMOUNT, STATUS};
+use crate::operator::Collection;
+use crate::query::{History, Inputs, Query};
+use crate::value::Money;
+use std::collections::BTreeMap;
+
+/// See the module.
+pub struct TransactionsByHourOfDay;
+
+crate::record! {
+    /// An hour of the day.
+    pub struct Output {
+        keys { hour_of_day: u8 }
+        values { count: i64, amount_sum: Option<Money> }
+    }
+}
+
+impl Query for TransactionsByHourOfDay {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "transactions_by_hour_of_day"
+    }
+
+    fn about(&self) -> &'static str {
+        "number and sum of sales by hour of the day"
+    }
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        inputs.transactions(&[AMOUNT, STATUS.optional()]).aggregate(
+            "TransactionsByHourOfDay",
+            |sale| (sale.is_sale() && sale.amount().is_some()).then(|| sale.hour().of_day()),
+            |(count, sum): &mut (i64, i128), sale, diff| {
+                *count += diff;
+                *sum += sale.amount().map_or(0, |m| i128::from(m.0) * i128::from(diff));
+            },
+            |&hour_of_day, &(count, sum)| {
+                (count > 0).then(|| Output {
+                    hour_of_day,
+                    count,
+                    amount_sum: Money::of(Some(sum)),
+                })
+            },
+        )
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let mut hours: BTreeMap<u8, Vec<i64>> = BTreeMap::new();
+        for sale in history.transactions(at).iter().filter(|t| t.is_sale()) {
+            if let Some(Money(amount)) = sale.amount() {
+                hours.entry(sale.hour().of_day()).or_default().push(amount);
+            }
+        }
+        let row = |(hour_of_day, amounts): (u8, Vec<i64>)| Output {
+            hour_of_day,
+            count: amounts.len() as i64,
+            amount_sum: Some(Money(amounts.iter().sum())),
+        };
+        hours.into_iter().map(row).collect()
+    }
+}

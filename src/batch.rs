@@ -1,0 +1,229 @@
+//! A batch: some records of one partition as columns, with their stamps in runs.
+//!
+//! Batches are built by the parser, stamped by the clock, and from then on shared and never
+//! changed: all queries that read a stream look at the same ones. Rows are in the order of their
+//! partition, so `(partition, offset, row)` orders records, also after rows were picked out.
+
+use crate::clock::Time;
+use crate::event::{Kind, NULL, Schema};
+use crate::text::Text;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// The values of one field.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Column {
+    /// The source lacks the column, or nobody reads it.
+    #[default]
+    Absent,
+    /// Numbers, [`NULL`] where absent.
+    Number(Vec<i64>),
+    /// Texts, empty where absent.
+    Text(Vec<Text>),
+}
+
+impl Column {
+    /// An empty column for values of a kind.
+    pub fn of(kind: Kind) -> Column {
+        match kind {
+            Kind::Text(_) => Column::Text(Vec::new()),
+            _ => Column::Number(Vec::new()),
+        }
+    }
+}
+
+/// Rows up to `end` carry the stamp `time`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The stamp.
+    pub time: Time,
+    /// One past the run's last row.
+    pub end: u32,
+}
+
+/// Some records of one partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The partition they came from.
+    pub partition: u32,
+    /// Where in the partition: byte offset of the block.
+    pub offset: u64,
+    /// The stamps, filled in by the clock.
+    pub runs: Vec<Run>,
+    /// Event times in milliseconds.
+    pub times: Vec<i64>,
+    /// Multiplicities; empty where all are +1.
+    pub diffs: Vec<i32>,
+    /// A column per field of the schema; the first (event time) is `times`.
+    pub columns: Vec<Column>,
+}
+
+impl Batch {
+    /// An empty batch with columns for these fields.
+    pub fn with_fields(schema: &Schema, fields: &[usize]) -> Batch {
+        let columns = schema.fields.iter().enumerate();
+        let columns = columns
+            .map(|(i, f)| match i > 0 && fields.contains(&i) {
+                true => Column::of(f.kind),
+                false => Column::Absent,
+            })
+            .collect();
+        Batch { columns, ..Batch::default() }
+    }
+
+    /// A batch of no rows and `fields` absent columns.
+    pub fn new(partition: u32, offset: u64, fields: usize) -> Batch {
+        Batch { partition, offset, columns: vec![Column::Absent; fields], ..Batch::default() }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+
+    /// The multiplicity of a row.
+    #[inline]
+    pub fn diff(&self, row: usize) -> i32 {
+        if self.diffs.is_empty() { 1 } else { self.diffs[row] }
+    }
+
+    /// The stamps with the rows that carry them.
+    pub fn runs(&self) -> impl Iterator<Item = (Time, Range<usize>)> + '_ {
+        let mut start = 0;
+        self.runs.iter().map(move |run| {
+            let rows = start..run.end as usize;
+            start = rows.end;
+            (run.time, rows)
+        })
+    }
+
+    /// Roughly its size in memory.
+    pub fn bytes(&self) -> usize {
+        let columns = self.columns.iter().map(|c| match c {
+            Column::Absent => 0,
+            Column::Number(_) => 8,
+            Column::Text(_) => 16,
+        });
+        self.len() * (8 + columns.sum::<usize>())
+    }
+
+    /// Takes out some rows, given in ascending order, before the batch is stamped.
+    pub fn remove(&mut self, rows: &[usize]) {
+        fn without<T>(values: &mut Vec<T>, rows: &[usize]) {
+            let (mut i, mut gone) = (0, rows.iter().peekable());
+            values.retain(|_| {
+                let out = gone.next_if(|r| **r == i).is_some();
+                i += 1;
+                !out
+            });
+        }
+        without(&mut self.times, rows);
+        without(&mut self.diffs, rows);
+        for column in &mut self.columns {
+            match column {
+                Column::Absent => {}
+                Column::Number(values) => without(values, rows),
+                Column::Text(values) => without(values, rows),
+            }
+        }
+    }
+
+    /// Appends a row of another batch of the same stream, without a stamp.
+    pub fn push_row(&mut self, from: &Batch, row: usize, diff: i32) {
+        self.push_diff(diff);
+        self.times.push(from.times[row]);
+        for (to, from) in self.columns.iter_mut().zip(&from.columns) {
+            match (to, from) {
+                (Column::Absent, _) => {}
+                (Column::Number(to), Column::Number(from)) => to.push(from[row]),
+                (Column::Text(to), Column::Text(from)) => to.push(from[row].clone()),
+                (Column::Number(to), _) => to.push(NULL),
+                (Column::Text(to), _) => to.push(Text::EMPTY),
+            }
+        }
+    }
+
+    fn push_diff(&mut self, diff: i32) {
+        if diff != 1 && self.diffs.is_empty() {
+            self.diffs.resize(self.times.len(), 1);
+        }
+        if diff != 1 || !self.diffs.is_empty() {
+            self.diffs.push(diff);
+        }
+    }
+
+    /// Says that the rows appended since the last stamp carry this one.
+    pub fn stamp(&mut self, time: Time) {
+        let end = self.len() as u32;
+        match self.runs.last_mut() {
+            Some(run) if run.time == time => run.end = end,
+            Some(run) if run.end == end => {}
+            None if end == 0 => {}
+            _ => self.runs.push(Run { time, end }),
+        }
+    }
+
+    /// Writes a row's values as bytes; `read_row` with the same batch layout reads them back.
+    pub fn write_row(&self, row: usize, layout: &Batch, out: &mut Vec<u8>) {
+        out.extend(self.times[row].to_le_bytes());
+        for (column, kind) in self.columns.iter().zip(&layout.columns) {
+            match (kind, column) {
+                (Column::Absent, _) => {}
+                (Column::Number(_), Column::Number(values)) => {
+                    out.extend(values[row].to_le_bytes());
+                }
+                (Column::Number(_), _) => out.extend(NULL.to_le_bytes()),
+                (Column::Text(_), Column::Text(values)) => write_text(&values[row], out),
+                (Column::Text(_), _) => write_text(&Text::EMPTY, out),
+            }
+        }
+    }
+
+    /// Appends a row from its bytes, which `write_row` made with this batch's layout.
+    pub fn read_row(&mut self, bytes: &[u8], diff: i32) {
+        self.push_diff(diff);
+        let mut bytes = Bytes(bytes);
+        self.times.push(bytes.number());
+        for column in &mut self.columns {
+            match column {
+                Column::Absent => {}
+                Column::Number(values) => values.push(bytes.number()),
+                Column::Text(values) => values.push(bytes.text()),
+            }
+        }
+    }
+}
+
+fn write_text(text: &Text, out: &mut Vec<u8>) {
+    let text = text.to_cow();
+    out.extend((text.len() as u32).to_le_bytes());
+    out.extend(text.as_bytes());
+}
+
+/// Reads what `write_row` wrote. The bytes never leave the process, so a short read is a bug of
+/// ours; it reads as absent rather than panicking.
+struct Bytes<'a>(&'a [u8]);
+
+impl Bytes<'_> {
+    fn number(&mut self) -> i64 {
+        match self.0.split_first_chunk::<8>() {
+            Some((head, rest)) => {
+                self.0 = rest;
+                i64::from_le_bytes(*head)
+            }
+            None => NULL,
+        }
+    }
+
+    fn text(&mut self) -> Text {
+        let Some((head, rest)) = self.0.split_first_chunk::<4>() else { return Text::EMPTY };
+        let (text, rest) = rest.split_at(rest.len().min(u32::from_le_bytes(*head) as usize));
+        self.0 = rest;
+        Text::new(std::str::from_utf8(text).unwrap_or_default())
+    }
+}

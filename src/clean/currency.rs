@@ -1,0 +1,126 @@
+//! Amounts to a base currency, exactly: a rate is a decimal number kept as an integer fraction,
+//! and the product is rounded once, half to even, to the minor unit.
+
+use crate::batch::Column;
+use crate::error::Error;
+use crate::event::{NULL, Stream, transactions};
+use crate::source::parse::{Bad, Parsed};
+use crate::text::Text;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Digits behind the point that a rate may have.
+const DIGITS: u32 = 9;
+const ONE: i128 = 10i128.pow(DIGITS);
+
+/// How much of the base currency one unit of each currency is worth.
+#[derive(Debug)]
+pub struct Rates {
+    base: Text,
+    rates: HashMap<Text, i128>,
+}
+
+impl Rates {
+    /// Reads a CSV file with the columns `currency,rate`.
+    pub fn read(path: &Path, base: &str) -> Result<Rates, Error> {
+        let wrong = |line: usize, what: String| {
+            Error::Usage(format!("--rates {}, line {line}: {what}", path.display()))
+        };
+        let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
+        let mut rates = HashMap::new();
+        for (i, line) in text.lines().enumerate() {
+            let line = line.trim().trim_start_matches('\u{feff}');
+            if line.is_empty() || (i == 0 && line.eq_ignore_ascii_case("currency,rate")) {
+                continue;
+            }
+            let (currency, rate) = line.split_once(',').ok_or_else(|| {
+                wrong(i + 1, "expected `currency,rate`, for instance `USD,0.92`".into())
+            })?;
+            let rate = parse_rate(rate.trim()).ok_or_else(|| {
+                wrong(i + 1, format!("{rate:?} is not a positive number of at most {DIGITS} decimals"))
+            })?;
+            rates.insert(Text::new(&currency.trim().to_uppercase()), rate);
+        }
+        let base = Text::new(&base.to_uppercase());
+        rates.entry(base.clone()).or_insert(ONE);
+        Ok(Rates { base, rates })
+    }
+
+    /// Converts the amounts of a block. A record in a currency without a rate is bad; one
+    /// without a currency is in the base currency.
+    pub(crate) fn convert(&self, stream: Stream, parsed: &mut Parsed) {
+        if stream != Stream::Transactions {
+            return;
+        }
+        let (mut gone, mut bad) = (Vec::new(), Vec::new());
+        let columns = &mut parsed.batch.columns;
+        let currencies = std::mem::take(&mut columns[transactions::CURRENCY.field]);
+        if let (Column::Text(currencies), Column::Number(amounts)) =
+            (&currencies, &mut columns[transactions::AMOUNT.field])
+        {
+            for (row, (currency, amount)) in currencies.iter().zip(amounts).enumerate() {
+                if *amount == NULL || currency.is_empty() || *currency == self.base {
+                    continue;
+                }
+                let rate = self.rates.get(currency);
+                match rate.and_then(|rate| convert(*amount, *rate)) {
+                    Some(converted) => *amount = converted,
+                    None => {
+                        let what = if rate.is_none() { "no rate for it" } else { "out of range" };
+                        gone.push(row);
+                        bad.push(Bad {
+                            offset: parsed.batch.offset,
+                            line: 0,
+                            reason: format!("currency {currency}: {what} in the --rates table"),
+                            raw: Vec::new(),
+                        });
+                    }
+                }
+            }
+        }
+        columns[transactions::CURRENCY.field] = currencies;
+        if !gone.is_empty() {
+            parsed.batch.remove(&gone);
+            parsed.bad.extend(bad);
+        }
+    }
+}
+
+fn parse_rate(text: &str) -> Option<i128> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 9 || part.len() > DIGITS as usize {
+        return None;
+    }
+    if !digits(whole) || !digits(part) {
+        return None;
+    }
+    let part = format!("{part:0<width$}", width = DIGITS as usize);
+    let rate = whole.parse::<i128>().ok()? * ONE + part.parse::<i128>().ok()?;
+    (rate > 0).then_some(rate)
+}
+
+fn convert(amount: i64, rate: i128) -> Option<i64> {
+    let product = i128::from(amount) * rate;
+    let (quotient, rest) = (product.div_euclid(ONE), product.rem_euclid(ONE));
+    let up = rest * 2 > ONE || (rest * 2 == ONE && quotient % 2 != 0);
+    i64::try_from(quotient + i128::from(up)).ok().filter(|x| *x != NULL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conversion_is_exact_and_rounds_half_to_even() {
+        let rate = parse_rate("0.5").unwrap();
+        for (amount, want) in [(1, 0), (3, 2), (5, 2), (-1, 0), (-3, -2), (200, 100)] {
+            assert_eq!(convert(amount, rate), Some(want), "{amount}");
+        }
+        assert_eq!(convert(1_000_000_000_007, parse_rate("1.1").unwrap()), Some(1_100_000_000_008));
+        assert_eq!(convert(i64::MAX, parse_rate("2").unwrap()), None);
+        for wrong in ["", "x", "-1", "0", "1e3", "1.1234567891", ".5"] {
+            assert_eq!(parse_rate(wrong), None, "{wrong}");
+        }
+    }
+}

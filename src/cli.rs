@@ -1,0 +1,81 @@
+//! The command line: one file per subcommand.
+
+use crate::error::Error;
+use clap::{CommandFactory, Parser, Subcommand};
+
+mod demo;
+mod generate;
+mod launch;
+mod plot;
+mod queries;
+mod run;
+mod show;
+
+/// Keeps the live picture of an e-commerce trading platform exact while events stream in.
+#[derive(Parser, Debug)]
+#[command(name = "tidemill", version, about, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tidemill                                  the demo shop: all queries, results in tidemill-out/
+  tidemill run --source transactions=transaction.csv
+  tidemill run --source behavior='logs/*.csv.gz' --query hourly_behavior --sink csv:out
+  tidemill generate --events 100000 --out data/
+  tidemill queries
+
+Exit codes: 0 done, 1 failed, 2 wrong use.";
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Maintain queries over your own files (or standard input)
+    Run(run::Args),
+    /// Maintain all queries over the built-in demo shop; the same as no command at all
+    Demo(demo::Args),
+    /// List the queries, what they read and what they give
+    Queries(queries::Args),
+    /// Write the demo shop's streams as CSV files
+    Generate(generate::Args),
+    /// Draw a view's CSV as SVG
+    Plot(plot::Args),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example: tidemill completions bash > /etc/bash_completion.d/tidemill")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub fn run(self) -> Result<(), Error> {
+        match self.command {
+            None => demo::Args::plain().run(),
+            Some(Command::Run(args)) => args.run(),
+            Some(Command::Demo(args)) => args.run(),
+            Some(Command::Queries(args)) => args.run(),
+            Some(Command::Generate(args)) => args.run(),
+            Some(Command::Plot(args)) => args.run(),
+            Some(Command::Completions { shell }) => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "tidemill", &mut script);
+                print(&String::from_utf8_lossy(&script))
+            }
+        }
+    }
+}
+
+/// Writes to standard output; a reader that has gone away (`| head`) is not an error.
+fn print(text: &str) -> Result<(), Error> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::file("standard output")(e))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,109 @@
+//! `tidemill demo`, and `tidemill` alone: all queries over the built-in shop.
+
+use super::generate::Shop;
+use super::launch::{Cleaning, Launch, Running};
+use super::show;
+use crate::error::Error;
+use crate::event::Stream;
+use crate::sink::Spec;
+use crate::source::generator::{self, Blocks, Feed};
+use crate::source::read::{BLOCK_SIZE, Reader};
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  tidemill demo
+  tidemill demo --events 100000 --seed 7 --out /tmp/shop --workers 4")]
+pub struct Args {
+    /// Where views, change logs and pictures go
+    #[arg(long, default_value = "tidemill-out", value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    shop: Shop,
+    #[command(flatten)]
+    running: Running,
+    #[command(flatten)]
+    cleaning: Cleaning,
+}
+
+/// So that no arguments mean the demo: `clap` parses an empty line into the defaults.
+#[derive(clap::Parser)]
+struct Alone {
+    #[command(flatten)]
+    args: Args,
+}
+
+impl Args {
+    /// The demo with nothing said.
+    pub fn plain() -> Args {
+        <Alone as clap::Parser>::parse_from(["tidemill"]).args
+    }
+
+    pub fn run(self) -> Result<(), Error> {
+        let options = self.shop.options()?;
+        let mut sources = Vec::new();
+        for (stream, feed) in [
+            (Stream::Behavior, Feed::Behavior),
+            (Stream::Transactions, Feed::Transactions),
+            (Stream::Logistics, Feed::Logistics),
+        ] {
+            let blocks = generator::blocks(&options, feed).map_err(|e| Error::Usage(e.to_string()))?;
+            let text = Box::new(Text { blocks, block: io::Cursor::default() });
+            sources.push((stream, Reader::from_read(feed.name(), text, BLOCK_SIZE)?));
+        }
+        let quiet = self.running.quiet;
+        if !quiet {
+            eprintln!(
+                "the demo shop: about {} events over {} days, seed {}",
+                show::grouped(options.events),
+                options.days,
+                options.seed
+            );
+        }
+        let out = self.out.clone();
+        let outcome = Launch {
+            sources,
+            queries: Vec::new(),
+            sinks: vec![
+                Spec::Csv(out.clone()),
+                Spec::Jsonl(out.clone()),
+                Spec::Plot(out.clone()),
+                Spec::Table { rows: if quiet { 0 } else { 6 } },
+            ],
+            cleaning: self.cleaning,
+            running: self.running,
+            bytes: None,
+        }
+        .run()?;
+        if !quiet {
+            eprint!("\n{}", show::summary(&outcome.summary));
+            eprintln!("views (.csv), change logs (.changes.jsonl) and pictures (.svg) are in {}", out.display());
+            if let Some(path) = &outcome.dead_letters {
+                eprintln!("bad records are in {}", path.display());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The generator's blocks as a stream of bytes.
+struct Text {
+    blocks: Blocks,
+    block: io::Cursor<Vec<u8>>,
+}
+
+impl Read for Text {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.block.read(buffer)? {
+                0 if !buffer.is_empty() => match self.blocks.next() {
+                    Some(block) => self.block = io::Cursor::new(block),
+                    None => return Ok(0),
+                },
+                n => return Ok(n),
+            }
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! From what was asked to a plan that can run: match queries with sources, open everything, and
+//! refuse early and by name what cannot work.
+
+use crate::clean::{Cleaner, Step, currency::Rates, enrich::Categories};
+use crate::clock::{Clock, Millis, Tick};
+use crate::error::Error;
+use crate::event::{Need, Stream, behavior, transactions};
+use crate::operator::{Dedupe, OnDuplicate};
+use crate::queries::catalog;
+use crate::query::{AnyQuery, Reads};
+use crate::sink::{Schema, Spec};
+use crate::source::header::Header;
+use crate::source::plan::{ParseOptions, Plan as Columns};
+use crate::source::read::Reader;
+use crate::source::{DeadLetters, Feeds, Partition};
+use crate::value::Decimals;
+use crate::worker::{self, Cluster, Plan, reads, with_id};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// How records are read and cleaned.
+#[derive(clap::Args, Debug, Clone)]
+#[command(next_help_heading = "Reading and cleaning")]
+pub struct Cleaning {
+    /// A column under another name, for instance transactions.amount=paid
+    #[arg(long, value_name = "STREAM.FIELD=COLUMN", value_parser = pair)]
+    pub map: Vec<(String, String)>,
+    /// The cleaning steps to take
+    #[arg(long, value_delimiter = ',', value_name = "STEP,...",
+        default_value = "validate,trim,zone,currency,enrich,dedupe")]
+    pub steps: Vec<Step>,
+    /// Time zone of times that name none, for instance Europe/Berlin
+    #[arg(long, default_value = "UTC", value_name = "ZONE")]
+    pub time_zone: String,
+    /// Decimals of money: 2 for cents
+    #[arg(long, default_value_t = 2, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(0..=9))]
+    pub decimals: u32,
+    /// Exchange rates to the base currency: a CSV file `currency,rate`
+    #[arg(long, value_name = "FILE")]
+    pub rates: Option<PathBuf>,
+    /// The currency amounts are converted to
+    #[arg(long, default_value = "EUR", value_name = "CODE")]
+    pub base_currency: String,
+    /// Categories of items: a CSV file with item_id and category
+    #[arg(long, value_name = "FILE")]
+    pub enrich: Option<PathBuf>,
+    /// What becomes of a later record with a known id
+    #[arg(long, default_value = "replace")]
+    pub on_duplicate: OnDuplicate,
+    /// For how many hours of stream time an id is remembered
+    #[arg(long, default_value_t = 720, value_name = "HOURS")]
+    pub dedupe_hours: u64,
+    /// Where bad records go [default: dead_letters.jsonl beside the first file sink]
+    #[arg(long, value_name = "FILE")]
+    pub dead_letters: Option<PathBuf>,
+    /// Fail if more than this share of the records is bad
+    #[arg(long, default_value = "5%", value_name = "PERCENT", value_parser = percent)]
+    pub max_bad: f64,
+    /// Event times further ahead of the wall clock are bad records
+    #[arg(long, default_value = "366d", value_name = "DURATION", value_parser = duration)]
+    pub max_future: u64,
+    /// Event times further ahead of their source's own clock are bad records
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub max_jump: Option<u64>,
+}
+
+/// Threads, processes and the tick.
+#[derive(clap::Args, Debug, Clone)]
+#[command(next_help_heading = "Running")]
+pub struct Running {
+    /// Worker threads of each process [default: one per core]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub workers: Option<u16>,
+    /// Processes of the cluster; start each with the same arguments but --process
+    #[arg(long, default_value_t = 1, value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub processes: u16,
+    /// Which process this is, from 0; process 0 writes the results
+    #[arg(long, default_value_t = 0, value_name = "I")]
+    pub process: u16,
+    /// host:port of each process, one per line [default: 127.0.0.1 from port 2101 on]
+    #[arg(long, value_name = "FILE")]
+    pub hostfile: Option<PathBuf>,
+    /// How finely results are visible in time [default: 1m with a change log, otherwise 1d]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub tick: Option<u64>,
+    /// No progress bar, no summary
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((left, right)) if left.contains('.') && !right.is_empty() => {
+            Ok((left.trim().into(), right.trim().into()))
+        }
+        _ => Err("expected STREAM.FIELD=COLUMN, for instance transactions.amount=paid".into()),
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim().strip_suffix('%').unwrap_or(text);
+    match number.trim().parse::<f64>() {
+        Ok(x) if (0.0..=100.0).contains(&x) => Ok(x / 100.0),
+        _ => Err("expected a percentage from 0% to 100%".into()),
+    }
+}
+
+/// A length of time in milliseconds: 500ms, 30s, 5m, 2h, 7d.
+pub fn duration(text: &str) -> Result<u64, String> {
+    let wrong = || "expected a duration such as 500ms, 30s, 5m, 2h or 7d".to_string();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(unit).filter(|x| *x > 0 && *x < 1 << 50).ok_or_else(wrong)
+}
+
+/// Everything a run is made of.
+pub struct Launch {
+    /// The sources, opened, in the order in which they were given.
+    pub sources: Vec<(Stream, Reader)>,
+    /// The queries asked for by name; none: all that can run.
+    pub queries: Vec<String>,
+    /// Where views go.
+    pub sinks: Vec<Spec>,
+    /// How records are read and cleaned.
+    pub cleaning: Cleaning,
+    /// Threads, processes and the tick.
+    pub running: Running,
+    /// Size of all input in bytes, if known.
+    pub bytes: Option<u64>,
+}
+
+/// What came of a run.
+pub struct Outcome {
+    /// Its counts.
+    pub summary: worker::Summary,
+    /// Where bad records are, if there are any.
+    pub dead_letters: Option<PathBuf>,
+}
+
+impl Launch {
+    /// Runs it.
+    pub fn run(self) -> Result<Outcome, Error> {
+        let (cleaning, running) = (&self.cleaning, &self.running);
+        let workers = running.workers.map_or_else(
+            || std::thread::available_parallelism().map_or(1, usize::from),
+            usize::from,
+        );
+        let cluster = Cluster::processes(
+            workers,
+            usize::from(running.processes),
+            usize::from(running.process),
+            running.hostfile.as_deref(),
+        )?;
+        let options = self.parse_options()?;
+        let headers: Vec<(Stream, Header)> =
+            self.sources.iter().map(|(s, r)| (*s, r.header().clone())).collect();
+        let available = self.available(&headers, &options)?;
+        let chosen = self.choose(&available, running.quiet || running.process > 0)?;
+        let mut all = Reads::default();
+        chosen.iter().for_each(|(_, reads)| all.merge(reads));
+        let dedupe = self.dedupe(&available);
+        let cleaner = self.cleaner()?;
+        let wanted = |stream: Stream| {
+            let mut fields = all.fields(stream);
+            if cleaner.currency.is_some() && fields.contains(&transactions::AMOUNT.field) {
+                fields.push(transactions::CURRENCY.field);
+            }
+            if cleaner.enrich.is_some() && fields.contains(&behavior::CATEGORY.field) {
+                fields.push(behavior::ITEM_ID.field);
+            }
+            if dedupe.contains_key(&stream) {
+                fields = with_id(stream, fields);
+            }
+            fields
+        };
+        let views: Vec<Schema> = chosen
+            .iter()
+            .map(|(q, _)| Schema { name: q.name(), columns: q.columns() })
+            .collect();
+        let decimals = Decimals(cleaning.decimals);
+        let mut sinks = Vec::new();
+        if running.process == 0 {
+            for spec in &self.sinks {
+                sinks.push(spec.open(&views, decimals)?);
+            }
+        }
+        let tick = running.tick.and_then(Tick::from_millis);
+        let tick = tick.unwrap_or_else(|| worker::default_tick(&self.sinks));
+        let clock = Clock::new(tick, cleaning.max_jump.map(|ms| ms as i64));
+        let read: Vec<Stream> = all.streams().collect();
+        let mut partitions = Vec::new();
+        for (i, (stream, reader)) in self.sources.into_iter().enumerate() {
+            if i % cluster.count() != cluster.process || !read.contains(&stream) {
+                continue;
+            }
+            let plan = Columns::new(
+                stream.schema(),
+                reader.header(),
+                &wanted(stream),
+                &[],
+                &options,
+                &self.cleaning.map,
+            )?;
+            partitions.push(Partition::new(stream, i as u32, plan, reader, clock));
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let dead_letters = dead_letters(&self.cleaning, &self.sinks, cluster.process);
+        let feeds = Arc::new(Feeds {
+            partitions,
+            dead_letters: DeadLetters::new(dead_letters),
+            cleaner: (cleaner.currency.is_some() || cleaner.enrich.is_some()).then_some(cleaner),
+            max_jump: self.cleaning.max_jump.map(|ms| ms as i64),
+            max_bad: self.cleaning.max_bad,
+            records: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            stop: Arc::clone(&stop),
+        });
+        on_interrupt(stop, cluster.process);
+        let summary = worker::run(Plan {
+            queries: chosen.into_iter().map(|(q, _)| q).collect(),
+            reads: all,
+            dedupe,
+            feeds: Arc::clone(&feeds),
+            cluster,
+            sinks,
+            progress: super::show::progress(self.bytes, self.running.quiet),
+        })?;
+        if feeds.bad_share() > self.cleaning.max_bad {
+            return Err(Error::TooManyBad {
+                bad: summary.bad,
+                records: summary.records,
+                limit: format!("{}%", self.cleaning.max_bad * 100.0),
+                where_: feeds.dead_letters.path().display().to_string(),
+            });
+        }
+        let path = feeds.dead_letters.path().to_path_buf();
+        Ok(Outcome { dead_letters: (summary.bad > 0).then_some(path), summary })
+    }
+
+    fn has(&self, step: Step) -> bool {
+        self.cleaning.steps.contains(&step)
+    }
+
+    fn parse_options(&self) -> Result<ParseOptions, Error> {
+        let name = if self.has(Step::Zone) { self.cleaning.time_zone.as_str() } else { "UTC" };
+        let zone = jiff::tz::TimeZone::get(name).map_err(|_| {
+            Error::Usage(format!("--time-zone {name}: no such zone; try UTC or Europe/Berlin"))
+        })?;
+        let now = jiff::Timestamp::now().as_millisecond();
+        Ok(ParseOptions {
+            decimals: self.cleaning.decimals,
+            trim_fold: self.has(Step::Trim),
+            zone,
+            max_time: self.has(Step::Validate).then(|| now + self.cleaning.max_future as i64),
+        })
+    }
+
+    /// What each source has, as a plan that would read every column.
+    fn available(
+        &self,
+        headers: &[(Stream, Header)],
+        options: &ParseOptions,
+    ) -> Result<Vec<(Stream, Header, Columns)>, Error> {
+        for (name, _) in &self.cleaning.map {
+            let stream = name.split('.').next().unwrap_or_default();
+            if Stream::by_name(stream).is_none() {
+                return Err(Error::Usage(format!(
+                    "--map {name}: there is no stream {stream}; {}",
+                    stream_names()
+                )));
+            }
+        }
+        let plan = |(stream, header): &(Stream, Header)| {
+            let all: Vec<usize> = (0..stream.schema().fields.len()).collect();
+            let plan =
+                Columns::new(stream.schema(), header, &all, &[], options, &self.cleaning.map)?;
+            Ok((*stream, header.clone(), plan))
+        };
+        headers.iter().map(plan).collect()
+    }
+
+    fn choose(
+        &self,
+        available: &[(Stream, Header, Columns)],
+        quiet: bool,
+    ) -> Result<Vec<(Arc<dyn AnyQuery>, Reads)>, Error> {
+        let catalog = catalog();
+        for name in &self.queries {
+            if !catalog.iter().any(|(_, q)| q.name() == name) {
+                let near = catalog.iter().map(|(_, q)| q.name());
+                let near = near.max_by_key(|n| common_prefix(n, name)).unwrap_or_default();
+                return Err(Error::Usage(format!(
+                    "--query {name}: there is no such query; did you mean {near}? `tidemill queries` lists them"
+                )));
+            }
+        }
+        let (mut chosen, mut skipped) = (Vec::new(), Vec::new());
+        for (_, query) in catalog {
+            let named = self.queries.iter().any(|n| n == query.name());
+            if !named && !self.queries.is_empty() {
+                continue;
+            }
+            let reads = reads(&*query);
+            match self.lacking(&reads, available) {
+                None => chosen.push((query, reads)),
+                Some(lacks) if named => {
+                    return Err(Error::Usage(format!("--query {}: {lacks}", query.name())));
+                }
+                Some(lacks) => skipped.push(format!("{}: {lacks}", query.name())),
+            }
+        }
+        if chosen.is_empty() {
+            return Err(Error::Usage(format!("no query can run:\n  {}", skipped.join("\n  "))));
+        }
+        if !quiet {
+            skipped.iter().for_each(|s| eprintln!("skipped {s}"));
+        }
+        Ok(chosen)
+    }
+
+    /// What a query cannot do without and no source has.
+    fn lacking(&self, reads: &Reads, available: &[(Stream, Header, Columns)]) -> Option<String> {
+        for stream in reads.streams() {
+            let mut sources = available.iter().filter(|(s, ..)| *s == stream).peekable();
+            if sources.peek().is_none() {
+                return Some(format!("needs the stream {0}; add --source {0}=FILE", stream.name()));
+            }
+            for (_, header, plan) in sources {
+                for col in reads.columns(stream) {
+                    let fields = stream.schema().fields;
+                    let name = |field: usize| format!("{}.{}", stream.name(), fields[field].name);
+                    let enriched = self.cleaning.enrich.is_some()
+                        && stream == Stream::Behavior
+                        && col.field == behavior::CATEGORY.field;
+                    let lacks = match col.need {
+                        Need::Optional => continue,
+                        _ if plan.fills(col.field) || enriched => continue,
+                        Need::Or(other) if plan.fills(other) => continue,
+                        Need::Or(other) => format!("{} or {}", name(col.field), name(other)),
+                        Need::Required => name(col.field),
+                    };
+                    return Some(format!(
+                        "needs a column for {lacks}, which {} lacks (it has {}); name it with --map {}=COLUMN",
+                        header.file(),
+                        header.columns().join(", "),
+                        name(col.field),
+                    ));
+                }
+            }
+        }
+        None
+    }
+
+    /// The streams that are made unique: those with an id, unless they are change logs.
+    fn dedupe(&self, available: &[(Stream, Header, Columns)]) -> BTreeMap<Stream, Dedupe> {
+        let how = Dedupe {
+            policy: self.cleaning.on_duplicate,
+            keep: Millis::hours(self.cleaning.dedupe_hours),
+        };
+        let unique = |stream: Stream| {
+            let mut sources = available.iter().filter(|(s, ..)| *s == stream).peekable();
+            let some = sources.peek().is_some();
+            let (mut id, mut log) = (false, false);
+            for (_, _, plan) in sources {
+                id |= plan.fills(stream.id());
+                log |= plan.is_change_log();
+            }
+            some && id && !log
+        };
+        let streams = Stream::ALL.iter().copied().filter(|s| self.has(Step::Dedupe) && unique(*s));
+        streams.map(|stream| (stream, how)).collect()
+    }
+
+    fn cleaner(&self) -> Result<Cleaner, Error> {
+        let mut cleaner = Cleaner::default();
+        if let (true, Some(path)) = (self.has(Step::Currency), &self.cleaning.rates) {
+            cleaner.currency = Some(Rates::read(path, &self.cleaning.base_currency)?);
+        }
+        if let (true, Some(path)) = (self.has(Step::Enrich), &self.cleaning.enrich) {
+            cleaner.enrich = Some(Categories::read(path)?);
+        }
+        Ok(cleaner)
+    }
+}
+
+/// The streams there are, for messages.
+pub fn stream_names() -> String {
+    let names: Vec<&str> = Stream::ALL.iter().map(|s| s.name()).collect();
+    format!("the streams are {}", names.join(", "))
+}
+
+fn common_prefix(a: &str, b: &str) -> usize {
+    a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
+}
+
+fn dead_letters(cleaning: &Cleaning, sinks: &[Spec], process: usize) -> PathBuf {
+    let path = cleaning.dead_letters.clone().unwrap_or_else(|| {
+        let beside = sinks.iter().find_map(|s| s.directory().map(PathBuf::from));
+        beside.unwrap_or_default().join("dead_letters.jsonl")
+    });
+    match process {
+        0 => path,
+        _ => path.with_extension(format!("{process}.jsonl")),
+    }
+}
+
+/// The first Ctrl-C ends the sources, so that what is sealed is written; the second ends at once.
+fn on_interrupt(stop: Arc<AtomicBool>, process: usize) {
+    let mut asked = false;
+    // Where no handler can be set, Ctrl-C ends at once, as it would without us.
+    let _ = ctrlc::set_handler(move || {
+        if asked {
+            std::process::exit(130);
+        }
+        asked = true;
+        if process == 0 {
+            eprintln!("\nstopping: writing what is sealed (once more to end at once)");
+            stop.store(true, Ordering::Relaxed);
+        } else {
+            eprintln!("\nprocess 0 ends the run (once more to end this process at once)");
+        }
+    });
+}

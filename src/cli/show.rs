@@ -1,0 +1,89 @@
+//! What a person sees of a run: the progress bar while it goes on, and the summary after.
+
+use crate::value::{Decimals, Value};
+use crate::worker::{Progress, Summary};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::time::Instant;
+
+/// A progress bar on standard error, if that is a terminal. `total` is in bytes, if known.
+pub fn progress(total: Option<u64>, quiet: bool) -> Box<dyn FnMut(&Progress) + Send> {
+    let bar = match (quiet, total) {
+        (true, _) => ProgressBar::hidden(),
+        (false, Some(total)) => ProgressBar::new(total),
+        (false, None) => ProgressBar::new_spinner(),
+    };
+    let template = match total {
+        Some(_) => "{bar:30} {percent:>3}% {msg}",
+        None => "{spinner} {msg}",
+    };
+    // The templates are ours; should one be wrong, the default style will do.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    let began = Instant::now();
+    Box::new(move |now| {
+        let seconds = began.elapsed().as_secs_f64().max(1e-3);
+        let rate = now.records as f64 / seconds;
+        let at = now.sealed.filter(|t| t.millis() > 0).map_or("-".into(), |t| moment(t.millis() as i64));
+        let lag = match (now.newest, now.sealed) {
+            (Some(newest), Some(sealed)) => (newest - sealed.millis() as i64).max(0) / 1000,
+            _ => 0,
+        };
+        bar.set_position(now.bytes);
+        bar.set_message(format!(
+            "{} events, {}/s, sealed to {at}, lag {lag} s",
+            grouped(now.records),
+            grouped(rate as u64)
+        ));
+        if now.sealed.is_none() {
+            bar.finish_and_clear();
+        }
+    })
+}
+
+/// One or two lines about what a run did.
+pub fn summary(summary: &Summary) -> String {
+    let seconds = summary.elapsed.as_secs_f64().max(1e-3);
+    let mut text = format!(
+        "{} events in {seconds:.2} s ({}/s, {:.0} MB/s); {} bad, {} with a known id; {} changes\n",
+        grouped(summary.records),
+        grouped((summary.records as f64 / seconds) as u64),
+        summary.bytes as f64 / seconds / 1e6,
+        grouped(summary.bad),
+        grouped(summary.duplicates),
+        grouped(summary.changes),
+    );
+    if summary.stopped {
+        text.push_str("stopped before the end: what is written is sealed\n");
+    }
+    text
+}
+
+fn moment(millis: i64) -> String {
+    let mut text = String::new();
+    Value::Moment(millis).write(Decimals(2), &mut text);
+    text
+}
+
+/// A number with its thousands apart.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn thousands_are_grouped() {
+        assert_eq!(super::grouped(0), "0");
+        assert_eq!(super::grouped(999), "999");
+        assert_eq!(super::grouped(1_234_567), "1,234,567");
+    }
+}

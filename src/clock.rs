@@ -1,0 +1,254 @@
+//! The stream clock: the only place where a [`Time`] is made.
+//!
+//! A record's stamp is a pure function of its partition's contents and order: the clock of a
+//! partition is the largest plausible event time seen so far, and a record is stamped with that
+//! clock rounded up to the tick. Nothing here looks at the wall clock, a worker's index or the
+//! size of a block, so the stamps are the same however the reading is divided.
+
+use crate::batch::{Batch, Run};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use timely::order::{PartialOrder, TotalOrder};
+use timely::progress::timestamp::{PathSummary, Refines, Timestamp};
+
+/// Stream time: milliseconds since 1970, a multiple of the tick.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Time(u64);
+
+impl Time {
+    /// Milliseconds since 1970.
+    pub fn millis(self) -> u64 {
+        self.0
+    }
+
+    /// The last instant there is: no record carries it.
+    pub const END: Time = Time(u64::MAX);
+
+    /// The time `span` milliseconds later (for retractions scheduled by data).
+    pub fn after(self, span: Millis, tick: Tick) -> Time {
+        tick.round_up(self.0.saturating_add(span.0).min(i64::MAX as u64) as i64)
+    }
+
+    /// How long ago `earlier` was, as seen at this time.
+    pub fn since(self, earlier: Time) -> Millis {
+        Millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A length of stream time in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Millis(pub u64);
+
+impl Millis {
+    /// So many hours.
+    pub const fn hours(hours: u64) -> Millis {
+        Millis(hours * 3_600_000)
+    }
+    /// So many minutes.
+    pub const fn minutes(minutes: u64) -> Millis {
+        Millis(minutes * 60_000)
+    }
+}
+
+impl PartialOrder for Time {
+    #[inline]
+    fn less_than(&self, other: &Self) -> bool {
+        self < other
+    }
+    #[inline]
+    fn less_equal(&self, other: &Self) -> bool {
+        self <= other
+    }
+}
+impl TotalOrder for Time {}
+impl Timestamp for Time {
+    // There are no loops in our dataflows: no path advances a time.
+    type Summary = ();
+    fn minimum() -> Self {
+        Time(0)
+    }
+}
+impl PathSummary<Time> for () {
+    #[inline]
+    fn results_in(&self, time: &Time) -> Option<Time> {
+        Some(*time)
+    }
+    #[inline]
+    fn followed_by(&self, _: &()) -> Option<()> {
+        Some(())
+    }
+}
+impl Refines<()> for Time {
+    fn to_inner(_: ()) -> Self {
+        Time::minimum()
+    }
+    fn to_outer(self) {}
+    fn summarize(_: ()) {}
+}
+impl differential_dataflow::lattice::Lattice for Time {
+    #[inline]
+    fn join(&self, other: &Self) -> Self {
+        *self.max(other)
+    }
+    #[inline]
+    fn meet(&self, other: &Self) -> Self {
+        *self.min(other)
+    }
+}
+
+/// The granularity at which results are consistent and visible, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tick(u64);
+
+impl Tick {
+    /// One minute: the default where someone reads the change log.
+    pub const MINUTE: Tick = Tick(60_000);
+    /// One day: the default where only current views are read (see `worker`).
+    pub const DAY: Tick = Tick(86_400_000);
+
+    /// A tick of so many milliseconds; `None` for zero.
+    pub fn from_millis(millis: u64) -> Option<Tick> {
+        (millis > 0).then_some(Tick(millis))
+    }
+
+    /// Milliseconds.
+    pub fn millis(self) -> u64 {
+        self.0
+    }
+
+    /// The first multiple of the tick at or after an event time.
+    #[inline]
+    pub fn round_up(self, event_time: i64) -> Time {
+        Time((event_time.max(0) as u64).div_ceil(self.0) * self.0)
+    }
+}
+
+/// One partition's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    tick: Tick,
+    max_jump: Option<i64>,
+    now: i64,
+}
+
+impl Clock {
+    /// A clock that has seen nothing. With `max_jump`, an event time further ahead of the clock
+    /// than that is implausible (except the first, which sets the clock).
+    pub fn new(tick: Tick, max_jump: Option<i64>) -> Self {
+        Clock { tick, max_jump, now: i64::MIN }
+    }
+
+    /// The stamp of a record arriving now with nothing newer than what was seen.
+    pub fn time(&self) -> Time {
+        self.tick.round_up(self.now)
+    }
+
+    /// Largest event time seen, or `None` before the first.
+    pub fn event_time(&self) -> Option<i64> {
+        (self.now != i64::MIN).then_some(self.now)
+    }
+
+    /// Stamps a block's rows in order. Returns the rows whose event time is implausible, which
+    /// are neither stamped nor allowed to move the clock; the caller removes them.
+    pub fn stamp(&mut self, batch: &mut Batch) -> Vec<usize> {
+        let mut refused = Vec::new();
+        if let Some(jump) = self.max_jump {
+            let mut now = self.now;
+            for (i, &t) in batch.times.iter().enumerate() {
+                if now != i64::MIN && t > now.saturating_add(jump) {
+                    refused.push(i);
+                } else {
+                    now = now.max(t);
+                }
+            }
+            if !refused.is_empty() {
+                batch.remove(&refused);
+            }
+        }
+        batch.runs.clear();
+        if batch.times.is_empty() {
+            return refused;
+        }
+        let (mut now, mut time) = (self.now, self.tick.round_up(self.now));
+        // The clock may move up to here without the stamp changing.
+        let mut limit = if now == i64::MIN { i64::MIN } else { time.0 as i64 };
+        for (i, &t) in batch.times.iter().enumerate() {
+            if t > now {
+                now = t;
+                if t > limit {
+                    let next = self.tick.round_up(t);
+                    if i > 0 && next != time {
+                        batch.runs.push(Run { time, end: i as u32 });
+                    }
+                    time = next;
+                    limit = time.0 as i64;
+                }
+            }
+        }
+        batch.runs.push(Run { time, end: batch.times.len() as u32 });
+        self.now = now;
+        refused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamped(times: &[i64], block: usize, jump: Option<i64>) -> (Vec<(i64, u64)>, usize) {
+        let mut clock = Clock::new(Tick(10), jump);
+        let (mut out, mut refused) = (Vec::new(), 0);
+        for chunk in times.chunks(block) {
+            let mut batch = Batch { times: chunk.to_vec(), ..Batch::default() };
+            refused += clock.stamp(&mut batch).len();
+            for (run, rows) in batch.runs() {
+                out.extend(rows.map(|i| (batch.times[i], run.millis())));
+            }
+        }
+        (out, refused)
+    }
+
+    /// The definition, one record at a time.
+    fn naive(times: &[i64], jump: Option<i64>) -> Vec<(i64, u64)> {
+        let mut now = None::<i64>;
+        let mut out = Vec::new();
+        for &t in times {
+            if let (Some(n), Some(j)) = (now, jump)
+                && t > n + j
+            {
+                continue;
+            }
+            now = Some(now.map_or(t, |n| n.max(t)));
+            let clock = now.unwrap_or(0).max(0);
+            out.push((t, ((clock + 9) / 10 * 10) as u64));
+        }
+        out
+    }
+
+    #[test]
+    fn stamps_do_not_depend_on_blocks() {
+        let mut seed = 7u64;
+        for round in 0..300 {
+            let times: Vec<i64> = (0..60)
+                .map(|i| {
+                    seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                    let noise = (seed >> 33) as i64 % 40 - 20;
+                    if (seed >> 20).is_multiple_of(23) { 900 + noise } else { i * 3 + noise }
+                })
+                .collect();
+            let jump = (round % 2 == 0).then_some(100);
+            let want = naive(&times, jump);
+            for block in [1, 2, 7, 60] {
+                let (got, refused) = stamped(&times, block, jump);
+                assert_eq!(got, want, "block {block}");
+                assert_eq!(refused, times.len() - want.len());
+            }
+        }
+    }
+}

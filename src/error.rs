@@ -1,0 +1,88 @@
+//! What can go wrong with a run, and the exit code each kind has.
+//!
+//! Wrong use (2) is what the user can mend in the command line or the configuration; everything
+//! else is a failure (1). Every message says what, where, and what to do.
+
+use thiserror::Error;
+
+pub use crate::source::SourceError;
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The command line asks for something that cannot be.
+    #[error("{0}")]
+    Usage(String),
+    /// A source cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A file cannot be read or written.
+    #[error("{path}: {source}{}", hint(.source))]
+    File {
+        /// Which file.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The database of a sink refuses.
+    #[error("{path}: {source}")]
+    Sqlite {
+        /// Which file.
+        path: String,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// Too many bad records.
+    #[error(
+        "{bad} of {records} records are bad, more than --max-bad {limit}; see {where_} for the reasons"
+    )]
+    TooManyBad {
+        /// Bad records.
+        bad: u64,
+        /// All records.
+        records: u64,
+        /// The limit as it was given.
+        limit: String,
+        /// Where they are listed.
+        where_: String,
+    },
+    /// The cluster could not be formed, or a part of it failed.
+    #[error("{0}")]
+    Cluster(String),
+    /// A view cannot be drawn.
+    #[error(transparent)]
+    Plot(#[from] crate::plot::PlotError),
+}
+
+fn hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => " (is the path right?)",
+        std::io::ErrorKind::PermissionDenied => " (may this user read and write it?)",
+        std::io::ErrorKind::StorageFull => " (free some space and run again)",
+        _ => "",
+    }
+}
+
+impl Error {
+    /// A function that wraps an I/O error with the path it is about.
+    pub fn file(path: impl AsRef<std::path::Path>) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.as_ref().display().to_string();
+        move |source| Error::File { path, source }
+    }
+
+    /// 2 for wrong use, 1 for everything else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Usage(_) => 2,
+            Error::Source(
+                SourceError::Open { .. }
+                | SourceError::Header { .. }
+                | SourceError::DuplicateColumn { .. }
+                | SourceError::MissingColumn { .. }
+                | SourceError::UnknownField { .. }
+                | SourceError::Decimals(_),
+            ) => 2,
+            _ => 1,
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! The streams: their fields, and a row view with one accessor per field.
+//!
+//! A stream is declared once, in [`streams!`] below; the declaration gives its schema to the
+//! parser, its column names to queries, and its accessors to both the dataflow and the naive
+//! answers. A row is a view of a [`Batch`] of columns: only the columns that some chosen query
+//! reads are filled, and an accessor of a column that is not filled says that the value is absent.
+
+use crate::batch::{Batch, Column};
+use crate::text::Text;
+use crate::value::{Hour, Money};
+use std::marker::PhantomData;
+
+pub mod vocabulary;
+pub use vocabulary::{ParcelStatus, PaymentStatus, ShopEvent};
+
+/// An absent number.
+pub const NULL: i64 = i64::MIN;
+
+/// How the letters of a text are folded when the `trim` step is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fold {
+    /// As it is: identifiers.
+    Keep,
+    /// To lower case: categories and other labels.
+    Lower,
+    /// To upper case: currency and country codes.
+    Upper,
+}
+
+/// What a field holds, and so how it is parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Milliseconds since 1970, UTC.
+    Time,
+    /// Minor units.
+    Money,
+    /// A whole number.
+    Integer,
+    /// One of a closed list, kept as its index; an unknown name is `other`, or a bad record.
+    Name {
+        /// The list.
+        names: &'static [&'static str],
+        /// What an unknown name becomes.
+        other: Option<usize>,
+    },
+    /// A short text.
+    Text(Fold),
+}
+
+/// One field of a stream.
+#[derive(Debug)]
+pub struct Field {
+    /// Its name: the column in a CSV header.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+}
+
+/// A stream's fields; field 0 is its event time.
+#[derive(Debug)]
+pub struct Schema {
+    /// The stream's name.
+    pub name: &'static str,
+    /// Its fields.
+    pub fields: &'static [Field],
+}
+
+impl Schema {
+    /// The index of a field by name.
+    pub fn field(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|f| f.name == name)
+    }
+}
+
+/// A column a query reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Col {
+    /// Index of the field in the stream's schema.
+    pub field: usize,
+    /// What holds if a source lacks it.
+    pub need: Need,
+}
+
+/// What holds if a source lacks a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The query cannot run.
+    Required,
+    /// The accessor says that the value is absent.
+    Optional,
+    /// As `Optional`, but this other field must be there then.
+    Or(usize),
+}
+
+impl Col {
+    /// A column a query cannot do without.
+    pub const fn new(field: usize) -> Col {
+        Col { field, need: Need::Required }
+    }
+    /// A column a query can do without.
+    pub const fn optional(self) -> Col {
+        Col { field: self.field, need: Need::Optional }
+    }
+    /// A column which another can stand in for.
+    pub const fn or(self, other: Col) -> Col {
+        Col { field: self.field, need: Need::Or(other.field) }
+    }
+}
+
+/// A stream as a type: what its rows are called, and which field identifies a record.
+pub trait Shape: 'static {
+    /// The stream.
+    const STREAM: Stream;
+}
+
+/// One record: a view of row `i` of a batch.
+pub struct Row<'a, S> {
+    batch: &'a Batch,
+    i: usize,
+    shape: PhantomData<S>,
+}
+
+impl<S> Clone for Row<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<S> Copy for Row<'_, S> {}
+
+impl<'a, S: Shape> Row<'a, S> {
+    /// The view of row `i`; the batch must be one of this stream.
+    #[inline]
+    pub fn new(batch: &'a Batch, i: usize) -> Self {
+        Row { batch, i, shape: PhantomData }
+    }
+    /// Event time in milliseconds.
+    #[inline]
+    pub fn time(&self) -> i64 {
+        self.batch.times[self.i]
+    }
+    /// The hour of the event time.
+    #[inline]
+    pub fn hour(&self) -> Hour {
+        Hour::of(self.time())
+    }
+    /// +1, or what the source's `_diff` column says.
+    #[inline]
+    pub fn diff(&self) -> i64 {
+        i64::from(self.batch.diff(self.i))
+    }
+    /// The batch and row this is a view of.
+    pub fn place(&self) -> (&'a Batch, usize) {
+        (self.batch, self.i)
+    }
+    #[inline]
+    fn number(&self, field: usize) -> Option<i64> {
+        match &self.batch.columns[field] {
+            Column::Number(values) => Some(values[self.i]).filter(|x| *x != NULL),
+            _ => None,
+        }
+    }
+    #[inline]
+    fn text(&self, field: usize) -> &'a Text {
+        static EMPTY: Text = Text::EMPTY;
+        match &self.batch.columns[field] {
+            Column::Text(values) => &values[self.i],
+            _ => &EMPTY,
+        }
+    }
+}
+
+macro_rules! streams {
+    ($(
+        $(#[$doc:meta])*
+        $shape:ident / $module:ident: $name:literal, id $id:literal {
+            $time:ident: $time_name:literal,
+            $( $col:ident / $get:ident: $ty:ident $( ($arg:ident) )? , )*
+        }
+    )*) => {
+        /// A kind of event.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Stream { $( $(#[$doc])* $shape, )* }
+
+        impl Stream {
+            /// All of them.
+            pub const ALL: &'static [Stream] = &[$( Stream::$shape ),*];
+
+            /// Its fields.
+            pub fn schema(self) -> &'static Schema {
+                match self { $( Stream::$shape => &$module::SCHEMA, )* }
+            }
+
+            /// The field by which a record is known again, where its source has that column.
+            pub fn id(self) -> usize {
+                match self { $( Stream::$shape => self.schema().field($id).unwrap_or(0), )* }
+            }
+        }
+
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub enum $shape {}
+            impl Shape for $shape { const STREAM: Stream = Stream::$shape; }
+
+            #[doc = concat!("The columns of the stream `", $name, "`.")]
+            pub mod $module {
+                use super::*;
+                #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+                #[derive(Clone, Copy)]
+                enum Index { $time, $( $col, )* }
+                /// The stream's fields.
+                pub static SCHEMA: Schema = Schema {
+                    name: $name,
+                    fields: &[
+                        Field { name: $time_name, kind: Kind::Time },
+                        $( Field { name: stringify!($get), kind: streams!(@kind $ty $( ($arg) )?) }, )*
+                    ],
+                };
+                $(
+                    #[doc = concat!("The column `", stringify!($get), "`.")]
+                    pub const $col: Col = Col::new(Index::$col as usize);
+                )*
+                impl<'a> Row<'a, $shape> {
+                    $( streams!(@get $get $col $ty $( ($arg) )?); )*
+                }
+            }
+        )*
+    };
+    (@kind Money) => { Kind::Money };
+    (@kind Integer) => { Kind::Integer };
+    (@kind Time) => { Kind::Time };
+    (@kind Text) => { Kind::Text(Fold::Keep) };
+    (@kind Label) => { Kind::Text(Fold::Lower) };
+    (@kind Code) => { Kind::Text(Fold::Upper) };
+    (@kind Name($names:ident)) => { $names::KIND };
+    (@get $get:ident $col:ident Money) => {
+        #[doc = concat!("`", stringify!($get), "`, if known.")]
+        #[inline]
+        pub fn $get(&self) -> Option<Money> { self.number(Index::$col as usize).map(Money) }
+    };
+    (@get $get:ident $col:ident Integer) => {
+        #[doc = concat!("`", stringify!($get), "`, if known.")]
+        #[inline]
+        pub fn $get(&self) -> Option<i64> { self.number(Index::$col as usize) }
+    };
+    (@get $get:ident $col:ident Time) => {
+        #[doc = concat!("`", stringify!($get), "` in milliseconds, if known.")]
+        #[inline]
+        pub fn $get(&self) -> Option<i64> { self.number(Index::$col as usize) }
+    };
+    (@get $get:ident $col:ident Name($names:ident)) => {
+        #[doc = concat!("`", stringify!($get), "`, if known.")]
+        #[inline]
+        pub fn $get(&self) -> Option<$names> {
+            self.number(Index::$col as usize).and_then($names::of)
+        }
+    };
+    (@get $get:ident $col:ident $text:ident) => {
+        #[doc = concat!("`", stringify!($get), "`; empty if absent.")]
+        #[inline]
+        pub fn $get(&self) -> &'a Text { self.text(Index::$col as usize) }
+    };
+}
+
+streams! {
+    /// What visitors do (GA4 event names).
+    Behavior / behavior: "behavior", id "event_id" {
+        VISIT_TIME: "visit_time",
+        EVENT_ID / event_id: Text,
+        USER_ID / user_id: Text,
+        SESSION_ID / session_id: Text,
+        EVENT / event: Name(ShopEvent),
+        ITEM_ID / item_id: Text,
+        CATEGORY / category: Label,
+        QUANTITY / quantity: Integer,
+        PRICE / price: Money,
+        PAGE_VIEWS / page_views: Integer,
+        ORDERS / orders: Integer,
+        DEVICE / device: Label,
+        IP / ip: Text,
+        CAMPAIGN / campaign: Label,
+        COUNTRY / country: Code,
+    }
+    /// Payments for order lines.
+    Transactions / transactions: "transactions", id "transaction_id" {
+        TRANSACTION_TIME: "transaction_time",
+        TRANSACTION_ID / transaction_id: Text,
+        ORDER_ID / order_id: Text,
+        USER_ID / user_id: Text,
+        ITEM_ID / item_id: Text,
+        QUANTITY / quantity: Integer,
+        AMOUNT / amount: Money,
+        CURRENCY / currency: Code,
+        STATUS / status: Name(PaymentStatus),
+        CARD_ID / card_id: Text,
+        IP / ip: Text,
+        DEVICE / device: Label,
+        COUNTRY / country: Code,
+    }
+    /// Parcels and their status (AfterShip's nine).
+    Logistics / logistics: "logistics", id "shipment_id" {
+        DELIVERY_TIME: "delivery_time",
+        SHIPMENT_ID / shipment_id: Text,
+        ORDER_ID / order_id: Text,
+        CARRIER / carrier: Label,
+        REGION / region: Label,
+        WAREHOUSE / warehouse: Label,
+        ORDERED_TIME / ordered_time: Time,
+        SHIPPED_TIME / shipped_time: Time,
+        PROMISED_TIME / promised_time: Time,
+        STATUS / status: Name(ParcelStatus),
+        COST / cost: Money,
+        ITEMS_ORDERED / items_ordered: Integer,
+        ITEMS_DELIVERED / items_delivered: Integer,
+    }
+}
+
+impl Stream {
+    /// Its name, as in `--source NAME=FILE`.
+    pub fn name(self) -> &'static str {
+        self.schema().name
+    }
+    /// The stream of a name.
+    pub fn by_name(name: &str) -> Option<Stream> {
+        Stream::ALL.iter().copied().find(|s| s.name() == name)
+    }
+    /// Its position in [`Stream::ALL`].
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl Row<'_, Behavior> {
+    /// Page views: the column where it is filled, otherwise one for each viewing event.
+    #[inline]
+    pub fn views(&self) -> i64 {
+        self.page_views().unwrap_or_else(|| self.event().map_or(0, |e| i64::from(e.is_view())))
+    }
+    /// Orders: the column where it is filled, otherwise one for each `purchase`.
+    #[inline]
+    pub fn order_count(&self) -> i64 {
+        self.orders().unwrap_or_else(|| i64::from(self.event() == Some(ShopEvent::Purchase)))
+    }
+}
+
+impl Row<'_, Transactions> {
+    /// Whether the record stands for money taken. A cancellation or refund does not, so as the
+    /// later record of its id it takes the amount out of the hour of the sale. A chargeback is
+    /// disputed, not undone: it still counts here, and in `merchant_health` against the shop.
+    #[inline]
+    pub fn is_sale(&self) -> bool {
+        !matches!(self.status(), Some(PaymentStatus::Cancelled | PaymentStatus::Refunded))
+    }
+}
+
+impl Row<'_, Logistics> {
+    /// Whether the record stands for a delivered parcel; a source without `status` lists
+    /// deliveries only.
+    #[inline]
+    pub fn is_delivery(&self) -> bool {
+        self.status().is_none_or(|s| s == ParcelStatus::Delivered)
+    }
+}

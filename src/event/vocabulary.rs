@@ -1,0 +1,94 @@
+//! The closed vocabularies of the streams. A name is kept as its position in the list, so the
+//! lists only ever grow at the end.
+
+use super::Kind;
+
+macro_rules! vocabulary {
+    ($(#[$doc:meta])* $name:ident, other $other:expr, { $( $variant:ident = $text:literal ),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash,
+            serde::Serialize, serde::Deserialize,
+        )]
+        pub enum $name { $( #[doc = concat!("`", $text, "`")] $variant ),* }
+
+        impl $name {
+            /// All of them, in order.
+            pub const ALL: &'static [$name] = &[$( $name::$variant ),*];
+            /// How the parser reads it.
+            pub const KIND: Kind = Kind::Name { names: &[$( $text ),*], other: $other };
+            /// The name at a position.
+            #[inline]
+            pub fn of(index: i64) -> Option<$name> {
+                usize::try_from(index).ok().and_then(|i| Self::ALL.get(i).copied())
+            }
+            /// As it is written.
+            pub fn name(self) -> &'static str {
+                match self { $( $name::$variant => $text ),* }
+            }
+        }
+
+        impl crate::value::Cell for $name {
+            fn value(&self) -> crate::value::Value {
+                crate::value::Value::Text(crate::text::Text::new(self.name()))
+            }
+        }
+    };
+}
+
+vocabulary! {
+    /// What a visitor did: the GA4 names that matter here; any other name is `other`.
+    ShopEvent, other Some(0), {
+        Other = "other",
+        PageView = "page_view",
+        ViewItemList = "view_item_list",
+        ViewItem = "view_item",
+        SelectItem = "select_item",
+        AddToCart = "add_to_cart",
+        RemoveFromCart = "remove_from_cart",
+        ViewCart = "view_cart",
+        AddToWishlist = "add_to_wishlist",
+        BeginCheckout = "begin_checkout",
+        AddShippingInfo = "add_shipping_info",
+        AddPaymentInfo = "add_payment_info",
+        Purchase = "purchase",
+        Refund = "refund",
+        Search = "search",
+        Login = "login",
+        SignUp = "sign_up",
+    }
+}
+
+impl ShopEvent {
+    /// Whether it counts as a page view.
+    #[inline]
+    pub fn is_view(self) -> bool {
+        matches!(self, ShopEvent::PageView | ShopEvent::ViewItemList | ShopEvent::ViewItem)
+    }
+}
+
+vocabulary! {
+    /// Where a payment stands.
+    PaymentStatus, other None, {
+        Authorized = "authorized",
+        Captured = "captured",
+        Cancelled = "cancelled",
+        Refunded = "refunded",
+        Chargeback = "chargeback",
+    }
+}
+
+vocabulary! {
+    /// Where a parcel stands: AfterShip's nine.
+    ParcelStatus, other None, {
+        Pending = "Pending",
+        InfoReceived = "InfoReceived",
+        InTransit = "InTransit",
+        OutForDelivery = "OutForDelivery",
+        AttemptFail = "AttemptFail",
+        Delivered = "Delivered",
+        AvailableForPickup = "AvailableForPickup",
+        Exception = "Exception",
+        Expired = "Expired",
+    }
+}

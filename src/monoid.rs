@@ -1,0 +1,37 @@
+//! Pure algebra: what can be added up, and taken back, exactly.
+//!
+//! A [`Group`] is a delta: it is combined before the exchange, in any order and division, and a
+//! retraction is its negative. Its `State` is what is kept per key; for plain sums the two are the
+//! same, for order statistics the delta is a list of values and the state a tree of counts.
+//! Nothing here knows of time, workers or I/O.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+
+mod groups;
+mod moments;
+mod quantiles;
+mod sums;
+#[cfg(test)]
+mod testing;
+mod together;
+mod values;
+mod wide;
+
+pub use moments::{CrossMoments, Moments};
+pub use quantiles::{Interpolated, Quantiles};
+pub use values::Values;
+
+/// A delta that can be combined in any order and absorbed into a state.
+pub trait Group: Default + Clone + Debug + Send + Serialize + DeserializeOwned + 'static {
+    /// What is kept per key.
+    type State: Default + 'static;
+
+    /// Whether absorbing it would change nothing.
+    fn is_zero(&self) -> bool;
+    /// Adds the delta to a state.
+    fn absorb(state: &mut Self::State, delta: Self);
+    /// Whether a state is that of a key never seen, so that it can be forgotten.
+    fn is_nothing(state: &Self::State) -> bool;
+}

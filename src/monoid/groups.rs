@@ -1,0 +1,37 @@
+//! The structures of this room as groups that `aggregate` can keep.
+
+use super::{CrossMoments, Group, Moments, Quantiles, Values};
+
+macro_rules! own_state {
+    ($($ty:ty),*) => {$(
+        impl Group for $ty {
+            type State = Self;
+            #[inline]
+            fn is_zero(&self) -> bool {
+                <$ty>::is_zero(self)
+            }
+            #[inline]
+            fn absorb(state: &mut Self, delta: Self) {
+                state.plus(&delta);
+            }
+            #[inline]
+            fn is_nothing(state: &Self) -> bool {
+                <$ty>::is_zero(state)
+            }
+        }
+    )*};
+}
+own_state!(Moments, CrossMoments);
+
+impl Group for Values {
+    type State = Quantiles;
+    fn is_zero(&self) -> bool {
+        self.is_empty()
+    }
+    fn absorb(state: &mut Quantiles, delta: Values) {
+        state.absorb(&delta);
+    }
+    fn is_nothing(state: &Quantiles) -> bool {
+        state.is_empty()
+    }
+}

@@ -1,0 +1,97 @@
+//! The verbs of which queries are made.
+//!
+//! A query reads [`Rows`] (batches of columns) from its inputs and turns them into a
+//! [`Collection`] of its output. The verbs that remember are `aggregate`, `retain` and `dedupe`
+//! (and those made of one of them with a richer value); every other is recomputed from what they
+//! send. Timely's own names stop at this room.
+
+use crate::batch::Batch;
+use crate::clock::Time;
+use crate::event::{Row, Shape};
+use foldhash::fast::FixedState;
+use std::hash::{BuildHasher, Hash};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use timely::dataflow::Stream as Timely;
+
+mod aggregate;
+mod collect;
+mod dedupe;
+mod normalise;
+mod ticks;
+
+pub use aggregate::Aggregate;
+pub(crate) use collect::collect;
+pub use collect::{Port, Row as AnyRow, Sealed};
+pub(crate) use dedupe::{Tally, dedupe, withdraws};
+pub use dedupe::{Dedupe, OnDuplicate};
+pub use normalise::{MinMax, Scale, ZScore, normalise};
+
+/// A changing multiset: updates `(data, time, diff)`.
+pub type Collection<'s, D> = differential_dataflow::VecCollection<'s, Time, D, isize>;
+
+/// What can travel between operators, workers and processes.
+pub trait Item: differential_dataflow::ExchangeData + Ord {}
+impl<T: differential_dataflow::ExchangeData + Ord> Item for T {}
+
+/// What can be a key.
+pub trait Key: Item + Hash {}
+impl<T: Item + Hash> Key for T {}
+
+pub(crate) type Batches<'s> = Timely<'s, Time, Vec<Arc<Batch>>>;
+pub(crate) type Table<K, V> = hashbrown::HashMap<K, V, FixedState>;
+
+/// The worker a key belongs to: the same in every process of a cluster. Not a persistent format.
+#[inline]
+pub(crate) fn route<K: Hash>(key: &K) -> u64 {
+    FixedState::with_seed(0x7469_6465).hash_one(key)
+}
+
+/// The cleaned records of a stream, in shared batches of columns.
+#[derive(Clone)]
+pub struct Rows<'s, S> {
+    pub(crate) batches: Batches<'s>,
+    shape: PhantomData<S>,
+}
+
+impl<'s, S: Shape> Rows<'s, S> {
+    pub(crate) fn new(batches: Batches<'s>) -> Self {
+        Rows { batches, shape: PhantomData }
+    }
+
+    /// Each record as any number of items; a record with a negative diff takes them back.
+    pub fn flat_map<D: Item, I: IntoIterator<Item = D>>(
+        self,
+        name: &str,
+        logic: impl Fn(&Row<'_, S>) -> I + 'static,
+    ) -> Collection<'s, D> {
+        use differential_dataflow::AsCollection;
+        use timely::container::CapacityContainerBuilder;
+        use timely::dataflow::channels::pact::Pipeline;
+        use timely::dataflow::operators::generic::Operator;
+        self.batches
+            .unary::<CapacityContainerBuilder<Vec<(D, Time, isize)>>, _, _, _>(
+                Pipeline,
+                name,
+                |_, _| {
+                    move |input, output| {
+                        input.for_each(|cap, data| {
+                            let mut session = output.session(&cap);
+                            for batch in data.drain(..) {
+                                for (time, rows) in batch.runs() {
+                                    for i in rows {
+                                        let row = Row::new(&batch, i);
+                                        let diff = row.diff() as isize;
+                                        for item in logic(&row) {
+                                            session.give((item, time, diff));
+                                        }
+                                    }
+                                }
+                            }
+                        });
+                    }
+                },
+            )
+            .as_collection()
+    }
+}

@@ -1,0 +1,149 @@
+//! `collect`: where a query's output leaves the dataflow.
+//!
+//! Every update is sent to worker 0 of the cluster and kept until its time is sealed. Then each
+//! time's updates are sorted and equal rows added up, so what a sink sees is a function of the
+//! collection alone and not of the number of workers. Bound: the view itself, where some sink
+//! asks for it, and what is between the frontier and the newest stamp.
+
+use super::Collection;
+use crate::clock::Time;
+use crate::query::Record;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::generic::Operator;
+use timely::dataflow::operators::probe::{Handle, Probe};
+use timely::progress::frontier::AntichainRef;
+
+/// A query's output at worker 0, with its row type hidden.
+pub trait Port {
+    /// Hands over the changes of each time before the frontier, in order of time and row.
+    fn seal(&mut self, frontier: AntichainRef<'_, Time>, see: &mut dyn FnMut(Sealed<'_>));
+    /// The current view in order of its rows; only rows kept by `keep_view`.
+    fn view(&mut self, see: &mut dyn FnMut(&dyn Row, isize));
+    /// From now on adds the sealed changes up to a view.
+    fn keep_view(&mut self);
+}
+
+/// One change of a view.
+pub struct Sealed<'a> {
+    /// When it became visible.
+    pub time: Time,
+    /// The row.
+    pub row: &'a dyn Row,
+    /// +1: the row appears, -1: it goes.
+    pub diff: isize,
+}
+
+/// A row with its type hidden.
+pub trait Row {
+    /// Its cells, in the order of the query's columns.
+    fn cells(&self) -> Vec<crate::value::Value>;
+}
+impl<R: Record> Row for R {
+    fn cells(&self) -> Vec<crate::value::Value> {
+        Record::cells(self)
+    }
+}
+
+type Buffer<O> = Rc<RefCell<BTreeMap<Time, Vec<(O, isize)>>>>;
+
+/// Routes a collection to worker 0 and gives the port to read it there.
+pub(crate) fn collect<'s, O: Record>(
+    collection: Collection<'s, O>,
+    name: &str,
+    probe: &Handle<Time>,
+) -> Box<dyn Port> {
+    let buffer: Buffer<O> = Rc::default();
+    let fill = Rc::clone(&buffer);
+    collection
+        .inner
+        .unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
+            Exchange::new(|_: &(O, Time, isize)| 0),
+            name,
+            |_, _| {
+                move |input, _output| {
+                    input.for_each(|_cap, data| {
+                        let mut buffer = fill.borrow_mut();
+                        for run in data.chunk_by(|a, b| a.1 == b.1) {
+                            let updates = buffer.entry(run[0].1).or_default(); // never empty
+                            updates.extend(run.iter().map(|(row, _, diff)| (row.clone(), *diff)));
+                        }
+                        data.clear();
+                    });
+                }
+            },
+        )
+        .probe_with(probe);
+    Box::new(Typed { buffer, view: None })
+}
+
+struct Typed<O> {
+    buffer: Buffer<O>,
+    view: Option<View<O>>,
+}
+
+impl<O: Record> Port for Typed<O> {
+    fn seal(&mut self, frontier: AntichainRef<'_, Time>, see: &mut dyn FnMut(Sealed<'_>)) {
+        loop {
+            let (time, mut updates) = {
+                let mut buffer = self.buffer.borrow_mut();
+                match buffer.first_entry() {
+                    Some(entry) if !frontier.less_equal(entry.key()) => entry.remove_entry(),
+                    _ => return,
+                }
+            };
+            differential_dataflow::consolidation::consolidate(&mut updates);
+            for (row, diff) in &updates {
+                see(Sealed { time, row, diff: *diff });
+            }
+            if let Some(view) = &mut self.view {
+                view.add(updates);
+            }
+        }
+    }
+
+    fn view(&mut self, see: &mut dyn FnMut(&dyn Row, isize)) {
+        if let Some(view) = &mut self.view {
+            view.settle();
+            for (row, count) in &view.rows {
+                see(row, *count);
+            }
+        }
+    }
+
+    fn keep_view(&mut self) {
+        self.view.get_or_insert_with(View::default);
+    }
+}
+
+/// Rows and how often each is there: added up when it has doubled, so that the cost per change
+/// stays a sort's and the memory within twice the view.
+struct View<O> {
+    rows: Vec<(O, isize)>,
+    settled: usize,
+}
+
+impl<O> Default for View<O> {
+    fn default() -> Self {
+        View { rows: Vec::new(), settled: 0 }
+    }
+}
+
+impl<O: Record> View<O> {
+    fn add(&mut self, updates: Vec<(O, isize)>) {
+        self.rows.extend(updates);
+        if self.rows.len() > 2 * self.settled + 1024 {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        if self.settled != self.rows.len() {
+            differential_dataflow::consolidation::consolidate(&mut self.rows);
+            self.settled = self.rows.len();
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Work waiting for its tick: what every remembering verb does before it touches its state.
+//!
+//! Updates arrive in any order and from any worker; [`Ticks`] keeps them by their time and hands
+//! them out tick by tick once the frontier has passed, so an operator sees each tick whole, and
+//! in order, whatever the number of workers. One capability is held, at the least time pending:
+//! that keeps the promise that no earlier output follows, and costs the same however many ticks
+//! are open. Bound: what is between the frontier and the newest stamp, which the sources limit.
+
+use crate::clock::Time;
+use std::collections::BTreeMap;
+use timely::dataflow::operators::{Capability, InputCapability};
+use timely::progress::frontier::MutableAntichain;
+
+pub(crate) struct Ticks<I> {
+    held: Option<Capability<Time>>,
+    open: BTreeMap<Time, I>,
+}
+
+impl<I> Default for Ticks<I> {
+    fn default() -> Self {
+        Ticks { held: None, open: BTreeMap::new() }
+    }
+}
+
+impl<I: Default> Ticks<I> {
+    /// Makes sure that output can be sent for everything in a message.
+    #[inline]
+    pub fn hold(&mut self, message: &InputCapability<Time>) {
+        let earlier = match (&self.held, message.least()) {
+            (Some(held), Some(least)) => least < held.time(),
+            (None, _) => true,
+            (_, None) => false,
+        };
+        if earlier {
+            self.held = message.retain_least(0).or(self.held.take());
+        }
+    }
+
+    /// The work of a time; `hold` the message it came in first.
+    #[inline]
+    pub fn at(&mut self, time: Time) -> &mut I {
+        self.open.entry(time).or_default()
+    }
+
+    /// Calls `work` for each time the frontier has passed, in order. It may schedule work for
+    /// later times through the handle it is given.
+    pub fn release(
+        &mut self,
+        frontier: &MutableAntichain<Time>,
+        mut work: impl FnMut(&Capability<Time>, Time, I, &mut Later<'_, I>),
+    ) {
+        let Some(held) = self.held.as_mut() else { return };
+        while let Some(entry) = self.open.first_entry() {
+            if frontier.less_equal(entry.key()) {
+                break;
+            }
+            let (time, item) = entry.remove_entry();
+            work(held, time, item, &mut Later { now: time, open: &mut self.open });
+        }
+        match self.open.first_key_value() {
+            Some((time, _)) if held.time() < time => held.downgrade(time),
+            Some(_) => {}
+            None => self.held = None,
+        }
+    }
+}
+
+/// Lets the work of one time schedule work for a later one.
+pub(crate) struct Later<'a, I> {
+    now: Time,
+    open: &'a mut BTreeMap<Time, I>,
+}
+
+impl<I: Default> Later<'_, I> {
+    /// The work of a later time.
+    pub fn at(&mut self, time: Time) -> &mut I {
+        debug_assert!(time > self.now);
+        self.open.entry(time).or_default()
+    }
+}

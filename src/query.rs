@@ -1,0 +1,228 @@
+//! What a query is, and what it may read.
+//!
+//! A [`Query`] is a dataflow together with its meaning: `answer` computes the same view from the
+//! history alone, slowly and obviously, and one test holds the two against each other for every
+//! query of the catalog. [`Inputs`] gives a query its streams, lazily: a stream no chosen query
+//! asks for is not read, and a column none asks for is not parsed.
+
+use crate::clock::Time;
+use crate::event::{Behavior, Col, Logistics, Need, Shape, Stream, Transactions};
+use crate::operator::{Batches, Collection, Item, Port, Rows, collect};
+use crate::value::Value;
+use std::cell::RefCell;
+use std::hash::Hash;
+use timely::dataflow::operators::probe::Handle;
+
+mod history;
+pub use history::History;
+
+/// A column of a query's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it is part of the key: no two rows of a view have the same key.
+    pub key: bool,
+}
+
+/// A query's row. Use [`record!`](crate::record) to declare one.
+pub trait Record: Item + Hash {
+    /// Key columns first.
+    const COLUMNS: &'static [Column];
+    /// The cells, in the order of the columns.
+    fn cells(&self) -> Vec<Value>;
+}
+
+/// Declares a query's row: its key columns, then its value columns.
+///
+/// ```
+/// tidemill::record! {
+///     /// Sales of an hour.
+///     pub struct Sales { keys { hour: tidemill::value::Hour } values { count: i64 } }
+/// }
+/// assert!(<Sales as tidemill::query::Record>::COLUMNS[0].key);
+/// ```
+#[macro_export]
+macro_rules! record {
+    (
+        $(#[$doc:meta])*
+        pub struct $name:ident {
+            keys { $($(#[$kdoc:meta])* $key:ident: $kty:ty),* $(,)? }
+            values { $($(#[$vdoc:meta])* $value:ident: $vty:ty),* $(,)? }
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash,
+            ::serde::Serialize, ::serde::Deserialize,
+        )]
+        pub struct $name {
+            $($(#[$kdoc])* #[allow(missing_docs)] pub $key: $kty,)*
+            $($(#[$vdoc])* #[allow(missing_docs)] pub $value: $vty,)*
+        }
+
+        impl $crate::query::Record for $name {
+            const COLUMNS: &'static [$crate::query::Column] = &[
+                $($crate::query::Column { name: stringify!($key), key: true },)*
+                $($crate::query::Column { name: stringify!($value), key: false },)*
+            ];
+            fn cells(&self) -> Vec<$crate::value::Value> {
+                vec![
+                    $($crate::value::Cell::value(&self.$key),)*
+                    $($crate::value::Cell::value(&self.$value),)*
+                ]
+            }
+        }
+    };
+}
+
+/// A view that is kept exact while events stream in.
+pub trait Query: Send + Sync + 'static {
+    /// Its row.
+    type Output: Record;
+    /// Its name, as in `--query`.
+    fn name(&self) -> &'static str;
+    /// One line, shown by `tidemill queries`.
+    fn about(&self) -> &'static str;
+    /// The dataflow that maintains it.
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Self::Output>;
+    /// Its meaning: what the view holds at `at`, from the history alone.
+    fn answer(&self, history: &History, at: Time) -> Vec<Self::Output>;
+}
+
+/// A query with its row type hidden, as the catalog lists it.
+pub trait AnyQuery: Send + Sync {
+    /// See [`Query::name`].
+    fn name(&self) -> &'static str;
+    /// See [`Query::about`].
+    fn about(&self) -> &'static str;
+    /// Its columns, key columns first.
+    fn columns(&self) -> &'static [Column];
+    /// Builds the dataflow, and the port at which worker 0 reads its output.
+    fn build(&self, inputs: &Inputs<'_>) -> Box<dyn Port>;
+    /// [`Query::answer`] as cells, in order of the rows.
+    fn answer_cells(&self, history: &History, at: Time) -> Vec<Vec<Value>>;
+}
+
+impl<Q: Query> AnyQuery for Q {
+    fn name(&self) -> &'static str {
+        Query::name(self)
+    }
+    fn about(&self) -> &'static str {
+        Query::about(self)
+    }
+    fn columns(&self) -> &'static [Column] {
+        Q::Output::COLUMNS
+    }
+    fn build(&self, inputs: &Inputs<'_>) -> Box<dyn Port> {
+        collect(self.dataflow(inputs), Query::name(self), &inputs.probe)
+    }
+    fn answer_cells(&self, history: &History, at: Time) -> Vec<Vec<Value>> {
+        let mut rows = self.answer(history, at);
+        rows.sort();
+        rows.iter().map(Record::cells).collect()
+    }
+}
+
+/// The columns a query reads of each stream, in the order of [`Stream::ALL`]; empty: not read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    streams: Vec<(Stream, Vec<Col>)>,
+}
+
+impl Reads {
+    fn add(&mut self, stream: Stream, columns: &[Col]) {
+        let i = match self.streams.binary_search_by_key(&stream, |(s, _)| *s) {
+            Ok(i) => i,
+            Err(i) => {
+                self.streams.insert(i, (stream, Vec::new()));
+                i
+            }
+        };
+        let known = &mut self.streams[i].1;
+        for col in columns {
+            if !known.contains(col) {
+                known.push(*col);
+            }
+        }
+    }
+
+    /// Everything these and those read.
+    pub fn merge(&mut self, other: &Reads) {
+        for (stream, columns) in &other.streams {
+            self.add(*stream, columns);
+        }
+    }
+
+    /// The streams that are read.
+    pub fn streams(&self) -> impl Iterator<Item = Stream> + '_ {
+        self.streams.iter().map(|(s, _)| *s)
+    }
+
+    /// The fields that are read of a stream, with what holds if a source lacks them.
+    pub fn columns(&self, stream: Stream) -> &[Col] {
+        self.streams.iter().find(|(s, _)| *s == stream).map_or(&[], |(_, c)| c)
+    }
+
+    /// The fields to fill of a stream, where a source has them.
+    pub fn fields(&self, stream: Stream) -> Vec<usize> {
+        let mut fields: Vec<usize> = self
+            .columns(stream)
+            .iter()
+            .flat_map(|c| match c.need {
+                Need::Or(other) => vec![c.field, other],
+                _ => vec![c.field],
+            })
+            .collect();
+        fields.sort_unstable();
+        fields.dedup();
+        fields
+    }
+}
+
+/// Opens a stream in the dataflow under construction, the first time a query asks for it.
+pub(crate) type Open<'s> = dyn Fn(Stream) -> Batches<'s> + 's;
+
+/// What a query may read.
+pub struct Inputs<'s> {
+    open: Box<Open<'s>>,
+    opened: RefCell<Vec<Option<Batches<'s>>>>,
+    reads: RefCell<Reads>,
+    pub(crate) probe: Handle<Time>,
+}
+
+impl<'s> Inputs<'s> {
+    pub(crate) fn new(probe: Handle<Time>, open: Box<Open<'s>>) -> Self {
+        Inputs {
+            open,
+            opened: RefCell::new(vec![None; Stream::ALL.len()]),
+            reads: RefCell::default(),
+            probe,
+        }
+    }
+
+    /// What was asked for so far.
+    pub(crate) fn reads(&self) -> Reads {
+        self.reads.borrow().clone()
+    }
+
+    fn rows<S: Shape>(&self, columns: &[Col]) -> Rows<'s, S> {
+        self.reads.borrow_mut().add(S::STREAM, columns);
+        let mut opened = self.opened.borrow_mut();
+        let batches = opened[S::STREAM.index()].get_or_insert_with(|| (self.open)(S::STREAM));
+        Rows::new(batches.clone())
+    }
+
+    /// What visitors do, with these columns filled.
+    pub fn behavior(&self, columns: &[Col]) -> Rows<'s, Behavior> {
+        self.rows(columns)
+    }
+    /// Payments, with these columns filled.
+    pub fn transactions(&self, columns: &[Col]) -> Rows<'s, Transactions> {
+        self.rows(columns)
+    }
+    /// Parcels, with these columns filled.
+    pub fn logistics(&self, columns: &[Col]) -> Rows<'s, Logistics> {
+        self.rows(columns)
+    }
+}

@@ -1,0 +1,104 @@
+//! The history of all streams, as the naive answers read it: correct by construction and slow by
+//! construction. Every record is kept with its stamp; what a query may see at a time is worked
+//! out from the first record on, each time it is asked.
+
+use crate::batch::{Batch, Column};
+use crate::clock::Time;
+use crate::event::{Behavior, Logistics, Row, Shape, Stream, Transactions};
+use crate::operator::{Dedupe, withdraws};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Every record of every stream, stamped.
+pub struct History {
+    batches: Vec<(Stream, Arc<Batch>)>,
+    dedupe: Option<Dedupe>,
+}
+
+impl History {
+    /// A history of these batches, which the clock has stamped.
+    pub fn new(batches: Vec<(Stream, Arc<Batch>)>, dedupe: Option<Dedupe>) -> Self {
+        History { batches, dedupe }
+    }
+
+    /// What visitors did, as known at `at`.
+    pub fn behavior(&self, at: Time) -> Vec<Row<'_, Behavior>> {
+        self.rows(at)
+    }
+    /// Payments, as known at `at`.
+    pub fn transactions(&self, at: Time) -> Vec<Row<'_, Transactions>> {
+        self.rows(at)
+    }
+    /// Parcels, as known at `at`.
+    pub fn logistics(&self, at: Time) -> Vec<Row<'_, Logistics>> {
+        self.rows(at)
+    }
+
+    /// Every stamp there is, in order.
+    pub fn times(&self) -> Vec<Time> {
+        let mut times: Vec<Time> =
+            self.batches.iter().flat_map(|(_, b)| b.runs().map(|(time, _)| time)).collect();
+        times.sort_unstable();
+        times.dedup();
+        times
+    }
+
+    fn rows<S: Shape>(&self, at: Time) -> Vec<Row<'_, S>> {
+        // All records up to `at`, in the order in which they count as later and earlier.
+        let mut records = Vec::new();
+        for (stream, batch) in &self.batches {
+            if *stream != S::STREAM {
+                continue;
+            }
+            let batch = &**batch;
+            for (time, rows) in batch.runs().filter(|(time, _)| *time <= at) {
+                records.extend(rows.map(|i| ((time, batch.partition, batch.offset, i), batch, i)));
+            }
+        }
+        records.sort_by_key(|(order, ..)| *order);
+
+        let mut seen: Vec<Option<Row<'_, S>>> = Vec::new();
+        let mut last: HashMap<String, (Time, usize)> = HashMap::new();
+        for ((time, ..), batch, i) in records {
+            let row = Row::<S>::new(batch, i);
+            if row.diff() < 0 {
+                // A retraction takes an equal record away.
+                if let Some(equal) =
+                    seen.iter().position(|x| x.is_some_and(|x| equal_rows(x.place(), (batch, i))))
+                {
+                    seen[equal] = None;
+                }
+                continue;
+            }
+            let id = match (&batch.columns[S::STREAM.id()], self.dedupe) {
+                (Column::Text(ids), Some(_)) => ids[i].to_string(),
+                _ => String::new(),
+            };
+            let (Some(how), false) = (self.dedupe, id.is_empty()) else {
+                seen.push(Some(row));
+                continue;
+            };
+            let known = last.get(&id).copied();
+            let (take_back, pass) =
+                how.judge(known.map(|(then, _)| then), time, withdraws(S::STREAM, batch, i));
+            if let (true, Some((_, place))) = (take_back, known) {
+                seen[place] = None;
+            }
+            if pass {
+                last.insert(id, (time, seen.len()));
+                seen.push(Some(row));
+            }
+        }
+        seen.into_iter().flatten().collect()
+    }
+}
+
+fn equal_rows(a: (&Batch, usize), b: (&Batch, usize)) -> bool {
+    a.0.times[a.1] == b.0.times[b.1]
+        && a.0.columns.iter().zip(&b.0.columns).all(|(x, y)| match (x, y) {
+            (Column::Number(x), Column::Number(y)) => x[a.1] == y[b.1],
+            (Column::Text(x), Column::Text(y)) => x[a.1] == y[b.1],
+            (Column::Absent, Column::Absent) => true,
+            _ => false,
+        })
+}

@@ -1,0 +1,138 @@
+//! Where views go. A sink sees sealed changes only: `(row, time, diff)` in order of time and row,
+//! with equal rows added up. Sinks that write the current view ask for it when there is something
+//! to write. Everything is written by worker 0, and files are put in place whole, by renaming.
+
+use crate::clock::Time;
+use crate::error::Error;
+use crate::operator::{Port, Sealed};
+use crate::query::Column;
+use crate::value::Decimals;
+use std::path::{Path, PathBuf};
+
+mod csv;
+mod jsonl;
+mod plots;
+mod sqlite;
+mod table;
+
+/// What a sink needs to know of a view.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    /// The query's name.
+    pub name: &'static str,
+    /// Its columns, key columns first.
+    pub columns: &'static [Column],
+}
+
+/// Where views go.
+pub trait Sink {
+    /// A change of view number `view` was sealed.
+    fn change(&mut self, _view: usize, _change: &Sealed<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+    /// Everything before this time has been seen: make it visible, all of it or nothing.
+    fn sealed(&mut self, _frontier: Option<Time>) -> Result<(), Error> {
+        Ok(())
+    }
+    /// The current views, from time to time and at the end.
+    fn views(&mut self, _ports: &mut [Box<dyn Port>], _done: bool) -> Result<(), Error> {
+        Ok(())
+    }
+    /// Whether `views` reads the rows.
+    fn wants_view(&self) -> bool {
+        false
+    }
+}
+
+/// A sink as it is named on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spec {
+    /// `csv:DIR`: the current view, `DIR/<query>.csv`.
+    Csv(PathBuf),
+    /// `jsonl:DIR`: the change log, `DIR/<query>.changes.jsonl`.
+    Jsonl(PathBuf),
+    /// `plot:DIR`: a picture of each hourly view, `DIR/<query>.svg`.
+    Plot(PathBuf),
+    /// `sqlite:FILE`: a table per query.
+    Sqlite(PathBuf),
+    /// `table`: on standard output, cut to so many rows.
+    Table {
+        /// The most rows of a view.
+        rows: usize,
+    },
+}
+
+impl std::str::FromStr for Spec {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Spec, String> {
+        let (kind, place) = text.split_once(':').unwrap_or((text, ""));
+        let path = PathBuf::from(place);
+        match (kind, place.is_empty()) {
+            ("table", true) => Ok(Spec::Table { rows: 24 }),
+            ("csv", false) => Ok(Spec::Csv(path)),
+            ("jsonl", false) => Ok(Spec::Jsonl(path)),
+            ("plot", false) => Ok(Spec::Plot(path)),
+            ("sqlite", false) => Ok(Spec::Sqlite(path)),
+            ("csv" | "jsonl" | "plot", true) => Err(format!("{kind} needs a directory: {kind}:DIR")),
+            ("sqlite", true) => Err("sqlite needs a file: sqlite:FILE".into()),
+            _ => Err(format!(
+                "there is no sink {text:?}; use csv:DIR, jsonl:DIR, plot:DIR, sqlite:FILE or table"
+            )),
+        }
+    }
+}
+
+impl Spec {
+    /// Opens the sink, so that what cannot be written is known before anything is read.
+    pub fn open(&self, views: &[Schema], decimals: Decimals) -> Result<Box<dyn Sink + Send>, Error> {
+        Ok(match self {
+            Spec::Csv(dir) => Box::new(csv::Csv::open(dir, views, decimals)?),
+            Spec::Jsonl(dir) => Box::new(jsonl::Jsonl::open(dir, views, decimals)?),
+            Spec::Plot(dir) => Box::new(plots::Plots::open(dir, views, decimals)?),
+            Spec::Sqlite(file) => Box::new(sqlite::Sqlite::open(file, views, decimals)?),
+            Spec::Table { rows } => Box::new(table::Table::new(views, *rows, decimals)),
+        })
+    }
+
+    /// Whether each change's time is seen, so that ticks must be fine.
+    pub fn wants_times(&self) -> bool {
+        matches!(self, Spec::Jsonl(_))
+    }
+
+    /// The directory a file sink writes to.
+    pub fn directory(&self) -> Option<&Path> {
+        match self {
+            Spec::Csv(dir) | Spec::Jsonl(dir) | Spec::Plot(dir) => Some(dir),
+            Spec::Sqlite(file) => file.parent(),
+            Spec::Table { .. } => None,
+        }
+    }
+}
+
+fn make_directory(dir: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(dir).map_err(Error::file(dir))
+}
+
+/// Writes a file beside its place and renames it there, so that a reader sees the old or the new
+/// one whole.
+pub(crate) fn replace_file(
+    path: &Path,
+    write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
+) -> Result<(), Error> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = PathBuf::from(temporary);
+    let wrap = Error::file(path);
+    let attempt = || {
+        let mut out = std::io::BufWriter::new(std::fs::File::create(&temporary)?);
+        write(&mut out)?;
+        std::io::Write::flush(&mut out)?;
+        drop(out);
+        std::fs::rename(&temporary, path)
+    };
+    attempt().map_err(|e| {
+        // Nothing more can be done about a temporary that cannot be removed.
+        let _ = std::fs::remove_file(&temporary);
+        wrap(e)
+    })
+}

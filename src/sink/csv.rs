@@ -1,0 +1,106 @@
+//! `csv:DIR`: the current view as `DIR/<query>.csv`, sorted by key, put in place by renaming.
+//!
+//! A cell that a spreadsheet would run as a formula is given a leading apostrophe; numbers are
+//! written by us and are left alone.
+
+use super::{Schema, Sink, make_directory, replace_file};
+use crate::error::Error;
+use crate::operator::Port;
+use crate::value::{Decimals, Value};
+use std::path::{Path, PathBuf};
+
+pub(super) struct Csv {
+    files: Vec<(PathBuf, Schema)>,
+    decimals: Decimals,
+}
+
+impl Csv {
+    pub fn open(dir: &Path, views: &[Schema], decimals: Decimals) -> Result<Csv, Error> {
+        make_directory(dir)?;
+        let files = views.iter().map(|v| (dir.join(format!("{}.csv", v.name)), v.clone()));
+        Ok(Csv { files: files.collect(), decimals })
+    }
+}
+
+impl Sink for Csv {
+    fn wants_view(&self) -> bool {
+        true
+    }
+
+    fn views(&mut self, ports: &mut [Box<dyn Port>], _done: bool) -> Result<(), Error> {
+        for ((path, schema), port) in self.files.iter().zip(ports) {
+            replace_file(path, |out| write(out, schema, &mut **port, self.decimals))?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a view as CSV.
+pub(super) fn write(
+    out: &mut dyn std::io::Write,
+    schema: &Schema,
+    port: &mut dyn Port,
+    decimals: Decimals,
+) -> std::io::Result<()> {
+    let header: Vec<&str> = schema.columns.iter().map(|c| c.name).collect();
+    writeln!(out, "{}", header.join(","))?;
+    let (mut line, mut result) = (String::new(), Ok(()));
+    port.view(&mut |row, count| {
+        line.clear();
+        for (i, cell) in row.cells().iter().enumerate() {
+            if i > 0 {
+                line.push(',');
+            }
+            write_cell(cell, decimals, &mut line);
+        }
+        line.push('\n');
+        // A view is a set of rows; should one be there twice, so it is written.
+        for _ in 0..count {
+            if result.is_ok() {
+                result = out.write_all(line.as_bytes());
+            }
+        }
+    });
+    result
+}
+
+fn write_cell(cell: &Value, decimals: Decimals, out: &mut String) {
+    let start = out.len();
+    cell.write(decimals, out);
+    if !matches!(cell, Value::Text(_)) {
+        return;
+    }
+    let text = out.split_off(start);
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if formula { format!("'{text}") } else { text };
+    if text.contains(['"', ',', '\n', '\r']) {
+        out.push('"');
+        out.push_str(&text.replace('"', "\"\""));
+        out.push('"');
+    } else {
+        out.push_str(&text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Text;
+
+    #[test]
+    fn formulas_are_neutralised_and_quotes_doubled() {
+        let cell = |text: &str| {
+            let mut out = String::new();
+            write_cell(&Value::Text(Text::new(text)), Decimals(2), &mut out);
+            out
+        };
+        assert_eq!(cell("=1+1"), "'=1+1");
+        assert_eq!(cell("@a,b"), "\"'@a,b\"");
+        assert_eq!(cell("-5"), "'-5");
+        assert_eq!(cell("say \"hi\""), "\"say \"\"hi\"\"\"");
+        assert_eq!(cell("plain"), "plain");
+        let mut out = String::new();
+        write_cell(&Value::Integer(-5), Decimals(2), &mut out);
+        assert_eq!(out, "-5");
+    }
+}

@@ -1,0 +1,230 @@
+//! Where records come from: files, standard input and the built-in generator, as partitions.
+//!
+//! A [`Partition`] is an ordered sequence of blocks. Any worker of its process may take the next
+//! block and parse it; the *chain* then stamps the parsed blocks in their order, so the stamps are
+//! those of one reader, however many there are. Dead letters are written in that order as well.
+//! Bound: a worker holds a few parsed blocks that wait for their turn.
+
+use crate::batch::Batch;
+use crate::clean::Cleaner;
+use crate::clock::{Clock, Time};
+use crate::event::Stream;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub mod dead_letters;
+mod error;
+pub mod generator;
+pub mod header;
+pub mod parse;
+pub mod plan;
+pub mod read;
+mod scalar;
+mod scan;
+mod split;
+mod time;
+
+pub use dead_letters::DeadLetters;
+pub use error::{Fault, SourceError};
+use parse::{Bad, Parsed, Scratch};
+pub use split::Block;
+use plan::Plan;
+use read::{Next, Reader};
+
+/// A lock that a panicking worker cannot poison for the others: a panic ends the program anyway.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One ordered sequence of records.
+pub struct Partition {
+    /// The stream its records belong to.
+    pub stream: Stream,
+    /// What it is called in messages: the file's path.
+    pub name: String,
+    index: u32,
+    plan: Plan,
+    reader: Mutex<Sequence>,
+    chain: Mutex<Chain>,
+    /// The clock as others see it; `i64::MAX` once all records are stamped.
+    clock: AtomicI64,
+}
+
+struct Sequence {
+    reader: Reader,
+    taken: u64,
+    ended: bool,
+}
+
+struct Chain {
+    clock: Clock,
+    next: u64,
+    lines: u64,
+}
+
+impl Plan {
+    /// Whether the source has a column for a field.
+    pub fn fills(&self, field: usize) -> bool {
+        self.filled.iter().any(|filled| filled.field == field)
+    }
+
+    /// Whether the source is a change log: has a column `_diff`.
+    pub fn is_change_log(&self) -> bool {
+        self.diff.is_some()
+    }
+}
+
+/// A block somebody parsed, waiting for its turn to be stamped.
+pub struct Waiting {
+    sequence: u64,
+    parsed: Parsed,
+}
+
+/// What became of asking for a block.
+pub enum Taken {
+    /// One was parsed.
+    Parsed(Waiting),
+    /// None is ready yet.
+    Later,
+    /// There are no more.
+    Ended,
+}
+
+impl Partition {
+    /// A partition that reads through `reader` as `plan` says.
+    pub fn new(stream: Stream, index: u32, plan: Plan, reader: Reader, clock: Clock) -> Self {
+        Partition {
+            stream,
+            name: reader.header().file().to_string(),
+            index,
+            plan,
+            reader: Mutex::new(Sequence { reader, taken: 0, ended: false }),
+            chain: Mutex::new(Chain { clock, next: 0, lines: 1 }),
+            clock: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// The clock, as far as it is known.
+    pub fn clock(&self) -> i64 {
+        self.clock.load(Ordering::Acquire)
+    }
+
+    /// Takes the next block and parses it.
+    pub fn take(&self, feeds: &Feeds, parser: &mut Scratch) -> Result<Taken, SourceError> {
+        let (sequence, block) = {
+            let mut reader = lock(&self.reader);
+            if reader.ended {
+                return Ok(Taken::Ended);
+            }
+            match reader.reader.next_block()? {
+                Next::Block(block) => {
+                    reader.taken += 1;
+                    (reader.taken - 1, block)
+                }
+                Next::Wait => return Ok(Taken::Later),
+                Next::End => {
+                    reader.ended = true;
+                    self.finish_if_done(&reader);
+                    return Ok(Taken::Ended);
+                }
+            }
+        };
+        let mut parsed = self.plan.parse(&block, self.index, parser);
+        feeds.bytes.fetch_add(block.bytes.len() as u64, Ordering::Relaxed);
+        lock(&self.reader).reader.give_back(block.bytes);
+        if let Some(cleaner) = &feeds.cleaner {
+            cleaner.clean(self.stream, &mut parsed);
+        }
+        Ok(Taken::Parsed(Waiting { sequence, parsed }))
+    }
+
+    /// Stamps a parsed block if it is its turn.
+    pub fn stamp(&self, waiting: &mut Option<Waiting>, feeds: &Feeds) -> Option<Batch> {
+        let mut chain = lock(&self.chain);
+        if waiting.as_ref().is_none_or(|w| w.sequence != chain.next) {
+            return None;
+        }
+        let Parsed { mut batch, mut bad, lines, records } = waiting.take()?.parsed;
+        let now = chain.clock.event_time();
+        let times = if feeds.max_jump.is_some() { batch.times.clone() } else { Vec::new() };
+        for row in chain.clock.stamp(&mut batch) {
+            let reason = format!(
+                "event time {} is more than the allowed jump ahead of this source's clock",
+                times[row],
+            );
+            bad.push(Bad { offset: batch.offset, line: 0, reason, raw: Vec::new() });
+        }
+        for bad in &mut bad {
+            if bad.line > 0 {
+                bad.line += chain.lines;
+            }
+        }
+        feeds.records.fetch_add(records, Ordering::Relaxed);
+        feeds.dead_letters.write(self.stream, &self.name, &bad);
+        chain.lines += lines;
+        chain.next += 1;
+        let event_time = chain.clock.event_time();
+        if event_time != now {
+            self.clock.store(event_time.unwrap_or(i64::MIN), Ordering::Release);
+        }
+        drop(chain);
+        self.finish_if_done(&lock(&self.reader));
+        Some(batch)
+    }
+
+    fn finish_if_done(&self, reader: &Sequence) {
+        if reader.ended && lock(&self.chain).next == reader.taken {
+            self.clock.store(i64::MAX, Ordering::Release);
+        }
+    }
+
+    /// No record of this partition will be stamped earlier; `None`: there will be no more.
+    pub fn frontier(&self) -> Option<Time> {
+        (self.clock() != i64::MAX).then(|| lock(&self.chain).clock.time())
+    }
+}
+
+/// Everything this process reads.
+pub struct Feeds {
+    /// All partitions of this process.
+    pub partitions: Vec<Partition>,
+    /// Where bad records go.
+    pub dead_letters: DeadLetters,
+    /// The cleaning steps that look at more than one field.
+    pub cleaner: Option<Cleaner>,
+    /// See [`Clock::new`].
+    pub max_jump: Option<i64>,
+    /// The largest share of bad records that is put up with.
+    pub max_bad: f64,
+    /// Records read, good and bad.
+    pub records: AtomicU64,
+    /// Bytes read, after decompression.
+    pub bytes: AtomicU64,
+    /// Set to end the run early, as if every source had ended.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Feeds {
+    /// The least clock over the partitions that have more to give.
+    pub fn least_clock(&self) -> i64 {
+        self.partitions.iter().map(Partition::clock).min().unwrap_or(i64::MAX)
+    }
+
+    /// Whether so many records are bad that there is no sense in going on. A few at the beginning
+    /// prove nothing; the last word is had at the end.
+    pub fn too_many_bad(&self) -> bool {
+        let records = self.records.load(Ordering::Relaxed);
+        records > 100_000 && self.bad_share() > self.max_bad
+    }
+
+    /// The share of bad records so far.
+    pub fn bad_share(&self) -> f64 {
+        let records = self.records.load(Ordering::Relaxed).max(1);
+        self.dead_letters.count() as f64 / records as f64
+    }
+
+    /// Whether someone asked to stop.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}

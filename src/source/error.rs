@@ -1,0 +1,113 @@
+//! What can be wrong with a source as a whole, and with one record of it.
+//!
+//! A `SourceError` ends the run, so it says which file and what to do. A `Fault` only marks its record as bad.
+
+use std::io;
+
+use thiserror::Error;
+
+/// Why a source cannot be read.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// The file cannot be opened.
+    #[error("cannot open {file}: {error}; check the path and its permissions")]
+    Open {
+        /// The file.
+        file: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Reading or decompressing failed.
+    #[error("cannot read on in {file}: {error}; the file may be damaged or cut off")]
+    Read {
+        /// The file.
+        file: String,
+        /// What the system or the decoder says.
+        error: io::Error,
+    },
+    /// There is no usable header line.
+    #[error("{file}: {problem}; the first line must name the columns, separated by commas")]
+    Header {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Two columns of one name.
+    #[error("{file}: two columns are named {column}; rename one of them in the file")]
+    DuplicateColumn {
+        /// The file.
+        file: String,
+        /// The name.
+        column: String,
+    },
+    /// A field has no column.
+    #[error("{file}: no column {column} for {field}; the columns are: {columns}; use --map {field}=COLUMN")]
+    MissingColumn {
+        /// The file.
+        file: String,
+        /// The stream and field, as `--map` takes them.
+        field: String,
+        /// The column looked for.
+        column: String,
+        /// The columns that are there.
+        columns: String,
+    },
+    /// A renaming of a field the stream does not have.
+    #[error("--map {name}=…: stream {stream} has no such field; its fields are: {fields}")]
+    UnknownField {
+        /// The left side of the renaming.
+        name: String,
+        /// The stream.
+        stream: &'static str,
+        /// The fields that are there.
+        fields: String,
+    },
+    /// More decimals than a 64-bit number has room for.
+    #[error("{0} decimals are too many for money; use at most 18")]
+    Decimals(u32),
+}
+
+/// Why a record is bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Error)]
+pub enum Fault {
+    /// The bytes of the field are not UTF-8.
+    #[error("not UTF-8")]
+    Encoding,
+    /// A value that must be there is empty.
+    #[error("missing value")]
+    Missing,
+    /// Not in any of the forms of a time.
+    #[error("not a time")]
+    Time,
+    /// The form of a time, but no such date or hour, or out of all reason.
+    #[error("impossible date")]
+    Date,
+    /// Later than the options allow.
+    #[error("too far in the future")]
+    Future,
+    /// Not an amount of money.
+    #[error("not an amount")]
+    Money,
+    /// An amount with more decimals than the currency has.
+    #[error("too many decimals")]
+    Decimals,
+    /// Not a whole number.
+    #[error("not a whole number")]
+    Integer,
+    /// Too large for 64 bits, or for 32 in `_diff`.
+    #[error("number out of range")]
+    Range,
+    /// A row that counts zero times.
+    #[error("a row cannot count zero times")]
+    Zero,
+    /// Not in the closed vocabulary.
+    #[error("unknown name")]
+    Name,
+    /// A record beyond the limit.
+    #[error("record longer than 1 MiB")]
+    TooLong,
+    /// A quote that does not close before the end of the file.
+    #[error("quote is never closed")]
+    Unclosed,
+}

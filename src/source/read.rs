@@ -1,0 +1,171 @@
+//! Reads a CSV file, compressed file or stream as a header and blocks of whole records.
+//!
+//! A plain file is read by whoever asks for the next block, since that takes no longer than being handed one. What may
+//! block or costs work (standard input, gzip, zstd) is read on a thread of its own, a few blocks ahead and no more. Both
+//! ways use the same splitter, so they yield the same records.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use super::error::SourceError;
+use super::header::Header;
+use super::split::{Block, Splitter};
+
+/// The usual size of a block.
+pub const BLOCK_SIZE: usize = 256 << 10;
+/// How many blocks a thread reads ahead.
+const AHEAD: usize = 4;
+/// How many buffers are kept for reuse.
+const SPARE: usize = 2 * AHEAD;
+
+/// What there is to read next.
+#[derive(Debug)]
+pub enum Next {
+    /// A block.
+    Block(Block),
+    /// Nothing yet; ask again later.
+    Wait,
+    /// Nothing any more.
+    End,
+}
+
+/// Reads one source.
+pub struct Reader {
+    header: Header,
+    input: Input,
+}
+
+enum Input {
+    Inline { splitter: Splitter<File>, spare: Vec<Vec<u8>> },
+    Thread(Decoder),
+}
+
+/// The other end of a reading thread.
+struct Decoder {
+    blocks: Receiver<io::Result<Block>>,
+    spare: SyncSender<Vec<u8>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Reader {
+    /// Opens a file, decompressing it if its name ends in `.gz` or `.zst`, or standard input for `-`. Reads the header,
+    /// and on standard input waits for it.
+    pub fn open(path: &str, block_size: usize) -> Result<Reader, SourceError> {
+        if path == "-" {
+            return Reader::threaded("standard input", Box::new(io::stdin()), block_size, true);
+        }
+        let failed = |error| SourceError::Open { file: path.to_owned(), error };
+        let file = File::open(path).map_err(failed)?;
+        let extension = Path::new(path).extension().unwrap_or_default();
+        if extension.eq_ignore_ascii_case("gz") {
+            let decoder = flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(BLOCK_SIZE, file));
+            Reader::threaded(path, Box::new(decoder), block_size, false)
+        } else if extension.eq_ignore_ascii_case("zst") {
+            let decoder = zstd::Decoder::new(file).map_err(failed)?;
+            Reader::threaded(path, Box::new(decoder), block_size, false)
+        } else {
+            let mut splitter = Splitter::new(file, block_size, false);
+            let header = Header::parse(path, read_with(path, splitter.header())?.as_deref())?;
+            Ok(Reader { header, input: Input::Inline { splitter, spare: Vec::new() } })
+        }
+    }
+
+    /// Reads any stream of bytes on its own thread and hands over records as soon as they are there. `name` stands for
+    /// the file in errors.
+    pub fn from_read(name: &str, input: Box<dyn Read + Send>, block_size: usize) -> Result<Reader, SourceError> {
+        Reader::threaded(name, input, block_size, true)
+    }
+
+    fn threaded(
+        name: &str,
+        input: Box<dyn Read + Send>,
+        block_size: usize,
+        eager: bool,
+    ) -> Result<Reader, SourceError> {
+        let (to_header, header) = sync_channel(1);
+        let (to_blocks, blocks) = sync_channel(AHEAD);
+        let (spare, from_spare) = sync_channel::<Vec<u8>>(SPARE);
+        let thread = thread::Builder::new()
+            .name("read".to_owned())
+            .spawn(move || {
+                let mut splitter = Splitter::new(input, block_size, eager);
+                let line = splitter.header();
+                let failed = line.is_err();
+                if to_header.send(line).is_err() || failed {
+                    return;
+                }
+                // Ends with the input, after an error, or when the reader is gone.
+                while let Some(next) = splitter.next(from_spare.try_recv().unwrap_or_default()).transpose() {
+                    let failed = next.is_err();
+                    if to_blocks.send(next).is_err() || failed {
+                        return;
+                    }
+                }
+            })
+            .map_err(|error| SourceError::Open { file: name.to_owned(), error })?;
+        let line = header.recv().unwrap_or_else(|RecvError| Err(panicked()));
+        let header = Header::parse(name, read_with(name, line)?.as_deref())?;
+        Ok(Reader { header, input: Input::Thread(Decoder { blocks, spare, thread: Some(thread) }) })
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The next block if there is one yet.
+    pub fn next_block(&mut self) -> Result<Next, SourceError> {
+        let next = match &mut self.input {
+            Input::Inline { splitter, spare } => splitter.next(spare.pop().unwrap_or_default()),
+            Input::Thread(decoder) => match decoder.blocks.try_recv() {
+                Ok(block) => block.map(Some),
+                Err(TryRecvError::Empty) => return Ok(Next::Wait),
+                Err(TryRecvError::Disconnected) => decoder.end(),
+            },
+        };
+        Ok(read_with(self.header.file(), next)?.map_or(Next::End, Next::Block))
+    }
+
+    /// The next block once there is one, or none at the end.
+    pub fn wait_block(&mut self) -> Result<Option<Block>, SourceError> {
+        let next = match &mut self.input {
+            Input::Inline { splitter, spare } => splitter.next(spare.pop().unwrap_or_default()),
+            Input::Thread(decoder) => match decoder.blocks.recv() {
+                Ok(block) => block.map(Some),
+                Err(RecvError) => decoder.end(),
+            },
+        };
+        read_with(self.header.file(), next)
+    }
+
+    /// Takes back the bytes of a block that is done with, for the next one to use.
+    pub fn give_back(&mut self, bytes: Vec<u8>) {
+        match &mut self.input {
+            Input::Inline { spare, .. } if spare.len() < SPARE => spare.push(bytes),
+            Input::Inline { .. } => {}
+            // With no room for it the buffer is dropped, which is as well.
+            Input::Thread(decoder) => drop(decoder.spare.try_send(bytes)),
+        }
+    }
+}
+
+impl Decoder {
+    /// The end of the blocks, unless it came about by a panic: then records are missing, and that is an error.
+    fn end(&mut self) -> io::Result<Option<Block>> {
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Err(_)) => Err(panicked()),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn panicked() -> io::Error {
+    io::Error::other("the reading thread stopped on a bug")
+}
+
+fn read_with<T>(file: &str, result: io::Result<T>) -> Result<T, SourceError> {
+    result.map_err(|error| SourceError::Read { file: file.to_owned(), error })
+}

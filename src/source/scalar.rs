@@ -1,0 +1,137 @@
+//! Reads whole numbers and amounts of money, exactly.
+//!
+//! Nearly all are of at most eight bytes. Those are loaded as one word that ends where the field ends, with the bytes
+//! before the field made zeros, checked to be digits all at once, and summed pairwise with three multiplications.
+//! Whatever that does not take (long, signed with plus, odd or wrong) is read digit by digit, with every step checked.
+//! A value is never the least 64-bit number, as that stands for an absent one.
+
+use super::error::Fault;
+
+/// The ASCII digit zero in all eight bytes.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+/// A decimal point as the difference from a zero.
+const POINT: u64 = (b'.' ^ b'0') as u64;
+
+/// A field of up to eight bytes as the differences from ASCII zero, at the upper end of the word and in reading order
+/// from the lowest byte. None if it is empty, longer, or too near the start of the block to load.
+#[inline]
+pub(super) fn word(bytes: &[u8], start: usize, end: usize) -> Option<u64> {
+    let length = end.wrapping_sub(start);
+    if length.wrapping_sub(1) >= 8 {
+        return None;
+    }
+    let word = bytes.get(end.wrapping_sub(8)..end)?.first_chunk()?;
+    let blank = 64 - 8 * length;
+    Some((u64::from_le_bytes(*word) ^ ZEROS) >> blank << blank)
+}
+
+/// The number that eight decimal digits make, if that is what they all are.
+#[inline]
+pub(super) fn digits(word: u64) -> Option<u64> {
+    // A carry into the next byte comes only from a byte that is no digit, and then the answer is no in any case.
+    if (word | word.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    let pairs = word.wrapping_mul(10).wrapping_add(word >> 8);
+    let low = (pairs & 0xFF_0000_00FF).wrapping_mul(100 + (1_000_000 << 32));
+    let high = (pairs >> 16 & 0xFF_0000_00FF).wrapping_mul(1 + (10_000 << 32));
+    Some(low.wrapping_add(high) >> 32)
+}
+
+/// Reads a short whole number, with or without a minus; None to have it read slowly.
+#[inline]
+pub(super) fn short_integer(bytes: &[u8], start: usize, end: usize) -> Option<i64> {
+    let minus = bytes.get(start) == Some(&b'-');
+    let number = digits(word(bytes, start + usize::from(minus), end)?)? as i64;
+    Some(if minus { -number } else { number })
+}
+
+/// Reads a whole number.
+pub(super) fn integer(text: &str) -> Result<i64, Fault> {
+    let (minus, rest) = sign(text);
+    let number = decimal(rest, 0, Fault::Integer)?;
+    Ok(if minus { -number } else { number })
+}
+
+/// How amounts are written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Money {
+    decimals: u32,
+    /// Ten to the decimals.
+    scale: i64,
+    /// Where in a word the point is, in bits; none without decimals or with so many that words are of no use.
+    point: Option<u32>,
+}
+
+impl Money {
+    /// Amounts with the given number of decimals, or none if that is too many.
+    pub fn new(decimals: u32) -> Option<Money> {
+        let scale = 10i64.checked_pow(decimals)?;
+        let point = (1..=6).contains(&decimals).then(|| 8 * (7 - decimals));
+        Some(Money { decimals, scale, point })
+    }
+
+    /// Reads a short amount with all its decimals or none; None to have it read slowly.
+    #[inline]
+    pub fn short(self, bytes: &[u8], start: usize, end: usize) -> Option<i64> {
+        let point = self.point?;
+        let minus = bytes.get(start) == Some(&b'-');
+        let start = start + usize::from(minus);
+        let word = word(bytes, start, end)?;
+        let number = if word >> point & 0xFF == POINT && end - start > self.decimals as usize + 1 {
+            // Closes the gap of the point by moving what is before it up.
+            let before = word & ((1 << point) - 1);
+            let after = word >> point >> 8 << 8 << point;
+            digits(before << 8 | after)? as i64
+        } else {
+            digits(word)? as i64 * self.scale
+        };
+        Some(if minus { -number } else { number })
+    }
+
+    /// Reads an amount. Decimals beyond the currency's must be zeros.
+    pub fn parse(self, text: &str) -> Result<i64, Fault> {
+        let (minus, rest) = sign(text);
+        let (whole, part) = match rest.split_once('.') {
+            Some((_, "")) => return Err(Fault::Money),
+            Some((whole, part)) => (whole, part),
+            None => (rest, ""),
+        };
+        if !part.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Fault::Money);
+        }
+        let (kept, beyond) = part.split_at(part.len().min(self.decimals as usize));
+        let whole = decimal(whole, self.decimals, Fault::Money)?;
+        if beyond.bytes().any(|byte| byte != b'0') {
+            return Err(Fault::Decimals);
+        }
+        let part = if kept.is_empty() {
+            0
+        } else {
+            decimal(kept, self.decimals - kept.len() as u32, Fault::Money)?
+        };
+        let number = whole.checked_add(part).ok_or(Fault::Range)?;
+        Ok(if minus { -number } else { number })
+    }
+}
+
+/// Splits off a sign; true for a minus.
+fn sign(text: &str) -> (bool, &str) {
+    match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    }
+}
+
+/// Some digits and then `zeros` zeros as a number; `otherwise` if they are not digits.
+fn decimal(text: &str, zeros: u32, otherwise: Fault) -> Result<i64, Fault> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(otherwise);
+    }
+    let zeros = std::iter::repeat_n(b'0', zeros as usize);
+    text.bytes().chain(zeros).try_fold(0i64, |number, byte| {
+        let digit = i64::from(byte - b'0');
+        number.checked_mul(10)?.checked_add(digit)
+    })
+    .ok_or(Fault::Range)
+}

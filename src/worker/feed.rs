@@ -1,0 +1,189 @@
+//! The operator that brings a stream's records into the dataflow.
+//!
+//! It takes blocks from this process's partitions of the stream, always from the one whose clock
+//! is furthest behind, and never runs ahead of the slowest partition of any stream (watermark
+//! alignment), nor of the other processes when too much is in flight. Its capability is the least
+//! clock of its partitions, which is what the dataflow's frontier is made of. Bound: `BLOCKS` parsed blocks
+//! per partition wait for their turn, and `IN_FLIGHT` bytes for others to catch up.
+
+use crate::batch::Batch;
+use crate::clock::Time;
+use crate::error::SourceError;
+use crate::event::Stream;
+use crate::operator::Batches;
+use crate::source::parse::Scratch;
+use crate::source::{Feeds, Partition, Taken, Waiting};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Scope;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::operator::source;
+use timely::dataflow::operators::probe::Handle;
+
+/// Blocks parsed in one go, before the operators downstream get their turn.
+const BLOCKS: usize = 4;
+/// Bytes sent and not yet sealed at which a source waits for slower ones.
+const IN_FLIGHT: usize = 64 << 20;
+/// How soon to look again when there is nothing to do now.
+const SOON: Duration = Duration::from_micros(200);
+
+/// Where a failed source leaves its error for the run to report.
+pub(crate) type Failure = Arc<Mutex<Option<SourceError>>>;
+
+/// The records of a stream that this process reads, as seen by this worker.
+pub(crate) fn feed<'s>(
+    scope: Scope<'s, Time>,
+    stream: Stream,
+    feeds: Arc<Feeds>,
+    probe: Handle<Time>,
+    failure: Failure,
+) -> Batches<'s> {
+    source::<_, CapacityContainerBuilder<Vec<Arc<Batch>>>, _, _>(
+        scope,
+        stream.name(),
+        move |cap, info| {
+            let again = scope.activator_for(info.address);
+            let mut mine = Mine::new(stream, feeds, probe);
+            let mut cap = Some(cap);
+            move |output| {
+                let Some(held) = cap.as_mut() else { return };
+                let outcome = mine.turn(held, |cap, batch| {
+                    output.session(cap).give(Arc::new(batch));
+                });
+                match outcome {
+                    Ok(Turn::More) => again.activate(),
+                    Ok(Turn::Idle) => again.activate_after(SOON),
+                    Ok(Turn::Ended) => cap = None,
+                    Err(error) => {
+                        crate::source::lock(&failure).get_or_insert(error);
+                        mine.feeds.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+                        cap = None;
+                    }
+                }
+            }
+        },
+    )
+}
+
+enum Turn {
+    More,
+    Idle,
+    Ended,
+}
+
+/// One worker's part in reading a stream.
+struct Mine {
+    feeds: Arc<Feeds>,
+    /// Positions in `feeds.partitions`, with the blocks this worker parsed that wait for their turn.
+    partitions: Vec<(usize, VecDeque<Waiting>)>,
+    parser: Scratch,
+    probe: Handle<Time>,
+    sent: VecDeque<(Time, usize)>,
+    in_flight: usize,
+}
+
+impl Mine {
+    fn new(stream: Stream, feeds: Arc<Feeds>, probe: Handle<Time>) -> Mine {
+        let all = feeds.partitions.iter().enumerate();
+        let partitions = all
+            .filter(|(_, p)| p.stream == stream)
+            .map(|(i, _)| (i, VecDeque::new()))
+            .collect();
+        Mine {
+            feeds,
+            partitions,
+            parser: Scratch::default(),
+            probe,
+            sent: VecDeque::new(),
+            in_flight: 0,
+        }
+    }
+
+    fn turn(
+        &mut self,
+        cap: &mut Capability<Time>,
+        mut send: impl FnMut(&Capability<Time>, Batch),
+    ) -> Result<Turn, SourceError> {
+        if self.feeds.stopped() {
+            return Ok(Turn::Ended);
+        }
+        let mut busy = false;
+        for _ in 0..BLOCKS {
+            self.stamp(cap, &mut send);
+            let Some(i) = self.next_partition(cap) else { break };
+            let (place, waiting) = &mut self.partitions[i];
+            match self.feeds.partitions[*place].take(&self.feeds, &mut self.parser)? {
+                Taken::Parsed(block) => {
+                    waiting.push_back(block);
+                    busy = true;
+                }
+                Taken::Later | Taken::Ended => break,
+            }
+        }
+        self.stamp(cap, &mut send);
+        let partitions = self.partitions.iter();
+        match partitions.filter_map(|(p, _)| self.feeds.partitions[*p].frontier()).min() {
+            None => Ok(Turn::Ended),
+            Some(least) => {
+                if *cap.time() < least {
+                    cap.downgrade(&least);
+                }
+                Ok(if busy { Turn::More } else { Turn::Idle })
+            }
+        }
+    }
+
+    /// Stamps and sends whatever of this worker's blocks is next in its partition.
+    fn stamp(
+        &mut self,
+        cap: &Capability<Time>,
+        send: &mut impl FnMut(&Capability<Time>, Batch),
+    ) {
+        for (place, waiting) in &mut self.partitions {
+            let partition = &self.feeds.partitions[*place];
+            while let Some(block) = waiting.pop_front() {
+                let mut block = Some(block);
+                match partition.stamp(&mut block, &self.feeds) {
+                    Some(batch) => {
+                        if let Some(run) = batch.runs.last() {
+                            let bytes = batch.bytes();
+                            self.sent.push_back((run.time, bytes));
+                            self.in_flight += bytes;
+                            send(cap, batch);
+                        }
+                    }
+                    None => {
+                        waiting.extend(block);
+                        waiting.rotate_right(1);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The partition to read from now, if any may be.
+    fn next_partition(&mut self, cap: &Capability<Time>) -> Option<usize> {
+        let frontier = self.probe.with_frontier(|f| f.first().copied()).unwrap_or(Time::END);
+        while let Some((time, bytes)) = self.sent.front().copied().filter(|(t, _)| *t < frontier) {
+            debug_assert!(time < frontier);
+            self.in_flight -= bytes;
+            self.sent.pop_front();
+        }
+        // The source that holds everybody back must never wait for anybody.
+        if self.in_flight > IN_FLIGHT && frontier < *cap.time() {
+            return None;
+        }
+        let least = self.feeds.least_clock();
+        let clock = |place: usize| Partition::clock(&self.feeds.partitions[place]);
+        self.partitions
+            .iter()
+            .enumerate()
+            .filter(|(_, (place, waiting))| waiting.len() < BLOCKS && clock(*place) <= least)
+            .map(|(i, _)| i)
+            .min_by_key(|i| clock(self.partitions[*i].0))
+            .filter(|_| least != i64::MAX)
+    }
+}

@@ -1,0 +1,102 @@
+//! The oracle: every query of the catalog equals its naive answer at every time, on random
+//! histories with disorder, duplicates, corrections and retractions, with 1 and 3 workers.
+
+mod support;
+
+use std::collections::BTreeMap;
+use tidemill::clock::Millis;
+use tidemill::operator::{Dedupe, OnDuplicate};
+use tidemill::queries::catalog;
+use tidemill::query::History;
+use tidemill::value::Value;
+use tidemill::worker::replay::{Change, replay};
+
+/// Equal but for the last digits of a float: the answer may add up in another order.
+fn close(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Real(a, p), Value::Real(b, q)) => {
+            p == q && (a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-3))
+        }
+        _ => a == b,
+    }
+}
+
+/// Rows of the view after all changes up to and including a time.
+struct View(BTreeMap<String, (Vec<Value>, isize)>);
+
+impl View {
+    fn apply(&mut self, change: &Change) {
+        let entry = self.0.entry(format!("{:?}", change.row));
+        let entry = entry.or_insert_with(|| (change.row.clone(), 0));
+        entry.1 += change.diff;
+    }
+    fn rows(&self) -> Vec<Vec<Value>> {
+        let mut rows = Vec::new();
+        for (row, count) in self.0.values() {
+            assert!(*count >= 0, "a row was taken back that is not there: {row:?}");
+            rows.extend(std::iter::repeat_n(row.clone(), *count as usize));
+        }
+        rows
+    }
+}
+
+fn check(seed: u64, records: usize, dedupe: Option<Dedupe>) {
+    let recorded = support::history(seed, records, dedupe.is_none());
+    let history = History::new(recorded.clone(), dedupe);
+    let queries: Vec<_> = catalog().into_iter().map(|(_, query)| query).collect();
+    let logs = replay(&queries, &recorded, dedupe, 1).expect("one worker runs");
+    let three = replay(&queries, &recorded, dedupe, 3).expect("three workers run");
+    for ((query, log), other) in queries.iter().zip(&logs).zip(&three) {
+        assert_eq!(log, other, "{}: 3 workers differ from 1 (seed {seed})", query.name());
+        let (mut view, mut changes) = (View(BTreeMap::new()), log.iter().peekable());
+        for time in history.times() {
+            while let Some(change) = changes.next_if(|change| change.time <= time) {
+                view.apply(change);
+            }
+            let (mut got, mut want) = (view.rows(), query.answer_cells(&history, time));
+            let order = |row: &Vec<Value>| {
+                let keys = query.columns().iter().filter(|c| c.key).count();
+                format!("{:?}", &row[..keys])
+            };
+            got.sort_by_key(order);
+            want.sort_by_key(order);
+            let equal = got.len() == want.len()
+                && got.iter().zip(&want).all(|(a, b)| a.iter().zip(b).all(|(a, b)| close(a, b)));
+            assert!(
+                equal,
+                "{} at {time:?} (seed {seed})\n dataflow: {got:?}\n answer:   {want:?}",
+                query.name()
+            );
+        }
+        assert!(changes.next().is_none(), "{}: changes after the last record", query.name());
+    }
+}
+
+fn policy(policy: OnDuplicate, hours: u64) -> Option<Dedupe> {
+    Some(Dedupe { policy, keep: Millis::hours(hours) })
+}
+
+#[test]
+fn queries_equal_their_answers_when_later_records_replace() {
+    (0..4).for_each(|seed| check(seed, 120, policy(OnDuplicate::Replace, 720)));
+}
+
+#[test]
+fn queries_equal_their_answers_when_ids_are_forgotten() {
+    (10..13).for_each(|seed| check(seed, 120, policy(OnDuplicate::Replace, 2)));
+}
+
+#[test]
+fn queries_equal_their_answers_when_later_records_are_ignored() {
+    (20..22).for_each(|seed| check(seed, 120, policy(OnDuplicate::Ignore, 720)));
+}
+
+#[test]
+fn queries_equal_their_answers_when_later_records_are_kept() {
+    (30..32).for_each(|seed| check(seed, 120, policy(OnDuplicate::Keep, 720)));
+}
+
+#[test]
+fn queries_equal_their_answers_on_change_logs() {
+    (40..44).for_each(|seed| check(seed, 120, None));
+}

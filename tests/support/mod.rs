@@ -1,0 +1,154 @@
+//! What the tests share: a seeded random source, and random shop histories as CSV text that goes
+//! through the real parser and the real clock.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::sync::Arc;
+use tidemill::clock::{Clock, Tick};
+use tidemill::event::Stream;
+use tidemill::source::plan::{ParseOptions, Plan};
+use tidemill::source::read::Reader;
+use tidemill::worker::replay::Recorded;
+
+/// splitmix64.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.bits() % n
+    }
+    pub fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+    pub fn of<'a>(&mut self, items: &[&'a str]) -> &'a str {
+        items[self.below(items.len() as u64) as usize]
+    }
+}
+
+/// Text of a time so many seconds after 2026-01-05T00:00:00Z.
+pub fn moment(seconds: i64) -> String {
+    let base = 1_767_571_200;
+    jiff::Timestamp::from_second(base + seconds).expect("in range").to_string()
+}
+
+/// Parses CSV text as partition `partition` of a stream, in blocks of about `block` bytes, with
+/// every column filled, and stamps it.
+pub fn record(stream: Stream, partition: u32, csv: &str, block: usize, tick: u64) -> Recorded {
+    let text = Box::new(std::io::Cursor::new(csv.as_bytes().to_vec()));
+    let mut reader = Reader::from_read("test", text, block).expect("a header");
+    let all: Vec<usize> = (1..stream.schema().fields.len()).collect();
+    let options = ParseOptions::default();
+    let plan =
+        Plan::new(stream.schema(), reader.header(), &all, &[], &options, &[]).expect("a plan");
+    let mut clock = Clock::new(Tick::from_millis(tick).expect("not zero"), None);
+    let (mut scratch, mut out) = (Default::default(), Vec::new());
+    while let Some(block) = reader.wait_block().expect("memory can be read") {
+        let mut parsed = plan.parse(&block, partition, &mut scratch);
+        assert!(parsed.bad.is_empty(), "{:?}", parsed.bad);
+        clock.stamp(&mut parsed.batch);
+        out.push((stream, Arc::new(parsed.batch)));
+    }
+    out
+}
+
+/// A random history of all streams: disorder, late records, duplicate ids with other contents,
+/// cancellations, or (as change logs) retractions of earlier records.
+pub fn history(seed: u64, records: usize, change_log: bool) -> Recorded {
+    let mut random = Random(seed);
+    let mut all = Recorded::new();
+    for &stream in Stream::ALL {
+        for partition in 0..2u32 {
+            let csv = csv(stream, &mut random, records, change_log);
+            let block = 64 + random.below(600) as usize;
+            all.extend(record(stream, partition, &csv, block, 600_000));
+        }
+    }
+    all
+}
+
+fn csv(stream: Stream, random: &mut Random, records: usize, change_log: bool) -> String {
+    let mut columns: Vec<&str> = stream.schema().fields.iter().map(|f| f.name).collect();
+    if change_log {
+        columns.push("_diff");
+    }
+    let mut text = columns.join(",") + "\n";
+    let mut sent: Vec<String> = Vec::new();
+    let mut now = 0i64;
+    for _ in 0..records {
+        now += random.below(400) as i64;
+        let late = if random.one_in(12) { random.below(20_000) as i64 } else { 0 };
+        let jitter = random.below(300) as i64;
+        let at = (now - late - jitter).max(0);
+        if change_log && !sent.is_empty() && random.one_in(5) {
+            let gone = sent.swap_remove(random.below(sent.len() as u64) as usize);
+            text.push_str(&format!("{gone},-1\n"));
+            continue;
+        }
+        let row = row(stream, random, at);
+        if change_log {
+            text.push_str(&format!("{row},1\n"));
+            sent.push(row);
+        } else {
+            text.push_str(&format!("{row}\n"));
+        }
+    }
+    text
+}
+
+fn row(stream: Stream, random: &mut Random, at: i64) -> String {
+    // Few ids, so that many records meet another of their id; some have none.
+    let id = if random.one_in(10) { String::new() } else { random.below(60).to_string() };
+    let time = moment(at);
+    let user = random.below(8);
+    let item = random.below(6);
+    let money = format!("{}.{:02}", random.below(90), random.below(100));
+    let maybe = |random: &mut Random, text: String| {
+        if random.one_in(6) { String::new() } else { text }
+    };
+    match stream {
+        Stream::Behavior => {
+            let event = random.of(&[
+                "page_view", "view_item", "view_item", "add_to_cart", "begin_checkout", "purchase",
+                "search", "something_else",
+            ]);
+            let views = if random.one_in(4) { random.below(5).to_string() } else { String::new() };
+            let orders = if random.one_in(6) { random.below(3).to_string() } else { String::new() };
+            let category = random.of(&["shoes", "Hats", "bags", ""]);
+            let device = random.of(&["phone", "Desktop"]);
+            format!(
+                "{time},{id},u{user},s{},{event},{item},{category},1,{money},{views},{orders},{device},10.0.0.{user},,DE",
+                random.below(12)
+            )
+        }
+        Stream::Transactions => {
+            let status = random.of(&[
+                "captured", "captured", "captured", "authorized", "cancelled", "refunded",
+                "chargeback", "",
+            ]);
+            let amount = maybe(random, money);
+            format!(
+                "{time},{id},o{id},u{user},{item},1,{amount},EUR,{status},c{user},10.0.0.{user},d{user},DE"
+            )
+        }
+        Stream::Logistics => {
+            let status = random.of(&["Delivered", "Delivered", "InTransit", "Exception", ""]);
+            let ordered = maybe(random, moment(at - 90_000 - random.below(9_000) as i64));
+            let shipped = maybe(random, moment(at - 40_000 - random.below(30_000) as i64));
+            let promised = maybe(random, moment(at + random.below(9_000) as i64 - 4_500));
+            let cost = maybe(random, money);
+            let carrier = random.of(&["dhl", "ups"]);
+            let region = random.of(&["north", "south"]);
+            format!(
+                "{time},{id},o{user},{carrier},{region},w1,{ordered},{shipped},{promised},{status},{cost},2,{}",
+                1 + random.below(2)
+            )
+        }
+    }
+}
