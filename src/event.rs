@@ -11,7 +11,7 @@ use crate::value::{Hour, Money};
 use std::marker::PhantomData;
 
 pub mod vocabulary;
-pub use vocabulary::{ParcelStatus, PaymentStatus, ShopEvent};
+pub use vocabulary::{AdEvent, LoginOutcome, ParcelStatus, PaymentStatus, ShopEvent};
 
 /// An absent number.
 pub const NULL: i64 = i64::MIN;
@@ -208,6 +208,8 @@ macro_rules! streams {
                 #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
                 #[derive(Clone, Copy)]
                 enum Index { $time, $( $col, )* }
+                #[doc = concat!("The column `", $time_name, "`, which every record has.")]
+                pub const $time: Col = Col::new(Index::$time as usize);
                 /// The stream's fields.
                 pub static SCHEMA: Schema = Schema {
                     name: $name,
@@ -312,6 +314,30 @@ streams! {
         COST / cost: Money,
         ITEMS_ORDERED / items_ordered: Integer,
         ITEMS_DELIVERED / items_delivered: Integer,
+    }
+    /// Advertisements shown, clicked and followed by an order.
+    Ads / ads: "ads", id "" {
+        TIME: "time",
+        EVENT / event: Name(AdEvent),
+        USER_ID / user_id: Text,
+        CAMPAIGN_ID / campaign_id: Text,
+        CREATIVE_ID / creative_id: Text,
+        COST / cost: Money,
+    }
+    /// Logins and failed attempts.
+    Logins / logins: "logins", id "" {
+        TIME: "time",
+        USER_ID / user_id: Text,
+        IP / ip: Text,
+        DEVICE / device: Label,
+        OUTCOME / outcome: Name(LoginOutcome),
+    }
+    /// Changes of stock: restocks, sales, and the stock to begin with.
+    Inventory / inventory: "inventory", id "" {
+        TIME: "time",
+        ITEM_ID / item_id: Text,
+        WAREHOUSE / warehouse: Label,
+        CHANGE / change: Integer,
     }
 }
 

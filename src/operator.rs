@@ -23,8 +23,8 @@ mod ticks;
 pub use aggregate::Aggregate;
 pub(crate) use collect::collect;
 pub use collect::{Port, Row as AnyRow, Sealed};
-pub(crate) use dedupe::{Tally, dedupe, withdraws};
 pub use dedupe::{Dedupe, OnDuplicate};
+pub(crate) use dedupe::{Tally, dedupe, withdraws};
 pub use normalise::{MinMax, Scale, ZScore, normalise};
 
 /// A changing multiset: updates `(data, time, diff)`.

@@ -49,13 +49,7 @@ pub struct PlotOptions {
 
 impl Default for PlotOptions {
     fn default() -> Self {
-        Self {
-            title: None,
-            columns: Vec::new(),
-            kind: None,
-            width: 960,
-            height_per_panel: 170,
-        }
+        Self { title: None, columns: Vec::new(), kind: None, width: 960, height_per_panel: 170 }
     }
 }
 
@@ -148,18 +142,13 @@ pub fn plot_csv(input: &Path, output: &Path, options: &PlotOptions) -> Result<()
         return Err(PlotError::SameFile { path: from });
     }
     let svg = plot_table(&table, options)?;
-    write_atomically(output, svg.as_bytes()).map_err(|source| PlotError::Write {
-        path: output.to_path_buf(),
-        source,
-    })
+    write_atomically(output, svg.as_bytes())
+        .map_err(|source| PlotError::Write { path: output.to_path_buf(), source })
 }
 
 /// Draws `table` as an SVG document; the same table and options always give the same text.
 pub fn plot_table(table: &Table, options: &PlotOptions) -> Result<String, PlotError> {
-    let title = options
-        .title
-        .clone()
-        .unwrap_or_else(|| svg::spaced(&table.name));
+    let title = options.title.clone().unwrap_or_else(|| svg::spaced(&table.name));
     let frame = Frame {
         title,
         width: f64::from(options.width.clamp(320, 4000)),
@@ -176,10 +165,7 @@ pub fn plot_table(table: &Table, options: &PlotOptions) -> Result<String, PlotEr
 fn draw_empty(frame: &Frame) -> String {
     let note = "no rows yet";
     let mut svg = frame.open(svg::HEAD_HEIGHT + frame.panel_height, "", note);
-    let middle = (
-        frame.width / 2.0,
-        svg::HEAD_HEIGHT + frame.panel_height / 2.0,
-    );
+    let middle = (frame.width / 2.0, svg::HEAD_HEIGHT + frame.panel_height / 2.0);
     let style = Text::new("empty", 16.0).fill(svg::MUTED);
     svg.text(middle, note, style.anchor(Anchor::Middle));
     svg.finish()

@@ -6,7 +6,9 @@
 //! asks for is not read, and a column none asks for is not parsed.
 
 use crate::clock::Time;
-use crate::event::{Behavior, Col, Logistics, Need, Shape, Stream, Transactions};
+use crate::event::{
+    Ads, Behavior, Col, Inventory, Logins, Logistics, Need, Shape, Stream, Transactions,
+};
 use crate::operator::{Batches, Collection, Item, Port, Rows, collect};
 use crate::value::Value;
 use std::cell::RefCell;
@@ -223,6 +225,18 @@ impl<'s> Inputs<'s> {
     }
     /// Parcels, with these columns filled.
     pub fn logistics(&self, columns: &[Col]) -> Rows<'s, Logistics> {
+        self.rows(columns)
+    }
+    /// Advertisements, with these columns filled.
+    pub fn ads(&self, columns: &[Col]) -> Rows<'s, Ads> {
+        self.rows(columns)
+    }
+    /// Logins, with these columns filled.
+    pub fn logins(&self, columns: &[Col]) -> Rows<'s, Logins> {
+        self.rows(columns)
+    }
+    /// Changes of stock, with these columns filled.
+    pub fn inventory(&self, columns: &[Col]) -> Rows<'s, Inventory> {
         self.rows(columns)
     }
 }

@@ -73,7 +73,9 @@ impl std::str::FromStr for Spec {
             ("jsonl", false) => Ok(Spec::Jsonl(path)),
             ("plot", false) => Ok(Spec::Plot(path)),
             ("sqlite", false) => Ok(Spec::Sqlite(path)),
-            ("csv" | "jsonl" | "plot", true) => Err(format!("{kind} needs a directory: {kind}:DIR")),
+            ("csv" | "jsonl" | "plot", true) => {
+                Err(format!("{kind} needs a directory: {kind}:DIR"))
+            }
             ("sqlite", true) => Err("sqlite needs a file: sqlite:FILE".into()),
             _ => Err(format!(
                 "there is no sink {text:?}; use csv:DIR, jsonl:DIR, plot:DIR, sqlite:FILE or table"
@@ -84,7 +86,11 @@ impl std::str::FromStr for Spec {
 
 impl Spec {
     /// Opens the sink, so that what cannot be written is known before anything is read.
-    pub fn open(&self, views: &[Schema], decimals: Decimals) -> Result<Box<dyn Sink + Send>, Error> {
+    pub fn open(
+        &self,
+        views: &[Schema],
+        decimals: Decimals,
+    ) -> Result<Box<dyn Sink + Send>, Error> {
         Ok(match self {
             Spec::Csv(dir) => Box::new(csv::Csv::open(dir, views, decimals)?),
             Spec::Jsonl(dir) => Box::new(jsonl::Jsonl::open(dir, views, decimals)?),

@@ -12,24 +12,33 @@ use crate::event::Stream;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+mod bad;
 pub mod dead_letters;
+#[cfg(test)]
+mod dirty;
 mod error;
 pub mod generator;
 pub mod header;
 pub mod parse;
 pub mod plan;
 pub mod read;
+mod rows;
 mod scalar;
 mod scan;
 mod split;
 mod time;
+#[cfg(test)]
+mod twin;
 
+pub use bad::Bad;
 pub use dead_letters::DeadLetters;
 pub use error::{Fault, SourceError};
-use parse::{Bad, Parsed, Scratch};
-pub use split::Block;
+pub use header::Header;
+use parse::{Parsed, Scratch};
+pub use plan::ParseOptions;
 use plan::Plan;
-use read::{Next, Reader};
+pub use read::{BLOCK_SIZE, Next, Reader};
+pub use split::Block;
 
 /// A lock that a panicking worker cannot poison for the others: a panic ends the program anyway.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -284,10 +284,34 @@ mod tests {
     /// Strings at and around every limit between the forms.
     fn samples() -> Vec<String> {
         let mut samples: Vec<String> = [
-            "", "0", "00", "7", "07", "-7", "+7", " 7", "7 ", "10", "9", "abc", "ABC", "é", "\0", "\0\0",
-            "9999999999999999999", "10000000000000000000", "18446744073709551615", "18446744073709551616",
-            "99999999999999999999999", "1e5", "12345678901234", "1234567890123x", "12345678901234x", "Ärger über Öl",
-            "a longer string than fourteen bytes", "7.0",
+            "",
+            "0",
+            "00",
+            "7",
+            "07",
+            "-7",
+            "+7",
+            " 7",
+            "7 ",
+            "10",
+            "9",
+            "abc",
+            "ABC",
+            "é",
+            "\0",
+            "\0\0",
+            "9999999999999999999",
+            "10000000000000000000",
+            "18446744073709551615",
+            "18446744073709551616",
+            "99999999999999999999999",
+            "1e5",
+            "12345678901234",
+            "1234567890123x",
+            "12345678901234x",
+            "Ärger über Öl",
+            "a longer string than fourteen bytes",
+            "7.0",
         ]
         .map(String::from)
         .to_vec();
@@ -300,7 +324,8 @@ mod tests {
 
     /// The order as the contract has it, worked out from the strings alone.
     fn slow_order(a: &str, b: &str) -> Ordering {
-        let number = |s: &str| s.parse::<u64>().ok().filter(|n| s.len() <= 19 && n.to_string() == s);
+        let number =
+            |s: &str| s.parse::<u64>().ok().filter(|n| s.len() <= 19 && n.to_string() == s);
         match (number(a), number(b)) {
             (Some(a), Some(b)) => a.cmp(&b),
             (Some(_), None) => Ordering::Less,

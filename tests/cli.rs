@@ -48,9 +48,30 @@ fn write(path: PathBuf, text: impl AsRef<[u8]>) -> String {
 fn dirty(dir: &Path) -> [String; 3] {
     let out = dir.to_str().expect("UTF-8");
     succeed(&[
-        "generate", "--quiet", "--out", out, "--events", "40000", "--seed", "7", "--days", "4",
-        "--disorder", "0.2", "--late", "0.03", "--duplicates", "0.05", "--corrections", "0.05",
-        "--cancellations", "0.1", "--refunds", "0.1", "--malformed", "0.01",
+        "generate",
+        "--quiet",
+        "--out",
+        out,
+        "--events",
+        "40000",
+        "--seed",
+        "7",
+        "--days",
+        "4",
+        "--disorder",
+        "0.2",
+        "--late",
+        "0.03",
+        "--duplicates",
+        "0.05",
+        "--corrections",
+        "0.05",
+        "--cancellations",
+        "0.1",
+        "--refunds",
+        "0.1",
+        "--malformed",
+        "0.01",
     ]);
     ["behavior=user_behavior.csv", "transactions=transaction.csv", "logistics=logistics.csv"]
         .map(|source| source.replace('=', &format!("={out}/")))
@@ -105,9 +126,8 @@ fn change_logs_are_the_same_bytes_on_any_number_of_workers_and_processes() {
     let hosts = write(dir.join("hosts"), ports.join("\n"));
     let out = dir.join("processes");
     let start = |process: &str| {
-        let more = [
-            "--workers", "2", "--processes", "2", "--process", process, "--hostfile", &hosts,
-        ];
+        let more =
+            ["--workers", "2", "--processes", "2", "--process", process, "--hostfile", &hosts];
         tidemill().args(arguments(&out, &more)).stdout(Stdio::null()).spawn().expect("starts")
     };
     for mut process in [start("0"), start("1")] {
@@ -127,7 +147,8 @@ fn the_change_log_adds_up_to_the_view_and_to_the_database() {
         format!("jsonl:{}", out.display()),
         format!("sqlite:{}", db.display()),
     ];
-    let mut args = vec!["run", "--quiet", "--query", "hourly_transactions", "--source", &sources[1]];
+    let mut args =
+        vec!["run", "--quiet", "--query", "hourly_transactions", "--source", &sources[1]];
     specs.iter().for_each(|spec| args.extend(["--sink", spec]));
     succeed(&args);
     let mut view: Vec<(String, i64)> = Vec::new();
@@ -173,15 +194,20 @@ fn the_minimal_shapes_work_as_they_are() {
         dir.join("transaction.csv"),
         "\u{feff}amount,transaction_time\r\n\"1.50\",2026-01-31T13:00:00Z\r\n2,1769864460\r\n",
     );
-    let logistics = write(
-        dir.join("logistics.csv"),
-        "delivery_time,cost\n2026-01-31 14:30:00.250,4.99\n",
-    );
+    let logistics =
+        write(dir.join("logistics.csv"), "delivery_time,cost\n2026-01-31 14:30:00.250,4.99\n");
     let out = dir.join("out");
     succeed(&[
-        "run", "--quiet", "--source", &format!("behavior={behavior}"), "--source",
-        &format!("transactions={transactions}"), "--source", &format!("logistics={logistics}"),
-        "--sink", &format!("csv:{}", out.display()),
+        "run",
+        "--quiet",
+        "--source",
+        &format!("behavior={behavior}"),
+        "--source",
+        &format!("transactions={transactions}"),
+        "--source",
+        &format!("logistics={logistics}"),
+        "--sink",
+        &format!("csv:{}", out.display()),
     ]);
     let view = |name: &str| fs::read_to_string(out.join(name)).expect("a view");
     assert_eq!(

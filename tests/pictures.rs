@@ -19,18 +19,12 @@ fn draw(csv: &str) -> String {
 fn hour(index: u64) -> String {
     let (day, hour) = (index / 24, index % 24);
     let (year, rest) = (2001 + day / 336, day % 336);
-    format!(
-        "{year}-{:02}-{:02}T{hour:02}:00:00Z",
-        rest / 28 + 1,
-        rest % 28 + 1
-    )
+    format!("{year}-{:02}-{:02}T{hour:02}:00:00Z", rest / 28 + 1, rest % 28 + 1)
 }
 
 fn of_class<'a>(document: &'a Document, class: &str) -> Vec<Node<'a, 'a>> {
     let nodes = document.descendants();
-    nodes
-        .filter(|n| n.attribute("class") == Some(class))
-        .collect()
+    nodes.filter(|n| n.attribute("class") == Some(class)).collect()
 }
 
 fn texts(document: &Document, class: &str) -> Vec<String> {
@@ -45,9 +39,7 @@ fn paths(document: &Document, class: &str) -> String {
 }
 
 fn attribute(node: &Node, name: &str) -> f64 {
-    node.attribute(name)
-        .and_then(|v| v.parse().ok())
-        .expect(name)
+    node.attribute(name).and_then(|v| v.parse().ok()).expect(name)
 }
 
 /// Parses a picture and checks what holds for all of them.
@@ -74,16 +66,10 @@ fn checked(svg: &str) -> Document<'_> {
     }
     let (width, height) = (attribute(&root, "width"), attribute(&root, "height"));
     let mut boxes = Vec::new();
-    for node in document
-        .descendants()
-        .filter(|n| n.tag_name().name() == "text")
-    {
+    for node in document.descendants().filter(|n| n.tag_name().name() == "text") {
         let (left, right) = across(&node);
         let y = attribute(&node, "y");
-        assert!(
-            left >= 0.0 && right <= width && y <= height,
-            "outside: {node:?} {left} {right}"
-        );
+        assert!(left >= 0.0 && right <= width && y <= height, "outside: {node:?} {left} {right}");
         boxes.push((left, right, y, attribute(&node, "font-size")));
     }
     for (i, a) in boxes.iter().enumerate() {
@@ -111,13 +97,8 @@ fn hourly(hours: impl Iterator<Item = u64>) -> String {
     let mut csv = "hour,count,amount_sum,amount_mean\n".to_owned();
     for i in hours {
         let count = 5 + (i * 7919) % 97;
-        let _ = writeln!(
-            csv,
-            "{},{count},{}.25,{}",
-            hour(i),
-            count * 31,
-            (i % 5) as f64 / 8.0 - 0.3
-        );
+        let _ =
+            writeln!(csv, "{},{count},{}.25,{}", hour(i), count * 31, (i % 5) as f64 / 8.0 - 0.3);
     }
     csv
 }
@@ -128,11 +109,7 @@ fn one_panel_per_value_column_at_every_length_and_width() {
         let table = table("v", &hourly(100..100 + rows));
         for width in [0, 320, 500, 960, 1600, u32::MAX] {
             for kind in [None, Some(Shape::Bar)] {
-                let options = PlotOptions {
-                    width,
-                    kind,
-                    ..PlotOptions::default()
-                };
+                let options = PlotOptions { width, kind, ..PlotOptions::default() };
                 let svg = plot_table(&table, &options).expect("a picture");
                 let document = checked(&svg);
                 let names = ["count", "amount sum", "amount mean"];
@@ -169,10 +146,7 @@ fn a_long_table_stays_small_and_keeps_its_extremes() {
             };
             let _ = writeln!(csv, "{},{v},{v},{v},{v},{v},{v}", hour(i));
         }
-        let options = PlotOptions {
-            kind: Some(kind),
-            ..PlotOptions::default()
-        };
+        let options = PlotOptions { kind: Some(kind), ..PlotOptions::default() };
         let svg = plot_table(&table("v", &csv), &options).expect("a picture");
         assert!(svg.len() < 300_000, "{kind:?}: {}", svg.len());
         let document = checked(&svg);
@@ -212,12 +186,7 @@ fn categories_get_a_line_each_or_the_largest_eight() {
     for (i, carrier, region) in
         (0..30).flat_map(|i| (0..5).flat_map(move |c| (0..2).map(move |r| (i, c, r))))
     {
-        let _ = writeln!(
-            csv,
-            "{},c{carrier},r{region},{}",
-            hour(i),
-            carrier * 10 + region
-        );
+        let _ = writeln!(csv, "{},c{carrier},r{region},{}", hour(i), carrier * 10 + region);
     }
     let svg = draw(&csv);
     let document = checked(&svg);
@@ -225,16 +194,10 @@ fn categories_get_a_line_each_or_the_largest_eight() {
     assert_eq!((legend.len(), legend[0].as_str()), (8, "c4 / r1"));
     assert!(!legend.contains(&"c0 / r0".to_owned()));
     let subtitle = texts(&document, "subtitle").concat();
-    assert!(
-        subtitle.contains("top 8 of 10 carrier / region by total deliveries"),
-        "{subtitle}"
-    );
+    assert!(subtitle.contains("top 8 of 10 carrier / region by total deliveries"), "{subtitle}");
 
-    let few: String = csv
-        .lines()
-        .filter(|l| !l.contains(",r1,"))
-        .map(|l| format!("{l}\n"))
-        .collect();
+    let few: String =
+        csv.lines().filter(|l| !l.contains(",r1,")).map(|l| format!("{l}\n")).collect();
     let svg = draw(&few);
     let document = checked(&svg);
     assert_eq!(texts(&document, "legend").len(), 5);
@@ -264,27 +227,19 @@ fn bars_for_hours_of_the_day_and_for_names() {
 
     let svg = draw("pair,n,r\na~b,3,\na~c,0,-0.5\n");
     let document = checked(&svg);
-    assert_eq!(
-        texts(&document, "value"),
-        ["3", "0", "n/a", "\u{2212}0.5000"]
-    );
+    assert_eq!(texts(&document, "value"), ["3", "0", "n/a", "\u{2212}0.5000"]);
 }
 
 #[test]
 fn markup_in_data_stays_text() {
     let bad = "<script>alert('x')</script>";
     let quoted = "\"\"\"><g onload=\"\"x\"\">]]>&lt;\"";
-    let name = format!(
-        "hour,carrier,{bad},{quoted}\n{},{bad},1,2\n{},{quoted},3,4\n",
-        hour(0),
-        hour(1)
-    );
+    let name =
+        format!("hour,carrier,{bad},{quoted}\n{},{bad},1,2\n{},{quoted},3,4\n", hour(0), hour(1));
     let keys = format!("{bad},{quoted}\n{bad},1\n{quoted},2\n\"\u{1}\u{202e}\n]]>\",3\n");
     for csv in [name, keys] {
-        let options = PlotOptions {
-            title: Some(format!("{bad}\"'&\u{0}")),
-            ..PlotOptions::default()
-        };
+        let options =
+            PlotOptions { title: Some(format!("{bad}\"'&\u{0}")), ..PlotOptions::default() };
         let svg = plot_table(&table("v", &csv), &options).expect("a picture");
         let document = checked(&svg);
         assert!(!svg.contains("<script") && !svg.contains("<g onload"));
@@ -299,25 +254,12 @@ fn no_rows_odd_values_and_constants() {
     assert_eq!(texts(&checked(&svg), "empty"), ["no rows yet"]);
     let svg = draw(&format!("hour,a,b\n{},7,\n", hour(0)));
     assert_eq!(texts(&checked(&svg), "empty"), ["no values"]);
-    for value in [
-        "0",
-        "-3",
-        "5e-324",
-        "1e300",
-        "-1e300",
-        "1e308",
-        "123456789.125",
-        "NaN",
-        "1e-200",
-    ] {
+    for value in ["0", "-3", "5e-324", "1e300", "-1e300", "1e308", "123456789.125", "NaN", "1e-200"]
+    {
         for other in [value, "0", "-7.5", "1e300"] {
             let (a, b) = (hour(0), hour(1));
             for key in ["hour", "name"] {
-                let (a, b) = if key == "hour" {
-                    (a.as_str(), b.as_str())
-                } else {
-                    ("a", "b")
-                };
+                let (a, b) = if key == "hour" { (a.as_str(), b.as_str()) } else { ("a", "b") };
                 let svg = draw(&format!("{key},v,w\n{a},{value},1\n{b},{other},2\n"));
                 checked(&svg);
             }
@@ -338,10 +280,7 @@ fn crowded_axes_give_up_labels() {
             let row = |v: i32| format!(",{v}.37e{exponent}").repeat(columns.len() / 2 + 1);
             let csv = format!("pair,{columns}\nx{}\ny{}\n", row(low), row(high));
             for width in [320, 420, 660, 860] {
-                let options = PlotOptions {
-                    width,
-                    ..PlotOptions::default()
-                };
+                let options = PlotOptions { width, ..PlotOptions::default() };
                 checked(&plot_table(&table("v", &csv), &options).expect("a picture"));
             }
         }

@@ -20,29 +20,18 @@ fn refusals_say_what_to_do() {
         error.to_string()
     };
     let default = PlotOptions::default();
-    let with = |column: &str| PlotOptions {
-        columns: vec![column.into()],
-        ..PlotOptions::default()
-    };
+    let with =
+        |column: &str| PlotOptions { columns: vec![column.into()], ..PlotOptions::default() };
     let csv = "pair,n,r,who\na,1,2,x\n";
     let message = refused(csv, &with("who"));
-    assert!(
-        message.contains("`who`") && message.ends_with("n, r"),
-        "{message}"
-    );
+    assert!(message.contains("`who`") && message.ends_with("n, r"), "{message}");
     assert!(refused("hour,n\n", &with("x")).ends_with("it has: n"));
     assert!(refused("a,b\nx,y\n", &default).contains("no numeric column"));
     assert!(refused("", &default).contains("no numeric column"));
     let message = refused(&format!("hour,n\n{},1\nyesterday,2\n", HOUR), &default);
-    assert!(
-        message.contains("data row 2") && message.contains("`yesterday`"),
-        "{message}"
-    );
+    assert!(message.contains("data row 2") && message.contains("`yesterday`"), "{message}");
     assert!(refused("hour_of_day,n\n24,1\n", &default).contains("from 0 to 23"));
-    let line = PlotOptions {
-        kind: Some(Shape::Line),
-        ..PlotOptions::default()
-    };
+    let line = PlotOptions { kind: Some(Shape::Line), ..PlotOptions::default() };
     assert!(refused(csv, &line).contains("ask for bars"));
 }
 
@@ -54,10 +43,7 @@ fn files_are_replaced_whole_or_not_at_all() {
     let (view, picture) = (directory.join("hourly_sales.csv"), directory.join("p.svg"));
     let options = PlotOptions::default();
     let missing = plot_csv(&view, &picture, &options);
-    assert!(
-        matches!(missing, Err(PlotError::Open { .. })),
-        "{missing:?}"
-    );
+    assert!(matches!(missing, Err(PlotError::Open { .. })), "{missing:?}");
 
     fs::write(&view, format!("hour,n\n{HOUR},1\n")).expect("a view");
     plot_csv(&view, &picture, &options).expect("a picture");
@@ -66,10 +52,7 @@ fn files_are_replaced_whole_or_not_at_all() {
     let same = plot_csv(&view, &view, &options);
     assert!(matches!(same, Err(PlotError::SameFile { .. })), "{same:?}");
     let nowhere = plot_csv(&view, &directory.join("no/p.svg"), &options);
-    assert!(
-        matches!(nowhere, Err(PlotError::Write { .. })),
-        "{nowhere:?}"
-    );
+    assert!(matches!(nowhere, Err(PlotError::Write { .. })), "{nowhere:?}");
 
     fs::write(&view, "hour,n\nx,1,2\n").expect("a view");
     let ragged = plot_csv(&view, &picture, &options);

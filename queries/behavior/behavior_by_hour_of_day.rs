@@ -52,8 +52,7 @@ impl Query for BehaviorByHourOfDay {
             *views += visit.views();
             *orders += visit.order_count();
         }
-        let row =
-            |(hour_of_day, (page_views, orders))| Output { hour_of_day, page_views, orders };
+        let row = |(hour_of_day, (page_views, orders))| Output { hour_of_day, page_views, orders };
         hours.into_iter().map(row).collect()
     }
 }

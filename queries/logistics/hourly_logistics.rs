@@ -58,12 +58,7 @@ impl Query for HourlyLogistics {
     }
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let columns = [
-            COST,
-            STATUS.optional(),
-            SHIPPED_TIME.optional(),
-            ORDERED_TIME.optional(),
-        ];
+        let columns = [COST, STATUS.optional(), SHIPPED_TIME.optional(), ORDERED_TIME.optional()];
         inputs.logistics(&columns).aggregate(
             "HourlyLogistics",
             |parcel| parcel.is_delivery().then(|| parcel.hour()),

@@ -52,8 +52,9 @@ impl Query for HourlyCorrelation {
             },
             |&hour, &(seen, views, orders)| (seen > 0).then_some((hour, (views, orders))),
         );
-        let sales =
-            inputs.transactions(&[transactions::AMOUNT, transactions::STATUS.optional()]).aggregate(
+        let sales = inputs
+            .transactions(&[transactions::AMOUNT, transactions::STATUS.optional()])
+            .aggregate(
                 "HourlySales",
                 |sale| (sale.is_sale() && sale.amount().is_some()).then(|| sale.hour()),
                 |(seen, sum): &mut (i64, i64), sale, diff| {

@@ -39,11 +39,7 @@ impl Query for TransactionsByHourOfDay {
                 *sum += sale.amount().map_or(0, |m| i128::from(m.0) * i128::from(diff));
             },
             |&hour_of_day, &(count, sum)| {
-                (count > 0).then(|| Output {
-                    hour_of_day,
-                    count,
-                    amount_sum: Money::of(Some(sum)),
-                })
+                (count > 0).then(|| Output { hour_of_day, count, amount_sum: Money::of(Some(sum)) })
             },
         )
     }

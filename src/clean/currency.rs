@@ -4,7 +4,8 @@
 use crate::batch::Column;
 use crate::error::Error;
 use crate::event::{NULL, Stream, transactions};
-use crate::source::parse::{Bad, Parsed};
+use crate::source::Bad;
+use crate::source::parse::Parsed;
 use crate::text::Text;
 use std::collections::HashMap;
 use std::path::Path;
@@ -37,7 +38,10 @@ impl Rates {
                 wrong(i + 1, "expected `currency,rate`, for instance `USD,0.92`".into())
             })?;
             let rate = parse_rate(rate.trim()).ok_or_else(|| {
-                wrong(i + 1, format!("{rate:?} is not a positive number of at most {DIGITS} decimals"))
+                wrong(
+                    i + 1,
+                    format!("{rate:?} is not a positive number of at most {DIGITS} decimals"),
+                )
             })?;
             rates.insert(Text::new(&currency.trim().to_uppercase()), rate);
         }

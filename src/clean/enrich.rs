@@ -31,7 +31,8 @@ impl Categories {
         let mut categories = HashMap::new();
         for record in reader.records() {
             let record = record.map_err(|e| wrong(e.to_string()))?;
-            categories.insert(Text::new(&record[item]), Text::new(&record[category].to_lowercase()));
+            categories
+                .insert(Text::new(&record[item]), Text::new(&record[category].to_lowercase()));
         }
         Ok(Categories(categories))
     }

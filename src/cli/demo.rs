@@ -49,7 +49,8 @@ impl Args {
             (Stream::Transactions, Feed::Transactions),
             (Stream::Logistics, Feed::Logistics),
         ] {
-            let blocks = generator::blocks(&options, feed).map_err(|e| Error::Usage(e.to_string()))?;
+            let blocks =
+                generator::blocks(&options, feed).map_err(|e| Error::Usage(e.to_string()))?;
             let text = Box::new(Text { blocks, block: io::Cursor::default() });
             sources.push((stream, Reader::from_read(feed.name(), text, BLOCK_SIZE)?));
         }
@@ -79,7 +80,10 @@ impl Args {
         .run()?;
         if !quiet {
             eprint!("\n{}", show::summary(&outcome.summary));
-            eprintln!("views (.csv), change logs (.changes.jsonl) and pictures (.svg) are in {}", out.display());
+            eprintln!(
+                "views (.csv), change logs (.changes.jsonl) and pictures (.svg) are in {}",
+                out.display()
+            );
             if let Some(path) = &outcome.dead_letters {
                 eprintln!("bad records are in {}", path.display());
             }

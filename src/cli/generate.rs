@@ -104,9 +104,12 @@ impl Args {
         let feeds: &[Feed] = if self.all { &Feed::ALL } else { &MAIN };
         for &feed in feeds {
             let path = self.out.join(feed.file_name());
-            let blocks = generator::blocks(&options, feed).map_err(|e| Error::Usage(e.to_string()))?;
+            let blocks =
+                generator::blocks(&options, feed).map_err(|e| Error::Usage(e.to_string()))?;
             let bar = if self.quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {bytes} {bytes_per_sec}") {
+            if let Ok(style) =
+                ProgressStyle::with_template("{spinner} {msg} {bytes} {bytes_per_sec}")
+            {
                 bar.set_style(style);
             }
             bar.set_message(path.display().to_string());

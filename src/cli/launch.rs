@@ -28,8 +28,12 @@ pub struct Cleaning {
     #[arg(long, value_name = "STREAM.FIELD=COLUMN", value_parser = pair)]
     pub map: Vec<(String, String)>,
     /// The cleaning steps to take
-    #[arg(long, value_delimiter = ',', value_name = "STEP,...",
-        default_value = "validate,trim,zone,currency,enrich,dedupe")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "STEP,...",
+        default_value = "validate,trim,zone,currency,enrich,dedupe"
+    )]
     pub steps: Vec<Step>,
     /// Time zone of times that name none, for instance Europe/Berlin
     #[arg(long, default_value = "UTC", value_name = "ZONE")]
@@ -126,6 +130,8 @@ pub fn duration(text: &str) -> Result<u64, String> {
     number.checked_mul(unit).filter(|x| *x > 0 && *x < 1 << 50).ok_or_else(wrong)
 }
 
+type Chosen = (Arc<dyn AnyQuery>, Reads);
+
 /// Everything a run is made of.
 pub struct Launch {
     /// The sources, opened, in the order in which they were given.
@@ -186,10 +192,8 @@ impl Launch {
             }
             fields
         };
-        let views: Vec<Schema> = chosen
-            .iter()
-            .map(|(q, _)| Schema { name: q.name(), columns: q.columns() })
-            .collect();
+        let views: Vec<Schema> =
+            chosen.iter().map(|(q, _)| Schema { name: q.name(), columns: q.columns() }).collect();
         let decimals = Decimals(cleaning.decimals);
         let mut sinks = Vec::new();
         if running.process == 0 {
@@ -296,7 +300,7 @@ impl Launch {
         &self,
         available: &[(Stream, Header, Columns)],
         quiet: bool,
-    ) -> Result<Vec<(Arc<dyn AnyQuery>, Reads)>, Error> {
+    ) -> Result<Vec<Chosen>, Error> {
         let catalog = catalog();
         for name in &self.queries {
             if !catalog.iter().any(|(_, q)| q.name() == name) {

@@ -48,7 +48,8 @@ impl Args {
                     }
                     if self.running.processes > 1 {
                         return Err(Error::Usage(
-                            "standard input cannot be shared by several processes; use a file".into(),
+                            "standard input cannot be shared by several processes; use a file"
+                                .into(),
                         ));
                     }
                 }
@@ -89,7 +90,10 @@ fn files(source: &str) -> Result<(Stream, Vec<String>), Error> {
         Error::Usage(format!("--source {source}: there is no stream {name}; {}", stream_names()))
     })?;
     // A path that exists is meant as it is, whatever characters it has.
-    if pattern == "-" || std::path::Path::new(pattern).exists() || !pattern.contains(['*', '?', '[']) {
+    if pattern == "-"
+        || std::path::Path::new(pattern).exists()
+        || !pattern.contains(['*', '?', '['])
+    {
         return Ok((stream, vec![pattern.to_string()]));
     }
     let wrong = |what: String| Error::Usage(format!("--source {source}: {what}"));

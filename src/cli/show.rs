@@ -24,7 +24,8 @@ pub fn progress(total: Option<u64>, quiet: bool) -> Box<dyn FnMut(&Progress) + S
     Box::new(move |now| {
         let seconds = began.elapsed().as_secs_f64().max(1e-3);
         let rate = now.records as f64 / seconds;
-        let at = now.sealed.filter(|t| t.millis() > 0).map_or("-".into(), |t| moment(t.millis() as i64));
+        let at =
+            now.sealed.filter(|t| t.millis() > 0).map_or("-".into(), |t| moment(t.millis() as i64));
         let lag = match (now.newest, now.sealed) {
             (Some(newest), Some(sealed)) => (newest - sealed.millis() as i64).max(0) / 1000,
             _ => 0,

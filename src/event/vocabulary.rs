@@ -92,3 +92,20 @@ vocabulary! {
         Expired = "Expired",
     }
 }
+
+vocabulary! {
+    /// What happened to an advertisement.
+    AdEvent, other None, {
+        Impression = "impression",
+        Click = "click",
+        Conversion = "conversion",
+    }
+}
+
+vocabulary! {
+    /// What came of a login.
+    LoginOutcome, other None, {
+        Success = "success",
+        Failure = "failure",
+    }
+}

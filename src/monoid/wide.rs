@@ -56,10 +56,7 @@ impl Wide {
     /// Turns the sum into its opposite.
     pub fn negate(&mut self) {
         let (low, wraps) = (self.low, self.wraps);
-        *self = Wide {
-            low: 0,
-            wraps: wraps.wrapping_neg(),
-        };
+        *self = Wide { low: 0, wraps: wraps.wrapping_neg() };
         match low.checked_neg() {
             Some(opposite) => self.low = opposite,
             // The opposite of -2^127 is 2^127, which reads as -2^127 and one wrap.
@@ -115,10 +112,7 @@ impl Product {
         let other = x0 * y1 + (middle & HALF);
         Product {
             negative: (a < 0) != (b < 0),
-            magnitude: (
-                x1 * y1 + (middle >> 64) + (other >> 64),
-                (other << 64) | (low & HALF),
-            ),
+            magnitude: (x1 * y1 + (middle >> 64) + (other >> 64), (other << 64) | (low & HALF)),
         }
     }
 }
@@ -146,11 +140,7 @@ fn signed(negative: bool, magnitude: Magnitude) -> f64 {
         } else {
             (magnitude.0 << (128 - shift)) | (magnitude.1 >> shift)
         };
-        let lost = if shift == 128 {
-            magnitude.1
-        } else {
-            magnitude.1 << (128 - shift)
-        };
+        let lost = if shift == 128 { magnitude.1 } else { magnitude.1 << (128 - shift) };
         (top | u128::from(lost != 0)) as f64 * 2f64.powi(shift as i32)
     };
     if negative { -size } else { size }
@@ -227,6 +217,12 @@ mod tests {
             let far = difference_of_products(a << 60, b << 60, c << 60, d << 60);
             assert_eq!(far, (a * b - c * d) as f64 * 2f64.powi(120));
         }
+        // 2^200 + 2^147 is a tie and goes to even; one more, far below 128 bits, breaks it.
+        let (root, c, d) = (1 << 100, -(1 << 49) - 1, (1 << 98) - (1 << 49) + 1);
+        let tie = difference_of_products(root, root, -(1 << 74), 1 << 73);
+        assert_eq!(tie, 2f64.powi(200));
+        let broken = difference_of_products(root, root, c, d);
+        assert_eq!(broken, 2f64.powi(200) + 2f64.powi(148));
         let m = i128::MIN;
         assert_eq!(difference_of_products(m, m, 0, 0), 2f64.powi(254));
         assert_eq!(difference_of_products(m, m, m, i128::MAX), 2f64.powi(255));

@@ -197,7 +197,7 @@ where
                             ticks.at(time).push((key, delta));
                         }
                     });
-                    ticks.release(frontier, |cap, time, mut deltas, _| {
+                    ticks.release(frontier, |cap, time, mut deltas| {
                         let mut session = output.session(cap);
                         // Equal keys side by side, so that a key changes once per tick.
                         if deltas.len() > 1 {

@@ -103,7 +103,7 @@ pub(crate) fn dedupe<'s>(
                     }
                 });
                 let mut out = known.layout.clone();
-                ticks.release(frontier, |cap, time, mut parts, _| {
+                ticks.release(frontier, |cap, time, mut parts| {
                     parts.sort_unstable_by_key(|(b, rows)| (b.partition, b.offset, rows.start));
                     for (batch, rows) in parts {
                         for row in rows {

@@ -46,10 +46,13 @@ impl Scale for ZScore {
     }
 }
 
+/// An item of a group with its value, and the value relative to the group.
+pub type Normalised<G, K> = (G, (K, i64, Option<Real>));
+
 /// Adds to each `(group, (item, value))` the value relative to its group.
 pub fn normalise<'s, S: Scale, G: Key, K: Key>(
     values: Collection<'s, (G, (K, i64))>,
-) -> Collection<'s, (G, (K, i64, Option<Real>))> {
+) -> Collection<'s, Normalised<G, K>> {
     values.reduce(|_group, values, out| {
         let of = S::of(&mut values.iter().map(|(v, diff)| (v.1, *diff as i64)));
         for ((item, value), diff) in values {

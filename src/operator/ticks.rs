@@ -42,12 +42,11 @@ impl<I: Default> Ticks<I> {
         self.open.entry(time).or_default()
     }
 
-    /// Calls `work` for each time the frontier has passed, in order. It may schedule work for
-    /// later times through the handle it is given.
+    /// Calls `work` for each time the frontier has passed, in order.
     pub fn release(
         &mut self,
         frontier: &MutableAntichain<Time>,
-        mut work: impl FnMut(&Capability<Time>, Time, I, &mut Later<'_, I>),
+        mut work: impl FnMut(&Capability<Time>, Time, I),
     ) {
         let Some(held) = self.held.as_mut() else { return };
         while let Some(entry) = self.open.first_entry() {
@@ -55,26 +54,12 @@ impl<I: Default> Ticks<I> {
                 break;
             }
             let (time, item) = entry.remove_entry();
-            work(held, time, item, &mut Later { now: time, open: &mut self.open });
+            work(held, time, item);
         }
         match self.open.first_key_value() {
             Some((time, _)) if held.time() < time => held.downgrade(time),
             Some(_) => {}
             None => self.held = None,
         }
-    }
-}
-
-/// Lets the work of one time schedule work for a later one.
-pub(crate) struct Later<'a, I> {
-    now: Time,
-    open: &'a mut BTreeMap<Time, I>,
-}
-
-impl<I: Default> Later<'_, I> {
-    /// The work of a later time.
-    pub fn at(&mut self, time: Time) -> &mut I {
-        debug_assert!(time > self.now);
-        self.open.entry(time).or_default()
     }
 }

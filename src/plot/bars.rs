@@ -18,19 +18,12 @@ const LABEL: f64 = 12.0;
 /// Draws the chart.
 pub(super) fn draw(frame: &Frame, chart: &CategoryChart) -> String {
     let most = (frame.width * 0.35).min(320.0);
-    let names: Vec<String> = chart
-        .labels
-        .iter()
-        .map(|label| svg::shortened(label, LABEL, most))
-        .collect();
-    let widest = names
-        .iter()
-        .fold(0.0, |w: f64, name| w.max(svg::text_width(name, LABEL)));
+    let names: Vec<String> =
+        chart.labels.iter().map(|label| svg::shortened(label, LABEL, most)).collect();
+    let widest = names.iter().fold(0.0, |w: f64, name| w.max(svg::text_width(name, LABEL)));
     let left = MARGIN + widest + 12.0;
     let room = frame.width - MARGIN - left;
-    let fitting = ((room + BETWEEN) / (LEAST_COLUMN + BETWEEN))
-        .floor()
-        .max(1.0) as usize;
+    let fitting = ((room + BETWEEN) / (LEAST_COLUMN + BETWEEN)).floor().max(1.0) as usize;
     let per_band = fitting.min(chart.panels.len()).max(1);
     let wide = (room + BETWEEN) / per_band as f64 - BETWEEN;
     let row = (frame.panel_height / names.len().max(1) as f64).clamp(20.0, 28.0);
@@ -85,11 +78,7 @@ impl Column {
         // Without values the column still shows its rows as not available.
         let extent = Extent::of(values.iter().flatten().copied());
         let scale = Scale::from_zero(
-            extent.unwrap_or(Extent {
-                min: 0.0,
-                max: 0.0,
-                whole: true,
-            }),
+            extent.unwrap_or(Extent { min: 0.0, max: 0.0, whole: true }),
             (self.wide / 110.0).clamp(1.0, 5.0),
         );
         let along = self.along(&scale, values);
@@ -105,11 +94,7 @@ impl Column {
             let text = value.map_or("n/a".to_owned(), scale::short);
             if value.is_some() {
                 // A value of zero stays visible, unlike a missing one.
-                let end = if (at - zero).abs() < 1.0 {
-                    zero + 1.0
-                } else {
-                    at
-                };
+                let end = if (at - zero).abs() < 1.0 { zero + 1.0 } else { at };
                 let half = self.row * 0.34;
                 svg::add_box(&mut path, (zero, middle - half), (end, middle + half));
             }
@@ -128,9 +113,7 @@ impl Column {
     fn along(&self, scale: &Scale, values: &[Option<f64>]) -> Along {
         let widest = |negative: bool| {
             let side = values.iter().flatten().filter(|v| (**v < 0.0) == negative);
-            side.fold(0.0, |w: f64, v| {
-                w.max(svg::text_width(&scale::short(*v), 11.0) + 8.0)
-            })
+            side.fold(0.0, |w: f64, v| w.max(svg::text_width(&scale::short(*v), 11.0) + 8.0))
         };
         let missing = if values.contains(&None) { 30.0 } else { 0.0 };
         let before = if scale.low < 0.0 { widest(true) } else { 0.0 };

@@ -115,11 +115,7 @@ fn labelled(step: Step, first: Second, last: Second) -> Vec<Tick> {
         let larger = time.strftime(context).to_string();
         let changed = larger != before;
         before.clone_from(&larger);
-        Tick {
-            at,
-            label: time.strftime(label).to_string(),
-            context: changed.then_some(larger),
-        }
+        Tick { at, label: time.strftime(label).to_string(), context: changed.then_some(larger) }
     });
     ticks.collect()
 }

@@ -82,10 +82,7 @@ pub(super) fn chart(table: &Table, options: &PlotOptions) -> Result<Chart, PlotE
         values.truncate(MAX_PANELS);
     }
     let names = (1..table.header.len()).filter(|&column| !table.is_numeric(column));
-    let parts = Columns {
-        values,
-        names: names.collect(),
-    };
+    let parts = Columns { values, names: names.collect() };
     let key = table.header.first().map_or("", String::as_str);
     if key == "hour_of_day" {
         slots(table, options, Axis::HourOfDay, parts, notes)
@@ -103,9 +100,8 @@ struct Columns {
 }
 
 fn value_columns(table: &Table, options: &PlotOptions) -> Result<Vec<usize>, PlotError> {
-    let numeric: Vec<usize> = (1..table.header.len())
-        .filter(|&column| table.is_numeric(column))
-        .collect();
+    let numeric: Vec<usize> =
+        (1..table.header.len()).filter(|&column| table.is_numeric(column)).collect();
     let name = |column: usize| table.header.get(column).map_or("", String::as_str);
     if numeric.is_empty() && (!table.rows.is_empty() || table.header.is_empty()) {
         return Err(PlotError::NoNumericColumn {
@@ -121,11 +117,7 @@ fn value_columns(table: &Table, options: &PlotOptions) -> Result<Vec<usize>, Plo
         found.ok_or_else(|| PlotError::UnknownColumn {
             name: wanted.clone(),
             table: table.name.clone(),
-            have: numeric
-                .iter()
-                .map(|&c| name(c))
-                .collect::<Vec<_>>()
-                .join(", "),
+            have: numeric.iter().map(|&c| name(c)).collect::<Vec<_>>().join(", "),
         })
     };
     options.columns.iter().map(find).collect()
@@ -181,15 +173,7 @@ fn slots(
         notes.push(calendar::span(first, last));
     }
     notes.push(counted(table.rows.len(), "row"));
-    Ok(Chart::Slots(SlotChart {
-        axis,
-        shape,
-        first,
-        last,
-        panels,
-        legend,
-        notes,
-    }))
+    Ok(Chart::Slots(SlotChart { axis, shape, first, last, panels, legend, notes }))
 }
 
 /// Where each row stands on the axis.
@@ -236,16 +220,10 @@ fn series(
     if found > MAX_SERIES {
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
         ranked.truncate(MAX_SERIES);
-        let kinds: Vec<&str> = columns
-            .names
-            .iter()
-            .filter_map(|&c| table.header.get(c).map(String::as_str))
-            .collect();
+        let kinds: Vec<&str> =
+            columns.names.iter().filter_map(|&c| table.header.get(c).map(String::as_str)).collect();
         let by = table.header.get(ranked_by).map_or("", String::as_str);
-        notes.push(format!(
-            "top {MAX_SERIES} of {found} {} by total {by}",
-            kinds.join(" / ")
-        ));
+        notes.push(format!("top {MAX_SERIES} of {found} {} by total {by}", kinds.join(" / ")));
     }
     let legend: Vec<String> = ranked.into_iter().map(|(label, _)| label).collect();
     let number: BTreeMap<&str, usize> = legend.iter().map(String::as_str).zip(0..).collect();

@@ -28,19 +28,13 @@ const LABEL: f64 = 12.0;
 pub(super) fn draw(frame: &Frame, chart: &SlotChart) -> String {
     let scales = scales(frame, chart);
     let labels = scales.iter().flatten().flat_map(|scale| &scale.ticks);
-    let widest = labels.fold(24.0, |w: f64, (_, text)| {
-        w.max(svg::text_width(text, LABEL))
-    });
+    let widest = labels.fold(24.0, |w: f64, (_, text)| w.max(svg::text_width(text, LABEL)));
     let across = Across::new(chart, MARGIN + widest + 8.0, frame.width - MARGIN);
     let legend = legend_rows(&chart.legend, frame.width - 2.0 * MARGIN);
     let top = svg::HEAD_HEIGHT + legend.len() as f64 * LEGEND_ROW;
     let bottom = top + chart.panels.len() as f64 * frame.panel_height;
     let subtitle = chart.notes.join(" \u{b7} ");
-    let mut svg = frame.open(
-        bottom + AXIS_HEIGHT,
-        &subtitle,
-        &described(chart, &subtitle),
-    );
+    let mut svg = frame.open(bottom + AXIS_HEIGHT, &subtitle, &described(chart, &subtitle));
     draw_legend(&mut svg, &legend);
     let ticks = across.ticks(chart.axis);
     for (index, (panel, scale)) in chart.panels.iter().zip(&scales).enumerate() {
@@ -108,12 +102,7 @@ impl Across {
         };
         // A single hour still needs a stretch to stand on.
         let short = (6 * SLOT - (last - first)).max(0) / 2;
-        Self {
-            first: Second(first - short),
-            last: Second(last + short),
-            left,
-            right,
-        }
+        Self { first: Second(first - short), last: Second(last + short), left, right }
     }
 
     /// Pixels per second.
@@ -132,11 +121,8 @@ impl Across {
         let room = svg::text_width("00", LABEL) + 6.0;
         let fits = |step: &usize| *step as f64 * SLOT as f64 * self.pace() >= room;
         let step = [1, 2, 3, 6].into_iter().find(fits).unwrap_or(12);
-        let tick = |hour: i64| Tick {
-            at: Second(hour * SLOT),
-            label: hour.to_string(),
-            context: None,
-        };
+        let tick =
+            |hour: i64| Tick { at: Second(hour * SLOT), label: hour.to_string(), context: None };
         (0..24).step_by(step).map(tick).collect()
     }
 }
@@ -232,11 +218,7 @@ impl Area<'_> {
             let x = self.across.x(point.at);
             let y = self.y(scale.share(point.value));
             // A value of zero stays visible, unlike a missing one.
-            let end = if (y - zero).abs() < 1.0 {
-                zero - 1.0
-            } else {
-                y
-            };
+            let end = if (y - zero).abs() < 1.0 { zero - 1.0 } else { y };
             svg::add_box(&mut path, (x - wide / 2.0, zero), (x + wide / 2.0, end));
         }
         svg.fill("bars", &path, svg::COLOURS[0]);
@@ -291,11 +273,7 @@ fn legend_rows(names: &[String], room: f64) -> Vec<Vec<Entry>> {
             rows.push(Vec::new());
             x = 0.0;
         }
-        let entry = Entry {
-            x: MARGIN + x,
-            name,
-            colour,
-        };
+        let entry = Entry { x: MARGIN + x, name, colour };
         if let Some(row) = rows.last_mut() {
             row.push(entry);
         }

@@ -25,16 +25,10 @@ impl Extent {
         values.fold(None, |extent: Option<Self>, value| {
             let whole = value.fract() == 0.0;
             Some(match extent {
-                None => Self {
-                    min: value,
-                    max: value,
-                    whole,
-                },
-                Some(e) => Self {
-                    min: e.min.min(value),
-                    max: e.max.max(value),
-                    whole: e.whole && whole,
-                },
+                None => Self { min: value, max: value, whole },
+                Some(e) => {
+                    Self { min: e.min.min(value), max: e.max.max(value), whole: e.whole && whole }
+                }
             })
         })
     }
@@ -52,11 +46,7 @@ impl Scale {
         let Extent { min, max, .. } = extent;
         let flat = max - min <= max.abs().max(min.abs()) * 1e-9;
         let near_zero = min.abs().min(max.abs()) <= max.abs().max(min.abs()) / 2.0;
-        if flat || near_zero {
-            Self::from_zero(extent, steps)
-        } else {
-            Self::round(extent, steps)
-        }
+        if flat || near_zero { Self::from_zero(extent, steps) } else { Self::round(extent, steps) }
     }
 
     fn round(extent: Extent, steps: f64) -> Self {
@@ -96,13 +86,7 @@ fn step(least: f64, whole: bool) -> f64 {
     }
 }
 
-const UNITS: [(f64, &str); 5] = [
-    (1e18, "E"),
-    (1e15, "P"),
-    (1e12, "T"),
-    (1e9, "G"),
-    (1e6, "M"),
-];
+const UNITS: [(f64, &str); 5] = [(1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M")];
 
 /// Labels for ticks `step` apart: `2,500`, `1.2M`, `0.05`, `3e-7`.
 fn labels(places: &[f64], step: f64) -> Vec<String> {
@@ -212,22 +196,13 @@ mod tests {
     #[test]
     fn values_lie_within_and_labels_differ_at_every_size() {
         for exponent in -280..=280 {
-            for (a, b) in [
-                (0.0, 1.0),
-                (-3.0, 7.0),
-                (1.0, 1.001),
-                (-9.0, -8.9),
-                (5.0, 5.0),
-            ] {
+            for (a, b) in [(0.0, 1.0), (-3.0, 7.0), (1.0, 1.001), (-9.0, -8.9), (5.0, 5.0)] {
                 let unit = 10f64.powi(exponent);
                 let (min, max) = (a * unit, b * unit);
                 let scale = scale(min, max, false);
                 let context = format!("{min:e} {max:e}: {scale:?}");
                 let slack = 1e-6;
-                assert!(
-                    scale.share(min) >= -slack && scale.share(max) <= 1.0 + slack,
-                    "{context}"
-                );
+                assert!(scale.share(min) >= -slack && scale.share(max) <= 1.0 + slack, "{context}");
                 let mut labels = labels_of(&scale);
                 assert!((2..=10).contains(&labels.len()), "{context}");
                 labels.dedup();
@@ -239,12 +214,8 @@ mod tests {
 
     #[test]
     fn single_values_are_short() {
-        let cases = [
-            (1234.0, "1,234"),
-            (0.81234, "0.8123"),
-            (56.789, "56.79"),
-            (5_678_901.0, "5.68M"),
-        ];
+        let cases =
+            [(1234.0, "1,234"), (0.81234, "0.8123"), (56.789, "56.79"), (5_678_901.0, "5.68M")];
         for (value, text) in cases {
             assert_eq!(short(value), text);
         }

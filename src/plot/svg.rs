@@ -17,9 +17,8 @@ pub(super) const GRID: &str = "#e4e7eb";
 pub(super) const AXIS: &str = "#9aa3ad";
 
 /// Series colours, each at least 3:1 on white and differing in lightness as well as hue.
-pub(super) const COLOURS: [&str; 8] = [
-    "#0067a5", "#d55e00", "#00875f", "#b0559a", "#a67c00", "#1f2328", "#3594d6", "#8a2f1c",
-];
+pub(super) const COLOURS: [&str; 8] =
+    ["#0067a5", "#d55e00", "#00875f", "#b0559a", "#a67c00", "#1f2328", "#3594d6", "#8a2f1c"];
 
 const FONTS: &str = "Helvetica Neue, Arial, DejaVu Sans, sans-serif";
 
@@ -63,13 +62,7 @@ pub(super) struct Text {
 
 impl Text {
     pub(super) fn new(class: &'static str, size: f64) -> Self {
-        Self {
-            class,
-            size,
-            anchor: Anchor::Start,
-            bold: false,
-            fill: INK,
-        }
+        Self { class, size, anchor: Anchor::Start, bold: false, fill: INK }
     }
 
     pub(super) fn anchor(self, anchor: Anchor) -> Self {
@@ -126,11 +119,7 @@ impl Svg {
             Anchor::Middle => " text-anchor=\"middle\"",
             Anchor::End => " text-anchor=\"end\"",
         };
-        let weight = if style.bold {
-            " font-weight=\"600\""
-        } else {
-            ""
-        };
+        let weight = if style.bold { " font-weight=\"600\"" } else { "" };
         let _ = writeln!(
             self.out,
             "<text class=\"{}\" x=\"{}\" y=\"{}\" font-size=\"{}\" fill=\"{}\"{anchor}{weight}>{}</text>",
@@ -170,10 +159,7 @@ impl Svg {
     /// A filled path; nothing if it is empty.
     pub(super) fn fill(&mut self, class: &str, path: &str, colour: &str) {
         if !path.is_empty() {
-            let _ = writeln!(
-                self.out,
-                "<path class=\"{class}\" d=\"{path}\" fill=\"{colour}\"/>"
-            );
+            let _ = writeln!(self.out, "<path class=\"{class}\" d=\"{path}\" fill=\"{colour}\"/>");
         }
     }
 
@@ -292,11 +278,8 @@ mod tests {
                 .map(|(at, weight)| {
                     let channel = u8::from_str_radix(&colour[at..at + 2], 16).expect("hex");
                     let c = f64::from(channel) / 255.0;
-                    let linear = if c <= 0.04045 {
-                        c / 12.92
-                    } else {
-                        ((c + 0.055) / 1.055).powf(2.4)
-                    };
+                    let linear =
+                        if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) };
                     weight * linear
                 })
                 .iter()

@@ -49,15 +49,11 @@ impl Cell {
 impl Table {
     /// Reads a CSV file; its stem becomes the name.
     pub fn read(path: &Path) -> Result<Self, PlotError> {
-        let file = File::open(path).map_err(|source| PlotError::Open {
-            path: path.to_path_buf(),
-            source,
-        })?;
+        let file = File::open(path)
+            .map_err(|source| PlotError::Open { path: path.to_path_buf(), source })?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        Self::from_reader(&name, file).map_err(|source| PlotError::Csv {
-            path: path.to_path_buf(),
-            source,
-        })
+        Self::from_reader(&name, file)
+            .map_err(|source| PlotError::Csv { path: path.to_path_buf(), source })
     }
 
     /// Reads CSV from any source.
@@ -66,11 +62,7 @@ impl Table {
         let owned = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect();
         let header = owned(csv.headers()?);
         let rows = csv.records().map(|record| record.map(|r| owned(&r)));
-        Ok(Self {
-            name: name.to_owned(),
-            header,
-            rows: rows.collect::<Result<_, _>>()?,
-        })
+        Ok(Self { name: name.to_owned(), header, rows: rows.collect::<Result<_, _>>()? })
     }
 
     /// The text at a place, empty if the row is too short.

@@ -27,11 +27,7 @@ impl Columns {
 
     /// The longest step between neighbours that still counts as unbroken.
     fn reach(self, thinned: bool) -> i64 {
-        if thinned {
-            SLOT.max(self.seconds() / self.count.max(1) as i64)
-        } else {
-            SLOT
-        }
+        if thinned { SLOT.max(self.seconds() / self.count.max(1) as i64) } else { SLOT }
     }
 }
 
@@ -44,9 +40,7 @@ pub(super) fn runs(points: &[Point], columns: Columns) -> Vec<Vec<Point>> {
         return whole.map(<[Point]>::to_vec).collect();
     }
     let thin = |run: &[Point]| {
-        run.chunk_by(|a, b| columns.index(a.at) == columns.index(b.at))
-            .flat_map(extremes)
-            .collect()
+        run.chunk_by(|a, b| columns.index(a.at) == columns.index(b.at)).flat_map(extremes).collect()
     };
     whole.map(thin).collect()
 }
@@ -87,10 +81,7 @@ mod tests {
             .map(|_| {
                 let gap = random.below(20) == 0;
                 hour += if gap { 1 + random.below(40) as i64 } else { 1 };
-                Point {
-                    at: Second(hour * SLOT),
-                    value: random.below(1000) as f64 - 500.0,
-                }
+                Point { at: Second(hour * SLOT), value: random.below(1000) as f64 - 500.0 }
             })
             .collect()
     }
@@ -112,12 +103,8 @@ mod tests {
                     && columns.index(points[*j].at) == columns.index(points[i].at)
             };
             let peers: Vec<usize> = (0..points.len()).filter(peers).collect();
-            let lower = peers
-                .iter()
-                .all(|&j| (points[j].value, j) >= (points[i].value, i));
-            let higher = peers
-                .iter()
-                .all(|&j| (points[j].value, j) <= (points[i].value, i));
+            let lower = peers.iter().all(|&j| (points[j].value, j) >= (points[i].value, i));
+            let higher = peers.iter().all(|&j| (points[j].value, j) <= (points[i].value, i));
             if !thinned || lower || higher {
                 out[run_of[i]].push(points[i]);
             }
@@ -136,26 +123,15 @@ mod tests {
                 last: points[points.len() - 1].at,
                 count: 1 + random.below(60) as usize,
             };
-            assert_eq!(
-                runs(&points, columns),
-                twin(&points, columns),
-                "{columns:?}"
-            );
+            assert_eq!(runs(&points, columns), twin(&points, columns), "{columns:?}");
         }
     }
 
     #[test]
     fn a_missing_hour_breaks_the_run() {
         let hours = [0, 1, 2, 4, 7, 8];
-        let points = hours.map(|h| Point {
-            at: Second(h * SLOT),
-            value: h as f64,
-        });
-        let columns = Columns {
-            first: Second(0),
-            last: Second(8 * SLOT),
-            count: 800,
-        };
+        let points = hours.map(|h| Point { at: Second(h * SLOT), value: h as f64 });
+        let columns = Columns { first: Second(0), last: Second(8 * SLOT), count: 800 };
         let lengths: Vec<usize> = runs(&points, columns).iter().map(Vec::len).collect();
         assert_eq!(lengths, [3, 1, 2]);
     }

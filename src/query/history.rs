@@ -4,7 +4,7 @@
 
 use crate::batch::{Batch, Column};
 use crate::clock::Time;
-use crate::event::{Behavior, Logistics, Row, Shape, Stream, Transactions};
+use crate::event::{Ads, Behavior, Inventory, Logins, Logistics, Row, Shape, Stream, Transactions};
 use crate::operator::{Dedupe, withdraws};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,6 +31,19 @@ impl History {
     }
     /// Parcels, as known at `at`.
     pub fn logistics(&self, at: Time) -> Vec<Row<'_, Logistics>> {
+        self.rows(at)
+    }
+
+    /// Advertisements, as known at `at`.
+    pub fn ads(&self, at: Time) -> Vec<Row<'_, Ads>> {
+        self.rows(at)
+    }
+    /// Logins, as known at `at`.
+    pub fn logins(&self, at: Time) -> Vec<Row<'_, Logins>> {
+        self.rows(at)
+    }
+    /// Changes of stock, as known at `at`.
+    pub fn inventory(&self, at: Time) -> Vec<Row<'_, Inventory>> {
         self.rows(at)
     }
 

@@ -38,8 +38,10 @@ impl Sink for Plots {
             csv::write(&mut text, schema, &mut **port, self.decimals).map_err(Error::file(path))?;
             let table = Table::from_reader(schema.name, text.as_slice())
                 .map_err(|e| Error::file(path)(e.into()))?;
-            let options =
-                PlotOptions { title: Some(schema.name.replace('_', " ")), ..PlotOptions::default() };
+            let options = PlotOptions {
+                title: Some(schema.name.replace('_', " ")),
+                ..PlotOptions::default()
+            };
             let svg = plot_table(&table, &options)?;
             super::replace_file(path, |out| out.write_all(svg.as_bytes()))?;
         }

@@ -41,10 +41,12 @@ impl Sqlite {
         db.execute_batch(begin).map_err(wrap)?;
         for view in views {
             // Names come from the catalog, never from data.
-            let columns: Vec<String> = view.columns.iter().map(|c| format!("\"{}\"", c.name)).collect();
+            let columns: Vec<String> =
+                view.columns.iter().map(|c| format!("\"{}\"", c.name)).collect();
             let keys = view.columns.iter().filter(|c| c.key).count();
             let (all, key) = (columns.join(", "), columns[..keys].join(", "));
-            let places = (1..=columns.len()).map(|i| format!("?{i}")).collect::<Vec<_>>().join(", ");
+            let places =
+                (1..=columns.len()).map(|i| format!("?{i}")).collect::<Vec<_>>().join(", ");
             let same = columns.iter().enumerate().map(|(i, c)| format!("{c} IS ?{}", i + 1));
             let same = same.collect::<Vec<_>>().join(" AND ");
             let table = view.name;

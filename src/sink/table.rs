@@ -88,9 +88,10 @@ pub(crate) fn render(
         out.push_str(parts.join("  ").trim_end());
         out.push('\n');
     };
-    let numeric: Vec<bool> =
-        (0..widths.len()).map(|i| rows.iter().any(|row| row[i].1)).collect();
-    line(schema.columns.iter().zip(numeric).map(|(c, right)| (c.name.to_string(), right)).collect());
+    let numeric: Vec<bool> = (0..widths.len()).map(|i| rows.iter().any(|row| row[i].1)).collect();
+    line(
+        schema.columns.iter().zip(numeric).map(|(c, right)| (c.name.to_string(), right)).collect(),
+    );
     for (i, row) in rows.into_iter().enumerate() {
         if i == head && cut > 0 {
             line(vec![(format!("... {cut} more ..."), false)]);

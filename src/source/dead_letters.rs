@@ -3,8 +3,8 @@
 //! The file is made when the first bad record comes. A partition's records are in their order;
 //! partitions may interleave. Bound: `write` holds one block's bad records.
 
+use super::Bad;
 use super::lock;
-use super::parse::Bad;
 use crate::error::Error;
 use crate::event::Stream;
 use std::fs::File;

@@ -42,7 +42,9 @@ pub enum SourceError {
         column: String,
     },
     /// A field has no column.
-    #[error("{file}: no column {column} for {field}; the columns are: {columns}; use --map {field}=COLUMN")]
+    #[error(
+        "{file}: no column {column} for {field}; the columns are: {columns}; use --map {field}=COLUMN"
+    )]
     MissingColumn {
         /// The file.
         file: String,

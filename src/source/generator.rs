@@ -294,22 +294,12 @@ impl Options {
         let ranges = [
             ("events", i128::from(self.events), 1, 100_000_000_000),
             ("days", i128::from(self.days), 1, 3_660),
-            (
-                "start_ms",
-                i128::from(self.start_ms),
-                0,
-                253_000_000_000_000,
-            ),
-            ("stock_outs", i128::from(plants.stock_outs), 0, 1_000),
+            ("start_ms", i128::from(self.start_ms), 0, 253_000_000_000_000),
+            ("stock_outs", i128::from(plants.stock_outs), 0, 100),
         ];
         for (name, value, low, high) in ranges {
             if !(low..=high).contains(&value) {
-                return Err(OptionsError::Range {
-                    name,
-                    value,
-                    low,
-                    high,
-                });
+                return Err(OptionsError::Range { name, value, low, high });
             }
         }
         Ok(())
@@ -329,8 +319,5 @@ pub fn summary(options: &Options) -> Result<Vec<(Feed, u64)>, OptionsError> {
         Feed::Catalog => u64::from(catalog::ITEMS),
         _ => blocks::Arrivals::new(options, feed).count() as u64,
     };
-    Ok(Feed::ALL
-        .into_iter()
-        .map(|feed| (feed, rows(feed)))
-        .collect())
+    Ok(Feed::ALL.into_iter().map(|feed| (feed, rows(feed))).collect())
 }

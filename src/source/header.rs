@@ -23,10 +23,15 @@ impl Header {
         let mut columns: Vec<String> = Vec::new();
         for place in index.places().windows(2) {
             let mut room = Vec::new();
-            let name = unquote(&line[place[0].wrapping_add(1) as usize..place[1] as usize], &mut room);
-            let name = std::str::from_utf8(name).map_err(|_| wrong("the header is not UTF-8"))?.trim();
+            let name =
+                unquote(&line[place[0].wrapping_add(1) as usize..place[1] as usize], &mut room);
+            let name =
+                std::str::from_utf8(name).map_err(|_| wrong("the header is not UTF-8"))?.trim();
             if !name.is_empty() && columns.iter().any(|column| same(column, name)) {
-                return Err(SourceError::DuplicateColumn { file: file.to_owned(), column: name.to_owned() });
+                return Err(SourceError::DuplicateColumn {
+                    file: file.to_owned(),
+                    column: name.to_owned(),
+                });
             }
             columns.push(name.to_owned());
         }
@@ -52,4 +57,26 @@ impl Header {
 /// Whether two names are the same but for case.
 fn same(a: &str, b: &str) -> bool {
     a == b || a.to_lowercase() == b.to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_names() {
+        let header = Header::parse("f", Some(b"Time, \"a\"\"b\" ,\"x,y\",,AMOUNT ,")).unwrap();
+        assert_eq!(header.columns(), ["Time", "\"a\"\"b\"", "x,y", "", "AMOUNT", ""]);
+        assert_eq!(header.position(" amount"), Some(4));
+        assert_eq!(header.position("time"), Some(0));
+        assert_eq!(header.position("none"), None);
+    }
+
+    #[test]
+    fn refuses_what_is_unclear() {
+        let error = |line: Option<&[u8]>| Header::parse("f.csv", line).unwrap_err().to_string();
+        assert!(error(Some(b"a,B, b")).contains("f.csv: two columns are named b"));
+        assert!(error(Some(b"a,\xFF")).contains("not UTF-8"));
+        assert!(error(None).contains("empty"));
+    }
 }

@@ -7,20 +7,18 @@
 //! then taken out of all of them at once. Of several faults in a row the one leftmost in the file is told.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
+use super::bad::{Bad, broken};
 use super::error::Fault;
 use super::plan::{Filled, Plan};
+use super::rows::{Found, Rows};
 use super::scalar;
-use super::scan::{Index, Ragged, Segment, unquote};
-use super::split::{Block, MAX_RAW, Shape};
+use super::scan::{Index, Ragged, Segment};
+use super::split::{Block, Shape};
 use super::time::Clock;
 use crate::batch::{Batch, Column};
 use crate::event::{Fold, Kind, NULL};
 use crate::text::Text;
-
-/// How much of a bad value is told.
-const SHOWN: usize = 40;
 
 /// What came of a block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,19 +33,6 @@ pub struct Parsed {
     pub records: u64,
 }
 
-/// A record that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bad {
-    /// Where it starts in the decoded stream.
-    pub offset: u64,
-    /// The line of the block it starts in, from 1.
-    pub line: u64,
-    /// The column, what is wrong and the value.
-    pub reason: String,
-    /// Its bytes, without the line end, at most `MAX_RAW`.
-    pub raw: Vec<u8>,
-}
-
 /// Memory kept from one block to the next.
 #[derive(Default)]
 pub struct Scratch {
@@ -56,22 +41,6 @@ pub struct Scratch {
     ragged: Vec<Ragged>,
     faults: Vec<Found>,
     room: Vec<u8>,
-}
-
-/// A fault in one field.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Found {
-    row: usize,
-    column: usize,
-    fault: Fault,
-}
-
-/// The even rows of a block.
-struct Rows<'a> {
-    bytes: &'a [u8],
-    places: &'a [u32],
-    segments: &'a [Segment],
-    width: usize,
 }
 
 impl Plan {
@@ -109,7 +78,13 @@ impl Plan {
     }
 
     /// Reads all columns.
-    fn fill(&self, batch: &mut Batch, rows: &Rows<'_>, faults: &mut Vec<Found>, room: &mut Vec<u8>) {
+    fn fill(
+        &self,
+        batch: &mut Batch,
+        rows: &Rows<'_>,
+        faults: &mut Vec<Found>,
+        room: &mut Vec<u8>,
+    ) {
         let trim = self.options.trim_fold;
         let mut clock = Clock::new(&self.options.zone, self.options.max_time);
         batch.times = rows.column(self.time, faults, |field| {
@@ -140,7 +115,13 @@ impl Plan {
     }
 
     /// Reads the column of a field.
-    fn column(&self, filled: &Filled, rows: &Rows<'_>, faults: &mut Vec<Found>, room: &mut Vec<u8>) -> Column {
+    fn column(
+        &self,
+        filled: &Filled,
+        rows: &Rows<'_>,
+        faults: &mut Vec<Found>,
+        room: &mut Vec<u8>,
+    ) -> Column {
         let trim = self.options.trim_fold;
         let column = filled.column;
         // What is empty is absent; the rest is read by its kind.
@@ -151,10 +132,14 @@ impl Plan {
         match filled.kind {
             Kind::Time => {
                 let mut clock = Clock::new(&self.options.zone, self.options.max_time);
-                Column::Number(rows.column(column, faults, |field| match clock.usual(field.bytes()) {
-                    Some(time) => Ok(time),
-                    None => absent_or(field.text(room, trim)?, &|text| clock.parse(text)),
-                }))
+                Column::Number(rows.column(
+                    column,
+                    faults,
+                    |field| match clock.usual(field.bytes()) {
+                        Some(time) => Ok(time),
+                        None => absent_or(field.text(room, trim)?, &|text| clock.parse(text)),
+                    },
+                ))
             }
             Kind::Money => Column::Number(rows.column(column, faults, |field| {
                 match self.money.short(field.block, field.start, field.end) {
@@ -180,114 +165,6 @@ impl Plan {
             }
         }
     }
-
-    /// Adds the bad records, in order.
-    fn tell(&self, parsed: &mut Parsed, rows: &Rows<'_>, faults: &[Found], ragged: &[Ragged]) {
-        let width = rows.width;
-        let faulty = faults.iter().map(|found| {
-            let column = &self.header.columns()[found.column];
-            let value = String::from_utf8_lossy(&rows.bytes[rows.span(found.row, found.column..found.column + 1)]);
-            (rows.span(found.row, 0..width), format!("column {column}: {}: {:?}", found.fault, shortened(&value)))
-        });
-        let uneven = ragged.iter().map(|ragged| {
-            let fields = ragged.fields;
-            (ragged.span.clone(), format!("the record has {fields} fields, the header {width}"))
-        });
-        let mut all: Vec<(Range<usize>, String)> = faulty.chain(uneven).collect();
-        all.sort_unstable_by_key(|(span, _)| span.start);
-        let (mut line, mut counted) = (1, 0);
-        for (span, reason) in all {
-            line += memchr::memchr_iter(b'\n', &rows.bytes[counted..span.start]).count() as u64;
-            counted = span.start;
-            let raw = &rows.bytes[span.start..span.end.min(span.start + MAX_RAW)];
-            parsed.bad.push(Bad {
-                offset: parsed.batch.offset + span.start as u64,
-                line,
-                reason,
-                raw: raw.to_vec(),
-            });
-        }
-    }
-}
-
-impl<'a> Rows<'a> {
-    /// How many rows there are.
-    fn len(&self) -> usize {
-        self.segments.last().map_or(0, |last| last.row + last.rows)
-    }
-
-    /// Reads one column. A field at fault gets a filler in its place.
-    #[inline]
-    fn column<T: Default>(
-        &self,
-        column: usize,
-        faults: &mut Vec<Found>,
-        mut read: impl FnMut(Cell<'a>) -> Result<T, Fault>,
-    ) -> Vec<T> {
-        let mut values = Vec::with_capacity(self.len());
-        let last = column + 1 == self.width;
-        for segment in self.segments {
-            let places = &self.places[segment.first + column..];
-            for pair in places.windows(2).step_by(self.width).take(segment.rows) {
-                let (start, mut end) = (pair[0].wrapping_add(1) as usize, pair[1] as usize);
-                if last && end > start && self.bytes[end - 1] == b'\r' {
-                    end -= 1;
-                }
-                values.push(match read(Cell { block: self.bytes, start, end }) {
-                    Ok(value) => value,
-                    Err(fault) => {
-                        faults.push(Found { row: values.len(), column, fault });
-                        T::default()
-                    }
-                });
-            }
-        }
-        values
-    }
-
-    /// Where some columns of a row are in the block, without the line end.
-    fn span(&self, row: usize, columns: Range<usize>) -> Range<usize> {
-        let after = self.segments.partition_point(|segment| segment.row <= row);
-        let segment = &self.segments[after - 1]; // the first has row 0
-        let first = segment.first + (row - segment.row) * self.width;
-        let start = self.places[first + columns.start].wrapping_add(1) as usize;
-        let end = self.places[first + columns.end] as usize;
-        let carriage = columns.end == self.width && self.bytes[start..end].last() == Some(&b'\r');
-        start..end - usize::from(carriage)
-    }
-}
-
-/// One field of one row, as it is in the block.
-#[derive(Clone, Copy)]
-struct Cell<'a> {
-    block: &'a [u8],
-    start: usize,
-    end: usize,
-}
-
-impl<'a> Cell<'a> {
-    #[inline]
-    fn bytes(self) -> &'a [u8] {
-        &self.block[self.start..self.end]
-    }
-
-    /// The field as a short number in its canonical form; None to have it read slowly.
-    #[inline]
-    fn number(self) -> Option<Text> {
-        let number = scalar::digits(scalar::word(self.block, self.start, self.end)?)?;
-        let canonical = self.block[self.start] != b'0' || self.end - self.start == 1;
-        canonical.then(|| Text::from(number))
-    }
-
-    /// The content as a string, trimmed if so told.
-    #[inline(never)]
-    fn text<'b>(self, room: &'b mut Vec<u8>, trim: bool) -> Result<&'b str, Fault>
-    where
-        'a: 'b,
-    {
-        let text = std::str::from_utf8(unquote(self.bytes(), room)).map_err(|_| Fault::Encoding)?;
-        Ok(if trim { text.trim() } else { text })
-    }
 }
 
 /// The index of a name, exactly so or, if `fold`, in any case.
@@ -310,19 +187,85 @@ fn folded(text: &str, fold: Fold) -> Cow<'_, str> {
     }
 }
 
-/// The start of a value.
-fn shortened(value: &str) -> Cow<'_, str> {
-    match value.char_indices().nth(SHOWN) {
-        Some((end, _)) => Cow::Owned(format!("{}…", &value[..end])),
-        None => Cow::Borrowed(value),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::super::header::Header;
+    use super::super::plan::ParseOptions;
+    use super::super::split::{MAX_RAW, Splitter};
+    use super::super::twin::SCHEMA;
+    use super::*;
 
-/// A block of one broken line.
-fn broken(block: &Block, batch: Batch, fault: Fault) -> Parsed {
-    let line = block.bytes.strip_suffix(b"\n");
-    let raw = line.unwrap_or(&block.bytes);
-    let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
-    let bad = Bad { offset: block.offset, line: 1, reason: fault.to_string(), raw: raw.to_vec() };
-    Parsed { batch, bad: vec![bad], lines: u64::from(line.is_some()), records: 1 }
+    /// Parses a file of one block with all fields wanted.
+    fn parse(file: &[u8]) -> Parsed {
+        let mut splitter = Splitter::new(file, 1 << 18, false);
+        let header = Header::parse("f.csv", splitter.header().unwrap().as_deref()).unwrap();
+        let options = ParseOptions { max_time: Some(4_000_000_000_000), ..ParseOptions::default() };
+        let plan = Plan::new(&SCHEMA, &header, &[1, 2, 3, 4, 5, 6, 7], &[], &options, &[]).unwrap();
+        let block = splitter.next(Vec::new()).unwrap().unwrap();
+        plan.parse(&block, 0, &mut Scratch::default())
+    }
+
+    fn reason(file: &str) -> String {
+        let parsed = parse(file.as_bytes());
+        assert_eq!((parsed.bad.len(), parsed.batch.len(), parsed.records), (1, 0, 1), "{file}");
+        parsed.bad[0].reason.clone()
+    }
+
+    #[test]
+    fn fills_the_columns_that_are_there() {
+        let parsed =
+            parse(b"label,_diff,time,amount,x\r\n\r\nAbc ,1,10,1.5,\r\n,-1,20,,\"a\nb\"\r\n");
+        let batch = &parsed.batch;
+        assert_eq!((parsed.lines, parsed.records, parsed.bad.len()), (4, 2, 0));
+        assert_eq!(batch.times, [10_000, 20_000]);
+        assert_eq!(batch.diffs, [1, -1]);
+        assert_eq!(batch.columns[1], Column::Number(vec![150, NULL]));
+        assert_eq!(batch.columns[4], Column::Text(vec!["abc".into(), Text::default()]));
+        assert!([0, 2, 3, 5, 6, 7].iter().all(|&field| batch.columns[field] == Column::Absent));
+        assert!(parse(b"time,_diff\n1,1\n2,1\n").batch.diffs.is_empty());
+    }
+
+    #[test]
+    fn tells_what_is_wrong() {
+        for (file, expected) in [
+            ("time,amount\n5,x\n", "column amount: not an amount: \"x\""),
+            ("time,amount\n5,1.234\n", "column amount: too many decimals: \"1.234\""),
+            ("time,amount\n,1\n", "column time: missing value: \"\""),
+            ("time\n2026-02-30\n", "column time: impossible date: \"2026-02-30\""),
+            ("time\n4000000001\n", "column time: too far in the future: \"4000000001\""),
+            (
+                "time,count\n5,9223372036854775808\n",
+                "column count: number out of range: \"9223372036854775808\"",
+            ),
+            ("time,status\n5,lost\n", "column status: unknown name: \"lost\""),
+            ("time,_diff\n5,0\n", "column _diff: a row cannot count zero times: \"0\""),
+            ("time,_diff\n5,\n", "column _diff: missing value: \"\""),
+            ("time,count\n5\n", "the record has 1 fields, the header 2"),
+            ("time,count\n5,6,7\n", "the record has 3 fields, the header 2"),
+            ("count,time\nx,y\n", "column count: not a whole number: \"x\""),
+            ("time\n\"5\n", "quote is never closed"),
+        ] {
+            assert_eq!(reason(file), expected);
+        }
+        let long = reason(&format!("time\n{}\n", "é".repeat(100)));
+        assert_eq!(long, format!("column time: not a time: \"{}…\"", "é".repeat(40)));
+        let parsed = parse(b"time,label\n5,\xFF\n");
+        assert_eq!(parsed.bad[0].reason, "column label: not UTF-8: \"\u{FFFD}\"");
+        assert_eq!(parsed.bad[0].raw, b"5,\xFF");
+    }
+
+    #[test]
+    fn bad_records_are_told_in_order_with_their_place() {
+        let parsed = parse(b"time,label\r\n1,a\r\nx,b\r\n\r\n2\r\n3,\"c\r\nd\"\r\ny,e");
+        let found: Vec<_> =
+            parsed.bad.iter().map(|bad| (bad.offset, bad.line, bad.raw.as_slice())).collect();
+        assert_eq!(found, [(17, 2, &b"x,b"[..]), (24, 4, b"2"), (37, 7, b"y,e")]);
+        assert_eq!((parsed.batch.times, parsed.records, parsed.lines), (vec![1000, 3000], 5, 6));
+    }
+
+    #[test]
+    fn much_of_a_bad_record_is_kept_but_not_all() {
+        let file = format!("time,label\nx,{}\n", "y".repeat(2 * MAX_RAW));
+        assert_eq!(parse(file.as_bytes()).bad[0].raw.len(), MAX_RAW);
+    }
 }

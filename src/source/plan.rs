@@ -126,5 +126,61 @@ fn renames_of<'a>(
 
 fn unknown(schema: &Schema, name: &str) -> SourceError {
     let fields: Vec<&str> = schema.fields.iter().map(|field| field.name).collect();
-    SourceError::UnknownField { name: name.to_owned(), stream: schema.name, fields: fields.join(", ") }
+    SourceError::UnknownField {
+        name: name.to_owned(),
+        stream: schema.name,
+        fields: fields.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::twin::SCHEMA;
+    use super::*;
+
+    fn plan(header: &str, required: &[usize], renames: &[(&str, &str)]) -> Result<Plan, String> {
+        let header = Header::parse("f.csv", Some(header.as_bytes())).unwrap();
+        let renames: Vec<_> = renames.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
+        let options = ParseOptions::default();
+        Plan::new(&SCHEMA, &header, &[1, 2], required, &options, &renames)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn finds_columns_in_any_order() {
+        let plan = plan("extra,Amount,_DIFF, TIME ", &[1], &[]).unwrap();
+        assert_eq!((plan.time, plan.diff), (3, Some(2)));
+        assert_eq!(plan.filled.iter().map(|f| (f.field, f.column)).collect::<Vec<_>>(), [(1, 1)]);
+    }
+
+    #[test]
+    fn missing_columns_are_named() {
+        let error = plan("when,amount", &[], &[]).unwrap_err();
+        assert!(error.contains("f.csv: no column time for orders.time"), "{error}");
+        assert!(error.contains("the columns are: when, amount"), "{error}");
+        assert!(plan("time", &[1], &[]).unwrap_err().contains("orders.amount"));
+        assert!(plan("time", &[], &[]).is_ok());
+    }
+
+    #[test]
+    fn renames() {
+        let plan_of = |renames: &[(&str, &str)]| plan("when,time,amount", &[], renames);
+        assert_eq!(plan_of(&[("orders.time", "When"), ("other.time", "x")]).unwrap().time, 0);
+        assert!(
+            plan_of(&[("orders.count", "n")]).unwrap_err().contains("no column n for orders.count")
+        );
+        let error = plan_of(&[("orders.nothing", "when")]).unwrap_err();
+        assert!(
+            error.contains("orders has no such field") && error.contains("time, amount"),
+            "{error}"
+        );
+        assert!(plan_of(&[("time", "when")]).is_err());
+    }
+
+    #[test]
+    fn decimals_have_a_limit() {
+        let header = Header::parse("f.csv", Some(b"time")).unwrap();
+        let options = ParseOptions { decimals: 19, ..ParseOptions::default() };
+        assert!(Plan::new(&SCHEMA, &header, &[], &[], &options, &[]).is_err());
+    }
 }

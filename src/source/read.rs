@@ -61,7 +61,8 @@ impl Reader {
         let file = File::open(path).map_err(failed)?;
         let extension = Path::new(path).extension().unwrap_or_default();
         if extension.eq_ignore_ascii_case("gz") {
-            let decoder = flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(BLOCK_SIZE, file));
+            let decoder =
+                flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(BLOCK_SIZE, file));
             Reader::threaded(path, Box::new(decoder), block_size, false)
         } else if extension.eq_ignore_ascii_case("zst") {
             let decoder = zstd::Decoder::new(file).map_err(failed)?;
@@ -75,7 +76,11 @@ impl Reader {
 
     /// Reads any stream of bytes on its own thread and hands over records as soon as they are there. `name` stands for
     /// the file in errors.
-    pub fn from_read(name: &str, input: Box<dyn Read + Send>, block_size: usize) -> Result<Reader, SourceError> {
+    pub fn from_read(
+        name: &str,
+        input: Box<dyn Read + Send>,
+        block_size: usize,
+    ) -> Result<Reader, SourceError> {
         Reader::threaded(name, input, block_size, true)
     }
 
@@ -98,7 +103,9 @@ impl Reader {
                     return;
                 }
                 // Ends with the input, after an error, or when the reader is gone.
-                while let Some(next) = splitter.next(from_spare.try_recv().unwrap_or_default()).transpose() {
+                while let Some(next) =
+                    splitter.next(from_spare.try_recv().unwrap_or_default()).transpose()
+                {
                     let failed = next.is_err();
                     if to_blocks.send(next).is_err() || failed {
                         return;
@@ -168,4 +175,132 @@ fn panicked() -> io::Error {
 
 fn read_with<T>(file: &str, result: io::Result<T>) -> Result<T, SourceError> {
     result.map_err(|error| SourceError::Read { file: file.to_owned(), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::path::PathBuf;
+
+    fn sample() -> Vec<u8> {
+        let mut sample = b"id,name\n".to_vec();
+        for row in 0..20_000 {
+            sample.extend_from_slice(format!("{row},name {}\n", row % 7).as_bytes());
+        }
+        sample
+    }
+
+    /// A file that goes when the test is done.
+    struct Temporary(PathBuf);
+
+    impl Temporary {
+        fn new(name: &str, bytes: &[u8]) -> Temporary {
+            let path =
+                std::env::temp_dir().join(format!("tidemill-read-{}-{name}", std::process::id()));
+            std::fs::write(&path, bytes).unwrap();
+            Temporary(path)
+        }
+
+        fn open(&self, block_size: usize) -> Result<Reader, SourceError> {
+            Reader::open(self.0.to_str().unwrap(), block_size)
+        }
+    }
+
+    impl Drop for Temporary {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    /// All bytes after the header.
+    fn drain(mut reader: Reader) -> Result<Vec<u8>, SourceError> {
+        assert_eq!(reader.header().columns(), ["id", "name"]);
+        let mut bytes = Vec::new();
+        while let Some(block) = reader.wait_block()? {
+            assert_eq!(block.offset as usize, 8 + bytes.len());
+            bytes.extend_from_slice(&block.bytes);
+            reader.give_back(block.bytes);
+        }
+        assert!(matches!(reader.next_block(), Ok(Next::End)));
+        Ok(bytes)
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn every_way_yields_the_same() {
+        let sample = sample();
+        let (one, two) = sample.split_at(100_000);
+        let files = [
+            Temporary::new("plain.csv", &sample),
+            Temporary::new("one.csv.gz", &gzip(&sample)),
+            Temporary::new("members.csv.GZ", &[gzip(one), gzip(two)].concat()),
+            Temporary::new("one.csv.zst", &zstd::encode_all(sample.as_slice(), 1).unwrap()),
+        ];
+        for size in [100, 5000, BLOCK_SIZE] {
+            for file in &files {
+                assert!(drain(file.open(size).unwrap()).unwrap() == sample[8..]);
+            }
+            let stream = Box::new(io::Cursor::new(sample.clone()));
+            assert!(
+                drain(Reader::from_read("stream", stream, size).unwrap()).unwrap() == sample[8..]
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_waited_for() {
+        let (send, pieces) = sync_channel::<u8>(0);
+        /// Blocks until a byte is sent.
+        struct Live(Receiver<u8>);
+        impl Read for Live {
+            fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+                let Ok(byte) = self.0.recv() else {
+                    return Ok(0);
+                };
+                room[0] = byte;
+                Ok(1)
+            }
+        }
+        let sender = thread::spawn(move || {
+            b"id\n".iter().for_each(|&byte| send.send(byte).unwrap());
+            send
+        });
+        let mut reader = Reader::from_read("live", Box::new(Live(pieces)), 100).unwrap();
+        let send = sender.join().unwrap();
+        assert!(matches!(reader.next_block(), Ok(Next::Wait)));
+        b"1\n".iter().for_each(|&byte| send.send(byte).unwrap());
+        assert_eq!(reader.wait_block().unwrap().unwrap().bytes, b"1\n");
+        drop(send);
+        assert!(reader.wait_block().unwrap().is_none());
+    }
+
+    #[test]
+    fn errors_name_the_file() {
+        let error = Reader::open("/nowhere/x.csv", BLOCK_SIZE).err().unwrap().to_string();
+        assert!(error.contains("/nowhere/x.csv"), "{error}");
+        let error = Temporary::new("empty.csv", b"").open(BLOCK_SIZE).err().unwrap().to_string();
+        assert!(error.contains("empty.csv") && error.contains("no header"), "{error}");
+        let cut = gzip(&sample());
+        let file = Temporary::new("cut.gz", &cut[..cut.len() / 2]);
+        let error = drain(file.open(5000).unwrap()).err().unwrap().to_string();
+        assert!(error.contains("cut.gz") && error.contains("cannot read on"), "{error}");
+    }
+
+    #[test]
+    fn a_reader_dropped_early_lets_its_thread_go() {
+        let file = Temporary::new("early.zst", &zstd::encode_all(sample().as_slice(), 1).unwrap());
+        let mut reader = file.open(100).unwrap();
+        assert!(reader.wait_block().unwrap().is_some());
+        let Input::Thread(Decoder { blocks, spare, thread }) = reader.input else {
+            panic!("decoded inline");
+        };
+        drop((blocks, spare));
+        thread.unwrap().join().unwrap();
+    }
 }

@@ -129,9 +129,81 @@ fn decimal(text: &str, zeros: u32, otherwise: Fault) -> Result<i64, Fault> {
         return Err(otherwise);
     }
     let zeros = std::iter::repeat_n(b'0', zeros as usize);
-    text.bytes().chain(zeros).try_fold(0i64, |number, byte| {
-        let digit = i64::from(byte - b'0');
-        number.checked_mul(10)?.checked_add(digit)
-    })
-    .ok_or(Fault::Range)
+    text.bytes()
+        .chain(zeros)
+        .try_fold(0i64, |number, byte| {
+            let digit = i64::from(byte - b'0');
+            number.checked_mul(10)?.checked_add(digit)
+        })
+        .ok_or(Fault::Range)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::twin::Random;
+    use super::*;
+
+    /// Reads a field both ways, which must agree where the fast one answers.
+    fn both(money: Money, text: &str) -> Result<i64, Fault> {
+        let block = format!("########{text},");
+        let (start, end) = (8, 8 + text.len());
+        let slow = money.parse(text);
+        if let Some(fast) = money.short(block.as_bytes(), start, end) {
+            assert_eq!(slow, Ok(fast), "{text}");
+        }
+        if let Some(fast) = short_integer(block.as_bytes(), start, end) {
+            assert_eq!(integer(text), Ok(fast), "{text}");
+        }
+        slow
+    }
+
+    #[test]
+    fn fast_and_slow_agree() {
+        let mut random = Random(3);
+        for round in 0..200_000 {
+            let money = Money::new(round % 9).unwrap();
+            let length = random.below(12);
+            let text: String = (0..length)
+                .map(|_| char::from(b"0123456789..-+x/:\x80"[random.below(18)]))
+                .collect();
+            let _ = both(money, &text);
+        }
+        for number in 0..=99_999_999u64 / 977 {
+            let text = format!("{:08}", number * 977);
+            assert_eq!(word(text.as_bytes(), 0, 8).and_then(digits), Some(number * 977));
+        }
+    }
+
+    #[test]
+    fn the_fast_way_takes_the_usual() {
+        let money = Money::new(2).unwrap();
+        for (text, cents) in
+            [("1.00", 100), ("-12.34", -1234), ("99999.99", 9_999_999), ("7", 700), ("0.05", 5)]
+        {
+            let block = format!("########{text}");
+            assert_eq!(money.short(block.as_bytes(), 8, block.len()), Some(cents));
+        }
+        assert_eq!(short_integer(b"12345678", 0, 8), Some(12_345_678));
+    }
+
+    #[test]
+    fn edges() {
+        let cents = |text| both(Money::new(2).unwrap(), text);
+        assert_eq!(cents("+1.5"), Ok(150));
+        assert_eq!(cents("1.500"), Ok(150));
+        assert_eq!(cents("1.501"), Err(Fault::Decimals));
+        assert_eq!(cents("-0"), Ok(0));
+        for wrong in ["", "-", ".", ".5", "5.", "1,000", "1e3", "--1", "1.-5", "1 ", "1.2.3", "٣"]
+        {
+            assert_eq!(cents(wrong), Err(Fault::Money), "{wrong}");
+        }
+        assert_eq!(cents("92233720368547758.07"), Ok(i64::MAX));
+        assert_eq!(cents("-92233720368547758.07"), Ok(-i64::MAX));
+        assert_eq!(cents("92233720368547758.08"), Err(Fault::Range));
+        assert_eq!(cents("-92233720368547758.08"), Err(Fault::Range));
+        assert_eq!(both(Money::new(0).unwrap(), "5.0"), Ok(5));
+        assert_eq!(integer("-9223372036854775807"), Ok(-i64::MAX));
+        assert_eq!(integer("-9223372036854775808"), Err(Fault::Range));
+        assert_eq!(integer("5.0"), Err(Fault::Integer));
+    }
 }

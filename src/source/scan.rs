@@ -127,11 +127,18 @@ impl Index {
     }
 
     /// Sorts the records into even rows of `width` fields, ragged ones and blank lines, which are left out.
-    pub fn rows(&self, bytes: &[u8], width: usize, segments: &mut Vec<Segment>, ragged: &mut Vec<Ragged>) {
+    pub fn rows(
+        &self,
+        bytes: &[u8],
+        width: usize,
+        segments: &mut Vec<Segment>,
+        ragged: &mut Vec<Ragged>,
+    ) {
         segments.clear();
         ragged.clear();
         let places = self.places();
-        let ends_record = |place: &u32| bytes.get(*place as usize).is_none_or(|&byte| byte == b'\n');
+        let ends_record =
+            |place: &u32| bytes.get(*place as usize).is_none_or(|&byte| byte == b'\n');
         // With as many records as whole rows and a record end after each row's worth of separators there is none left
         // in between. (A blank line would pass for a row of one field.)
         let even = width > 1
@@ -215,8 +222,8 @@ pub(super) struct Ends {
     pub first: Option<usize>,
     /// One past the last whole record's line end.
     pub last: Option<usize>,
-    /// Whether there is a quote at all.
-    pub quotes: bool,
+    /// Where the first quote is.
+    pub quote: Option<usize>,
     /// Whether a quote is open at the end.
     pub open: bool,
 }
@@ -224,13 +231,13 @@ pub(super) struct Ends {
 impl Ends {
     /// Finds them.
     pub fn find(bytes: &[u8]) -> Ends {
-        let mut ends = Ends { first: None, last: None, quotes: false, open: false };
-        if memchr::memchr(b'"', bytes).is_none() {
+        let mut ends =
+            Ends { first: None, last: None, quote: memchr::memchr(b'"', bytes), open: false };
+        if ends.quote.is_none() {
             ends.first = memchr::memchr(b'\n', bytes).map(|place| place + 1);
             ends.last = memchr::memrchr(b'\n', bytes).map(|place| place + 1);
             return ends;
         }
-        ends.quotes = true;
         ends.open = separators(bytes, |place| {
             if bytes[place] == b'\n' {
                 ends.first = ends.first.or(Some(place + 1));
@@ -265,4 +272,87 @@ pub(super) fn unquote<'a>(field: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
     }
     room.extend_from_slice(rest);
     room
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::twin::Random;
+    use super::*;
+
+    /// The separators, by walking byte by byte.
+    fn slow(bytes: &[u8]) -> Vec<u32> {
+        let (mut places, mut quoted, mut field, mut at) = (vec![u32::MAX], false, 0, 0);
+        while at < bytes.len() {
+            match bytes[at] {
+                b'"' if quoted && bytes.get(at + 1) == Some(&b'"') => at += 1,
+                b'"' if quoted => quoted = false,
+                b'"' => quoted = at == field,
+                b',' | b'\n' if !quoted => {
+                    places.push(at as u32);
+                    field = at + 1;
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        if bytes.last().is_some_and(|&last| last != b'\n') {
+            places.push(bytes.len() as u32);
+        }
+        places
+    }
+
+    fn random_bytes(random: &mut Random, of: &[u8]) -> Vec<u8> {
+        let length = random.below(400);
+        (0..length).map(|_| of[random.below(of.len())]).collect()
+    }
+
+    #[test]
+    fn finds_the_separators() {
+        let mut random = Random(2);
+        let mut index = Index::default();
+        for _ in 0..5000 {
+            let bytes = random_bytes(&mut random, b"ab,\n\"\"\"");
+            index.fill(&bytes, true);
+            assert_eq!(index.places(), slow(&bytes), "{bytes:?}");
+            let bytes = random_bytes(&mut random, b"abcdefgh,,\r\n");
+            index.fill(&bytes, false);
+            assert_eq!(index.places(), slow(&bytes), "{bytes:?}");
+        }
+        index.fill(&[b','; 100_000], false);
+        assert_eq!(index.places().len(), 100_002);
+    }
+
+    #[test]
+    fn sorts_rows() {
+        let mut index = Index::default();
+        let (mut segments, mut ragged) = (Vec::new(), Vec::new());
+        let bytes = b"a,b\nc,d\r\n\n\r\ne\nf,g\nh,i,j\r\nk,l";
+        index.fill(bytes, false);
+        index.rows(bytes, 2, &mut segments, &mut ragged);
+        let found: Vec<_> = segments.iter().map(|s| (s.row, s.rows)).collect();
+        assert_eq!(found, [(0, 2), (2, 1), (3, 1)]);
+        assert_eq!(
+            ragged,
+            [Ragged { span: 12..13, fields: 1 }, Ragged { span: 18..23, fields: 3 }]
+        );
+        index.fill(b"a\n\nb", false);
+        index.rows(b"a\n\nb", 1, &mut segments, &mut ragged);
+        assert_eq!(segments.iter().map(|s| s.rows).sum::<usize>(), 2);
+    }
+
+    #[test]
+    fn takes_quotes_off() {
+        for (field, content) in [
+            (r#""#, ""),
+            (r#"a"b"#, r#"a"b"#),
+            (r#""a""#, "a"),
+            (r#""""#, ""),
+            (r#""""""#, r#"""#),
+            (r#""a""b""c""#, r#"a"b"c"#),
+            (r#""a"b"c"#, r#"ab"c"#),
+            (r#" "a""#, r#" "a""#),
+        ] {
+            assert_eq!(unquote(field.as_bytes(), &mut Vec::new()), content.as_bytes(), "{field}");
+        }
+    }
 }

@@ -115,10 +115,14 @@ impl<R: Read> Splitter<R> {
             }
             let ends = Ends::find(&buffer[..filled]);
             let whole = match ends.last {
+                _ if self.ended && !ends.open => filled, // the last line may lack its end
                 Some(last) => last,
-                None if self.ended && !ends.open => filled,
-                None if self.ended => return self.broken(buffer, filled, Shape::Unclosed).map(Some),
-                None if filled >= MAX_RECORD => return self.broken(buffer, filled, Shape::TooLong).map(Some),
+                None if self.ended => {
+                    return self.broken(buffer, filled, Shape::Unclosed).map(Some);
+                }
+                None if filled >= MAX_RECORD => {
+                    return self.broken(buffer, filled, Shape::TooLong).map(Some);
+                }
                 None => {
                     if filled == goal {
                         goal = (2 * goal).min(MAX_RECORD);
@@ -132,7 +136,10 @@ impl<R: Read> Splitter<R> {
             }
             self.carried.extend_from_slice(&buffer[whole..filled]);
             buffer.truncate(whole);
-            let shape = if ends.quotes { Shape::Quoted } else { Shape::Plain };
+            let shape = match ends.quote {
+                Some(quote) if quote < whole => Shape::Quoted,
+                _ => Shape::Plain,
+            };
             return Ok(Some(self.block(buffer, whole, shape)));
         }
     }
@@ -178,5 +185,104 @@ impl<R: Read> Splitter<R> {
             }
             return Ok(0);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The blocks of some bytes after the header, and the header.
+    fn blocks(bytes: &[u8], target: usize) -> (Vec<u8>, Vec<Block>) {
+        let mut splitter = Splitter::new(bytes, target, false);
+        let header = splitter.header().unwrap().unwrap();
+        let next = || splitter.next(Vec::new()).unwrap();
+        (header, std::iter::from_fn(next).collect())
+    }
+
+    #[test]
+    fn ends_blocks_with_records() {
+        let (header, found) = blocks(b"\xEF\xBB\xBF\n a,b\r\n1,2\n3,\"x\ny\"\n5,6", 1);
+        assert_eq!(header, b"a,b");
+        let found: Vec<_> =
+            found.iter().map(|b| (b.offset, b.end, b.shape, b.bytes.as_slice())).collect();
+        assert_eq!(
+            found,
+            [
+                (10, 14, Shape::Plain, &b"1,2\n"[..]),
+                (14, 22, Shape::Quoted, b"3,\"x\ny\"\n"),
+                (22, 25, Shape::Plain, b"5,6"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_stray_quote_costs_one_line() {
+        let (_, found) = blocks(b"a\nx\n\"open\ny\nz\n", 100);
+        let found: Vec<_> = found.iter().map(|b| (b.offset, b.shape, b.bytes.as_slice())).collect();
+        assert_eq!(
+            found,
+            [
+                (2, Shape::Plain, &b"x\n"[..]),
+                (4, Shape::Unclosed, b"\"open\n"),
+                (10, Shape::Plain, b"y\nz\n")
+            ]
+        );
+    }
+
+    #[test]
+    fn long_records_are_cut_and_passed_by() {
+        for (length, quoted) in [
+            (MAX_RECORD - 1, false),
+            (MAX_RECORD, false),
+            (5 * MAX_RECORD, false),
+            (2 * MAX_RECORD, true),
+        ] {
+            let start = if quoted { &b"\"first\n"[..] } else { b"" };
+            let end = if quoted { &b"\"\n"[..] } else { b"\n" };
+            let long = [start, &vec![b'x'; length], end].concat();
+            let file = [b"a\n1\n", long.as_slice(), b"2\n3"].concat();
+            for target in [1, 1000, 1 << 18, MAX_RECORD] {
+                let (_, found) = blocks(&file, target);
+                assert!(found.iter().all(|block| block.bytes.len() <= MAX_RECORD));
+                assert!(found.windows(2).all(|pair| pair[0].end == pair[1].offset));
+                assert_eq!(found.last().unwrap().end, file.len() as u64);
+                let broken: Vec<_> =
+                    found.iter().filter(|block| block.shape == Shape::TooLong).collect();
+                let expected: &[(u64, usize)] = match (length < MAX_RECORD, quoted) {
+                    (true, _) => &[],
+                    (false, false) => &[(4, MAX_RAW + 1)],
+                    // The line that opens the quote, and the one that then is too long by itself.
+                    (false, true) => &[(4, 7), (11, MAX_RAW + 1)],
+                };
+                let broken: Vec<_> =
+                    broken.iter().map(|block| (block.offset, block.bytes.len())).collect();
+                assert_eq!(broken, expected);
+                let rest: Vec<u8> = found
+                    .iter()
+                    .filter(|b| b.shape == Shape::Plain)
+                    .flat_map(|b| b.bytes.clone())
+                    .collect();
+                assert!(rest.starts_with(b"1\n") && rest.ends_with(b"2\n3"));
+            }
+        }
+    }
+
+    #[test]
+    fn an_eager_splitter_does_not_wait() {
+        /// Yields each piece once, then fails, so that reading ahead would show.
+        struct Live(Vec<&'static [u8]>);
+        impl Read for Live {
+            fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+                let piece = if self.0.is_empty() { None } else { Some(self.0.remove(0)) };
+                let piece = piece.ok_or_else(|| io::Error::other("read too far"))?;
+                room[..piece.len()].copy_from_slice(piece);
+                Ok(piece.len())
+            }
+        }
+        let mut splitter = Splitter::new(Live(vec![b"a,b\n", b"1,", b"2\n3"]), 1000, true);
+        assert_eq!(splitter.header().unwrap().unwrap(), b"a,b");
+        assert_eq!(splitter.next(Vec::new()).unwrap().unwrap().bytes, b"1,2\n");
+        assert!(splitter.next(Vec::new()).is_err());
     }
 }

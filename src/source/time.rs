@@ -92,7 +92,10 @@ impl<'a> Clock<'a> {
         let (first, last) = (first.compatible().ok()?, last.compatible().ok()?);
         let change = zone.following(first).next().is_some_and(|change| change.timestamp() <= last);
         let (start, end) = (first.as_millisecond(), last.as_millisecond());
-        let even = !change && end - start == 3_599_999 && BELIEVED.contains(&start) && BELIEVED.contains(&end);
+        let even = !change
+            && end - start == 3_599_999
+            && BELIEVED.contains(&start)
+            && BELIEVED.contains(&end);
         even.then(|| Hour { head: load(bytes, 0), tail: load(bytes, 5), utc, start })
     }
 
@@ -164,7 +167,8 @@ fn civil(date: &[u8], time: [i8; 3], milliseconds: i32) -> Result<DateTime, Faul
     let year = i16::from(part(century)?) * 100 + i16::from(part(year)?);
     let (month, day) = (part(&[*m1, *m2])?, part(&[*d1, *d2])?);
     let [hour, minute, second] = time;
-    DateTime::new(year, month, day, hour, minute, second, milliseconds * 1_000_000).map_err(|_| Fault::Date)
+    DateTime::new(year, month, day, hour, minute, second, milliseconds * 1_000_000)
+        .map_err(|_| Fault::Date)
 }
 
 /// When a time of day is in a zone: in a gap as if the clock had not been put forward yet, in an overlap the earlier.
@@ -202,5 +206,156 @@ fn offset(text: &[u8]) -> Result<Option<i64>, Fault> {
             Ok(Some(if *sign == b'-' { -minutes } else { minutes }))
         }
         _ => Err(Fault::Time),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a time both ways, twice the fast one so that it finds the hour kept.
+    fn read(zone: &str, text: &str) -> Result<i64, Fault> {
+        let zone = TimeZone::get(zone).unwrap();
+        let mut clock = Clock::new(&zone, None);
+        let slow = clock.parse(text);
+        for _ in 0..2 {
+            if let Some(fast) = clock.usual(text.as_bytes()) {
+                assert_eq!(slow, Ok(fast), "{text}");
+            }
+        }
+        slow
+    }
+
+    fn utc(text: &str) -> Result<i64, Fault> {
+        read("UTC", text)
+    }
+
+    #[test]
+    fn the_fast_way_takes_the_usual() {
+        let zone = TimeZone::UTC;
+        let mut clock = Clock::new(&zone, Some(1_767_225_661_000));
+        assert_eq!(clock.usual(b"2026-01-01 00:01:01"), Some(1_767_225_661_000));
+        assert_eq!(clock.usual(b"2026-01-01T00:00:59Z"), Some(1_767_225_659_000));
+        assert_eq!(clock.usual(b"2026-01-01 00:01:02"), None);
+        assert_eq!(clock.parse("2026-01-01 00:01:02"), Err(Fault::Future));
+    }
+
+    #[test]
+    fn forms() {
+        let time = Ok(1_767_225_600_000);
+        for text in [
+            "2026-01-01",
+            "2026-01-01 00:00:00",
+            "2026-01-01T00:00:00Z",
+            "2026-01-01t00:00:00z",
+            "1767225600",
+            "1767225600000",
+            "2026-01-01 02:00:00+02:00",
+            "2025-12-31T23:30:00.0-00:30",
+            "2026-01-01 00:00:00.000999",
+        ] {
+            assert_eq!(utc(text), time, "{text}");
+        }
+        assert_eq!(utc("2026-01-01 00:00:00.5"), Ok(1_767_225_600_500));
+        assert_eq!(utc("99999999999"), Err(Fault::Date)); // seconds, in the year 5138
+        assert_eq!(utc("100000000000"), Ok(100_000_000_000)); // milliseconds
+        assert_eq!(utc("-1"), Ok(-1000));
+    }
+
+    #[test]
+    fn impossible_dates() {
+        for text in [
+            "2026-02-29 00:00:00",
+            "2026-13-01 00:00:00",
+            "2026-00-10 00:00:00",
+            "2026-04-31",
+            "2026-01-01 24:00:00",
+            "2026-01-01 00:60:00",
+            "2026-01-01 00:00:60",
+            "1899-12-31 23:59:59",
+            "2200-01-01 00:00:00",
+            "99999999999999999999999",
+        ] {
+            assert_eq!(utc(text), Err(Fault::Date), "{text}");
+        }
+        assert!(utc("2024-02-29 00:00:00").is_ok());
+        assert!(utc("2199-12-31 23:59:59").is_ok());
+    }
+
+    #[test]
+    fn no_times() {
+        for text in [
+            "x",
+            "2026-01-01 ",
+            "2026-01-01 10:00",
+            "2026-1-1",
+            "01.02.2026",
+            "2026-01-01 10:00:00 ",
+            "2026-01-01 10.00.00",
+            "2026-01-01_10:00:00",
+            "2026-01-01 10:00:00.",
+            "2026-01-01 10:00:00+2",
+            "2026-01-01 10:00:00+24:00",
+            "2026/01/01 10:00:00",
+            "2026-01-01 10:00:0:",
+            "--5",
+        ] {
+            assert_eq!(utc(text), Err(Fault::Time), "{text}");
+        }
+    }
+
+    #[test]
+    fn gaps_and_overlaps() {
+        let berlin = |text| read("Europe/Berlin", text).map(|time| time - 1_774_745_999_000);
+        assert_eq!(berlin("2026-03-29 01:59:59"), Ok(0));
+        assert_eq!(berlin("2026-03-29 02:30:00"), Ok(1_801_000)); // not there, so as 03:30
+        assert_eq!(berlin("2026-03-29 03:30:00"), Ok(1_801_000));
+        let (first, later) =
+            (read("Europe/Berlin", "2026-10-25 02:30:00"), utc("2026-10-25 00:30:00"));
+        assert_eq!(first, later);
+    }
+
+    #[test]
+    fn an_hour_with_a_change_there_and_back_is_not_even() {
+        // Ten minutes forward at 00:10 and back at 00:40, so 00:25 is fifteen minutes in.
+        let zone = TimeZone::posix("AAA0BBB-0:10,J100/0:10,J100/0:40").unwrap();
+        let mut clock = Clock::new(&zone, None);
+        let minutes = |time: i64| (time - 1_775_779_200_000) / 60_000;
+        assert_eq!(clock.parse("2026-04-10 00:25:00").map(minutes), Ok(15));
+        assert_eq!(clock.usual(b"2026-04-10 00:25:00"), None);
+        assert_eq!(clock.usual(b"2026-04-10 05:25:00").map(minutes), Some(325));
+    }
+
+    #[test]
+    fn every_minute_around_a_change_is_as_jiff_has_it() {
+        for (name, day) in [
+            ("Australia/Lord_Howe", "2026-04-05"),
+            ("Australia/Lord_Howe", "2026-10-04"),
+            ("Europe/Berlin", "2026-03-29"),
+            ("Europe/Berlin", "2026-10-25"),
+            ("Asia/Kathmandu", "1985-12-31"),
+            ("Asia/Kathmandu", "1986-01-01"),
+            ("America/St_Johns", "2006-10-29"),
+            ("Pacific/Apia", "2011-12-30"),
+        ] {
+            let zone = TimeZone::get(name).unwrap();
+            let mut clock = Clock::new(&zone, None);
+            for second in (0..86_400).step_by(30) {
+                let text = format!(
+                    "{day} {:02}:{:02}:{:02}",
+                    second / 3600,
+                    second / 60 % 60,
+                    second % 60
+                );
+                let time = text.parse::<DateTime>().unwrap().to_zoned(zone.clone()).unwrap();
+                let expected = time.timestamp().as_millisecond();
+                assert_eq!(
+                    clock.usual(text.as_bytes()).unwrap_or(expected),
+                    expected,
+                    "{name} {text}"
+                );
+                assert_eq!(clock.parse(&text), Ok(expected), "{name} {text}");
+            }
+        }
     }
 }

@@ -87,10 +87,8 @@ struct Mine {
 impl Mine {
     fn new(stream: Stream, feeds: Arc<Feeds>, probe: Handle<Time>) -> Mine {
         let all = feeds.partitions.iter().enumerate();
-        let partitions = all
-            .filter(|(_, p)| p.stream == stream)
-            .map(|(i, _)| (i, VecDeque::new()))
-            .collect();
+        let partitions =
+            all.filter(|(_, p)| p.stream == stream).map(|(i, _)| (i, VecDeque::new())).collect();
         Mine {
             feeds,
             partitions,
@@ -136,11 +134,7 @@ impl Mine {
     }
 
     /// Stamps and sends whatever of this worker's blocks is next in its partition.
-    fn stamp(
-        &mut self,
-        cap: &Capability<Time>,
-        send: &mut impl FnMut(&Capability<Time>, Batch),
-    ) {
+    fn stamp(&mut self, cap: &Capability<Time>, send: &mut impl FnMut(&Capability<Time>, Batch)) {
         for (place, waiting) in &mut self.partitions {
             let partition = &self.feeds.partitions[*place];
             while let Some(block) = waiting.pop_front() {

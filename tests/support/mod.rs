@@ -115,8 +115,14 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
     match stream {
         Stream::Behavior => {
             let event = random.of(&[
-                "page_view", "view_item", "view_item", "add_to_cart", "begin_checkout", "purchase",
-                "search", "something_else",
+                "page_view",
+                "view_item",
+                "view_item",
+                "add_to_cart",
+                "begin_checkout",
+                "purchase",
+                "search",
+                "something_else",
             ]);
             let views = if random.one_in(4) { random.below(5).to_string() } else { String::new() };
             let orders = if random.one_in(6) { random.below(3).to_string() } else { String::new() };
@@ -129,8 +135,14 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
         }
         Stream::Transactions => {
             let status = random.of(&[
-                "captured", "captured", "captured", "authorized", "cancelled", "refunded",
-                "chargeback", "",
+                "captured",
+                "captured",
+                "captured",
+                "authorized",
+                "cancelled",
+                "refunded",
+                "chargeback",
+                "",
             ]);
             let amount = maybe(random, money);
             format!(
@@ -139,9 +151,13 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
         }
         Stream::Logistics => {
             let status = random.of(&["Delivered", "Delivered", "InTransit", "Exception", ""]);
-            let ordered = maybe(random, moment(at - 90_000 - random.below(9_000) as i64));
-            let shipped = maybe(random, moment(at - 40_000 - random.below(30_000) as i64));
-            let promised = maybe(random, moment(at + random.below(9_000) as i64 - 4_500));
+            let mut around = |least: i64, range: u64| {
+                let time = moment(at + least + random.below(range) as i64);
+                maybe(random, time)
+            };
+            let ordered = around(-99_000, 9_000);
+            let shipped = around(-70_000, 30_000);
+            let promised = around(-4_500, 9_000);
             let cost = maybe(random, money);
             let carrier = random.of(&["dhl", "ups"]);
             let region = random.of(&["north", "south"]);
@@ -149,6 +165,19 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
                 "{time},{id},o{user},{carrier},{region},w1,{ordered},{shipped},{promised},{status},{cost},2,{}",
                 1 + random.below(2)
             )
+        }
+        Stream::Ads => {
+            let event = random.of(&["impression", "impression", "click", "conversion"]);
+            let cost = maybe(random, money);
+            format!("{time},{event},u{user},k{},v{item},{cost}", random.below(3))
+        }
+        Stream::Logins => {
+            let outcome = random.of(&["success", "failure", "failure"]);
+            format!("{time},u{user},10.0.0.{},phone,{outcome}", random.below(4))
+        }
+        Stream::Inventory => {
+            let change = random.below(40) as i64 - 15;
+            format!("{time},{item},w{},{change}", 1 + random.below(2))
         }
     }
 }

@@ -6,7 +6,7 @@
 //! once per filling, or on the stack by the one bucket a rank query lands in.
 
 /// Entries, sorted and logged together, at which a bucket must be settled or split.
-pub(super) const CAPACITY: usize = 128;
+pub(super) const CAPACITY: usize = 64;
 /// Distinct values above which a settled bucket is split, so that a log always has room.
 pub(super) const SPLIT_ABOVE: usize = CAPACITY / 2;
 
@@ -87,8 +87,10 @@ impl Bucket {
         if self.sorted == self.values.len() {
             return;
         }
+        // Two ascending runs, which the stable sort joins by one merge.
+        self.values[self.sorted..].sort_unstable();
         if self.counts.is_empty() {
-            self.values.sort_unstable();
+            self.values.sort();
             if self.values.windows(2).all(|pair| pair[0] != pair[1]) {
                 self.sorted = self.values.len();
                 return;
@@ -108,18 +110,11 @@ impl Bucket {
     pub(super) fn split(&mut self) -> Bucket {
         let middle = self.values.len() / 2;
         let values = self.values.split_off(middle);
-        let counts = if self.counts.is_empty() {
-            Vec::new()
-        } else {
-            self.counts.split_off(middle)
-        };
+        let counts =
+            if self.counts.is_empty() { Vec::new() } else { self.counts.split_off(middle) };
         self.sorted = middle;
         let sorted = values.len();
-        Bucket {
-            values,
-            counts,
-            sorted,
-        }
+        Bucket { values, counts, sorted }
     }
 
     /// Takes in the right neighbour, all of whose values are larger.
@@ -154,9 +149,7 @@ impl Bucket {
     pub(super) fn select(&self, rank: u64) -> Option<i64> {
         let (settled, logged) = self.values.split_at(self.sorted);
         if self.counts.is_empty() {
-            let at = usize::try_from(rank)
-                .ok()
-                .filter(|&at| at < self.values.len())?;
+            let at = usize::try_from(rank).ok().filter(|&at| at < self.values.len())?;
             if logged.is_empty() {
                 return settled.get(at).copied();
             }
@@ -196,7 +189,7 @@ impl Bucket {
             .enumerate()
             .map(|(at, &value)| (value, self.counts.get(at).copied().unwrap_or(1)))
             .collect();
-        all.sort_unstable();
+        all.sort();
         all.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
             if same {

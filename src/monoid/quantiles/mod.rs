@@ -58,11 +58,7 @@ pub struct Quantiles {
 
 impl Default for Quantiles {
     fn default() -> Self {
-        Quantiles {
-            total: 0,
-            body: Body::Small(Bucket::default()),
-            negatives: BTreeMap::new(),
-        }
+        Quantiles { total: 0, body: Body::Small(Bucket::default()), negatives: BTreeMap::new() }
     }
 }
 
@@ -70,24 +66,17 @@ impl Quantiles {
     /// Changes the count of `value` by `diff`.
     pub fn add(&mut self, value: i64, diff: i64) {
         self.total = self.total.wrapping_add(diff);
-        let owed = if self.negatives.is_empty() {
-            0
-        } else {
-            self.negatives.remove(&value).unwrap_or(0)
-        };
+        let owed =
+            if self.negatives.is_empty() { 0 } else { self.negatives.remove(&value).unwrap_or(0) };
         let net = owed.wrapping_add(diff);
         if net > 0 {
             self.insert(value, net as u64);
         } else if net < 0 {
             // A value that was owed is not in the body, so the body has nothing to take.
-            let missing = if owed < 0 {
-                net.unsigned_abs()
-            } else {
-                self.remove(value, net.unsigned_abs())
-            };
+            let missing =
+                if owed < 0 { net.unsigned_abs() } else { self.remove(value, net.unsigned_abs()) };
             if missing > 0 {
-                self.negatives
-                    .insert(value, (missing as i64).wrapping_neg());
+                self.negatives.insert(value, (missing as i64).wrapping_neg());
             }
         }
     }
@@ -172,11 +161,7 @@ impl Quantiles {
     pub fn median(&self) -> Option<(i64, i64)> {
         let last = self.last_rank()?;
         let low = self.select(last / 2)?;
-        let high = if last % 2 == 0 {
-            low
-        } else {
-            self.select(last / 2 + 1)?
-        };
+        let high = if last % 2 == 0 { low } else { self.select(last / 2 + 1)? };
         Some((low, high))
     }
 
@@ -199,17 +184,8 @@ impl Quantiles {
         let rank = (position / fraction.1) as u64;
         let weight = (position % fraction.1) as u64;
         let low = self.select(rank)?;
-        let high = if weight == 0 {
-            low
-        } else {
-            self.select(rank + 1)?
-        };
-        Some(Interpolated {
-            low,
-            high,
-            numerator: weight,
-            denominator,
-        })
+        let high = if weight == 0 { low } else { self.select(rank + 1)? };
+        Some(Interpolated { low, high, numerator: weight, denominator })
     }
 
     /// The values with their non-zero net counts, ascending.
@@ -218,11 +194,7 @@ impl Quantiles {
             Body::Small(bucket) => (Some(bucket), None),
             Body::Large(tree) => (None, Some(tree.buckets())),
         };
-        let mut negatives = self
-            .negatives
-            .iter()
-            .map(|(&value, &count)| (value, count))
-            .peekable();
+        let mut negatives = self.negatives.iter().map(|(&value, &count)| (value, count)).peekable();
         let mut body = small
             .into_iter()
             .chain(large.into_iter().flatten())

@@ -85,9 +85,8 @@ fn agrees_with_a_map_of_counts() {
             state.add(value, diff);
             twin.add(value, diff);
             if step % 61 == 0 {
-                let burst: Vec<i64> = (0..random.below(60))
-                    .map(|_| draw(&mut random, round))
-                    .collect();
+                let burst: Vec<i64> =
+                    (0..random.below(60)).map(|_| draw(&mut random, round)).collect();
                 state.extend(&burst);
                 burst.iter().for_each(|&value| twin.add(value, 1));
                 check(&state, &twin, &mut random);

@@ -9,7 +9,7 @@
 use super::bucket::{Bucket, CAPACITY, SPLIT_ABOVE};
 
 /// Buckets in a segment before it splits.
-const FAN_OUT: usize = 64;
+const FAN_OUT: usize = 128;
 
 /// The child whose range holds `value`. The first bound is read as minus infinity, so the answer
 /// is in range whenever there is a child at all.
@@ -49,22 +49,14 @@ struct Segment {
 
 impl Segment {
     fn of(bucket: Bucket) -> Segment {
-        Segment {
-            lows: vec![i64::MIN],
-            totals: vec![bucket.total()],
-            buckets: vec![bucket],
-        }
+        Segment { lows: vec![i64::MIN], totals: vec![bucket.total()], buckets: vec![bucket] }
     }
 
     /// Finds the bucket for `value` and makes room in it for one more entry.
     #[inline]
     fn place(&mut self, value: i64) -> usize {
         let at = locate(&self.lows, value);
-        if self.buckets[at].is_full() {
-            self.make_room(at, value)
-        } else {
-            at
-        }
+        if self.buckets[at].is_full() { self.make_room(at, value) } else { at }
     }
 
     #[cold]
@@ -136,11 +128,7 @@ pub(super) struct Tree {
 impl Tree {
     pub(super) fn of(bucket: Bucket) -> Tree {
         let segment = Segment::of(bucket);
-        Tree {
-            lows: vec![i64::MIN],
-            totals: vec![segment.total()],
-            segments: vec![segment],
-        }
+        Tree { lows: vec![i64::MIN], totals: vec![segment.total()], segments: vec![segment] }
     }
 
     /// Adds one occurrence.
@@ -225,7 +213,8 @@ impl Tree {
 
     /// Heap bytes held.
     pub(super) fn heap(&self) -> usize {
-        let directory = |lows: &Vec<i64>, totals: &Vec<u64>| 8 * (lows.capacity() + totals.capacity());
+        let directory =
+            |lows: &Vec<i64>, totals: &Vec<u64>| 8 * (lows.capacity() + totals.capacity());
         let inner: usize = self
             .segments
             .iter()

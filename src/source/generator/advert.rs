@@ -21,13 +21,7 @@ struct Terms {
 }
 
 const fn terms(visits: u32, seen: u32, click: u32, impression: u32, mood: u32) -> Terms {
-    Terms {
-        visits,
-        seen,
-        click,
-        impression,
-        mood,
-    }
+    Terms { visits, seen, click, impression, mood }
 }
 
 /// Campaigns 1 to 8. Number 4 is dear and sells badly, number 6 is a find.
@@ -80,25 +74,9 @@ pub(super) fn play(lead: Lead, people: &People, key: (u64, u64), sink: &mut Sink
     let creative = by_share(&mut rng, &CREATIVES);
     let mut touch = |time, contact, user, creative, cost| {
         let campaign = lead.campaign;
-        sink.push(
-            time,
-            Row::Touch(Touch {
-                time,
-                contact,
-                user,
-                campaign,
-                creative,
-                cost,
-            }),
-        );
+        sink.push(time, Row::Touch(Touch { time, contact, user, campaign, creative, cost }));
     };
-    touch(
-        lead.now,
-        Contact::Impression,
-        lead.user,
-        creative,
-        terms.impression,
-    );
+    touch(lead.now, Contact::Impression, lead.user, creative, terms.impression);
     let click = rng.between(lead.now + 1, lead.visit);
     let bid = terms.click / 100 * (70 + rng.below(61));
     touch(click, Contact::Click, lead.user, creative, bid);
@@ -107,18 +85,8 @@ pub(super) fn play(lead: Lead, people: &People, key: (u64, u64), sink: &mut Sink
     }
     // On average seen - 1 more impressions, some of them shown to the same user.
     for _ in 0..rng.below(2 * terms.seen - 1) {
-        let user = if rng.permille(120) {
-            lead.user
-        } else {
-            people.anyone(&mut rng)
-        };
+        let user = if rng.permille(120) { lead.user } else { people.anyone(&mut rng) };
         let time = lead.now + rng.between(SECOND, 25 * MINUTE);
-        touch(
-            time,
-            Contact::Impression,
-            user,
-            rng.below(3) as u8,
-            terms.impression,
-        );
+        touch(time, Contact::Impression, user, rng.below(3) as u8, terms.impression);
     }
 }

@@ -37,19 +37,11 @@ pub(super) struct Pending {
 
 impl Pending {
     pub(super) fn fresh(row: Row) -> Self {
-        Pending {
-            row,
-            flaw: None,
-            settled: false,
-        }
+        Pending { row, flaw: None, settled: false }
     }
 
     fn settled(row: Row, flaw: Option<Flaw>) -> Self {
-        Pending {
-            row,
-            flaw,
-            settled: true,
-        }
+        Pending { row, flaw, settled: true }
     }
 }
 
@@ -80,13 +72,7 @@ impl Road {
             clean: false,
             rng: Rng::keyed(options.seed, Stream::Dirt, feed as u64),
         };
-        let chances = [
-            road.late,
-            road.disorder,
-            road.duplicates,
-            road.corrections,
-            road.malformed,
-        ];
+        let chances = [road.late, road.disorder, road.duplicates, road.corrections, road.malformed];
         road.clean = chances.iter().all(|chance| chance.is_never());
         road
     }
@@ -147,16 +133,9 @@ fn correct(row: &Row, rng: &mut Rng) -> Option<Row> {
                 let each = charge.cents / u32::from(charge.quantity);
                 (charge.quantity - 1, charge.cents - each)
             } else {
-                (
-                    charge.quantity,
-                    charge.cents - charge.cents / (5 + rng.below(10)),
-                )
+                (charge.quantity, charge.cents - charge.cents / (5 + rng.below(10)))
             };
-            Some(Row::Charge(Charge {
-                quantity,
-                cents,
-                ..charge
-            }))
+            Some(Row::Charge(Charge { quantity, cents, ..charge }))
         }
         Row::Scan(scan) if scan.progress == Progress::Delivered => {
             let cents = scan.cents + 50 + rng.below(300);

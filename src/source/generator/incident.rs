@@ -50,12 +50,7 @@ pub(super) fn plan(plan: &Plan, pace: &Pace, seed: u64) -> Vec<Incident> {
                 Kind::Bot => (180, 520),
             };
             let size = low + rng.below(high - low);
-            incidents.push(Incident {
-                time,
-                kind,
-                size,
-                rng,
-            });
+            incidents.push(Incident { time, kind, size, rng });
         }
     }
     incidents.sort_by_key(|incident| (incident.time, incident.kind as u8));
@@ -96,13 +91,7 @@ impl Incident {
             Kind::CredentialStuffing => self.stuff(client, scene, sink),
             Kind::Bot => self.crawl(client, scene, sink),
         };
-        sink.push(
-            self.time,
-            Row::Finding(Finding {
-                time: self.time,
-                planted,
-            }),
-        );
+        sink.push(self.time, Row::Finding(Finding { time: self.time, planted }));
     }
 
     /// Small amounts on many cards within an hour from one device.
@@ -128,12 +117,7 @@ impl Incident {
             if rng.permille(300) {
                 push(charge, time, Status::Captured, sink);
                 if rng.permille(330) {
-                    push(
-                        charge,
-                        time + rng.between(3 * DAY, 12 * DAY),
-                        Status::Chargeback,
-                        sink,
-                    );
+                    push(charge, time + rng.between(3 * DAY, 12 * DAY), Status::Chargeback, sink);
                 }
             } else {
                 push(charge, time, Status::Authorized, sink);
@@ -147,25 +131,11 @@ impl Incident {
         let step = 9 * MINUTE / i64::from(self.size);
         for number in 0..self.size {
             let time = self.time + i64::from(number) * step + self.rng.between(0, step);
-            sink.push(
-                time,
-                Row::Attempt(Attempt {
-                    time,
-                    client,
-                    success: false,
-                }),
-            );
+            sink.push(time, Row::Attempt(Attempt { time, client, success: false }));
         }
         if self.rng.permille(150) {
             let time = self.time + 9 * MINUTE + 5 * SECOND;
-            sink.push(
-                time,
-                Row::Attempt(Attempt {
-                    time,
-                    client,
-                    success: true,
-                }),
-            );
+            sink.push(time, Row::Attempt(Attempt { time, client, success: true }));
         }
         Planted::BruteForce(client.user, self.size)
     }
@@ -176,23 +146,12 @@ impl Incident {
         let mut users = Vec::new();
         for _ in 0..self.size {
             let user = scene.people.anyone(rng);
-            let client = Client {
-                user,
-                device: device(rng),
-                ..client
-            };
+            let client = Client { user, device: device(rng), ..client };
             users.push(user);
             for _ in 0..=rng.below(2) {
                 let time = self.time + rng.between(0, HOUR / 2);
                 let success = rng.permille(15);
-                sink.push(
-                    time,
-                    Row::Attempt(Attempt {
-                        time,
-                        client,
-                        success,
-                    }),
-                );
+                sink.push(time, Row::Attempt(Attempt { time, client, success }));
             }
         }
         users.sort_unstable();
@@ -213,15 +172,7 @@ impl Incident {
             };
             *scene.events += 1;
             let (id, session, campaign) = (*scene.events, scene.session, Campaign(0));
-            let visit = Visit {
-                time,
-                id,
-                session,
-                client,
-                event,
-                subject,
-                campaign,
-            };
+            let visit = Visit { time, id, session, client, event, subject, campaign };
             sink.push(time, Row::Visit(visit));
             time += self.rng.between(80, 420);
         }

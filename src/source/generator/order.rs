@@ -133,10 +133,8 @@ impl Orders {
         let mut last = checkout.time;
         for warehouse in (0..WAREHOUSES as u8).map(Warehouse) {
             let lines = checkout.basket.iter().zip(&self.sources);
-            let items: u16 = lines
-                .filter(|(_, from)| **from == warehouse)
-                .map(|(line, _)| line.quantity)
-                .sum();
+            let items: u16 =
+                lines.filter(|(_, from)| **from == warehouse).map(|(line, _)| line.quantity).sum();
             if items > 0 {
                 last = last.max(self.send(checkout, (order, warehouse, items), rng, sink));
             }
@@ -192,13 +190,7 @@ impl Orders {
         };
         if let Some(hours) = late {
             let planted = Planted::LateParcel(scan.id, hours);
-            sink.push(
-                scan.time(),
-                Row::Finding(Finding {
-                    time: scan.time(),
-                    planted,
-                }),
-            );
+            sink.push(scan.time(), Row::Finding(Finding { time: scan.time(), planted }));
         }
         scan.time()
     }
@@ -218,11 +210,7 @@ impl Orders {
         let doubled = rng.hits(self.fates.doubled) && delivered;
         // A doubled charge repeats one that was captured at once, so that the two are close.
         let in_two_steps = rng.permille(620) && !doubled;
-        let taken = if in_two_steps {
-            asked + rng.between(2 * MINUTE, 40 * MINUTE)
-        } else {
-            asked
-        };
+        let taken = if in_two_steps { asked + rng.between(2 * MINUTE, 40 * MINUTE) } else { asked };
         for (number, line) in checkout.basket.iter().enumerate() {
             let doubled = doubled && number == 0;
             let undone = match end {
@@ -250,15 +238,7 @@ impl Orders {
                 push(charge, asked, Status::Authorized, sink);
             }
             let amendable = undone.is_none() && !doubled;
-            push(
-                Charge {
-                    amendable,
-                    ..charge
-                },
-                taken,
-                Status::Captured,
-                sink,
-            );
+            push(Charge { amendable, ..charge }, taken, Status::Captured, sink);
             if let Some((at, status)) = undone {
                 push(charge, at, status, sink);
             }
@@ -270,19 +250,11 @@ impl Orders {
 
     /// The same charge once more under another id; half of them are taken back later.
     fn double(&mut self, first: Charge, taken: i64, rng: &mut Rng, sink: &mut Sink) {
-        let second = Charge {
-            id: self.next_charge(),
-            ..first
-        };
+        let second = Charge { id: self.next_charge(), ..first };
         let time = taken + rng.skewed(4 * SECOND, 9 * MINUTE);
         push(second, time, Status::Captured, sink);
         if rng.permille(500) {
-            push(
-                second,
-                time + rng.between(2 * DAY, 9 * DAY),
-                Status::Chargeback,
-                sink,
-            );
+            push(second, time + rng.between(2 * DAY, 9 * DAY), Status::Chargeback, sink);
         }
         let planted = Planted::Duplicate(second.id, first.id);
         sink.push(time, Row::Finding(Finding { time, planted }));
@@ -290,14 +262,7 @@ impl Orders {
 }
 
 pub(super) fn push(charge: Charge, time: i64, status: Status, sink: &mut Sink) {
-    sink.push(
-        time,
-        Row::Charge(Charge {
-            time,
-            status,
-            ..charge
-        }),
-    );
+    sink.push(time, Row::Charge(Charge { time, status, ..charge }));
 }
 
 /// Cents in another currency at rates that stay fixed.

@@ -15,12 +15,8 @@ pub(super) const WAREHOUSE_NAMES: [&str; 3] = ["hamburg", "kassel", "munich"];
 const FAILING: u8 = 2;
 
 /// Hours on the road by carrier and region.
-const HOURS: [[u32; 5]; 4] = [
-    [26, 30, 38, 34, 24],
-    [40, 34, 44, 52, 36],
-    [30, 44, 28, 40, 30],
-    [54, 58, 62, 50, 48],
-];
+const HOURS: [[u32; 5]; 4] =
+    [[26, 30, 38, 34, 24], [40, 34, 44, 52, 36], [30, 44, 28, 40, 30], [54, 58, 62, 50, 48]];
 /// Cents for the first item by carrier and region.
 const CENTS: [[u32; 5]; 4] = [
     [589, 609, 689, 649, 569],
@@ -29,20 +25,11 @@ const CENTS: [[u32; 5]; 4] = [
     [379, 389, 419, 369, 349],
 ];
 /// Parcels held up, of a thousand, by carrier and region.
-const HELD: [[u32; 5]; 4] = [
-    [15, 20, 45, 25, 15],
-    [40, 25, 60, 70, 35],
-    [30, 60, 25, 45, 30],
-    [80, 95, 110, 60, 75],
-];
+const HELD: [[u32; 5]; 4] =
+    [[15, 20, 45, 25, 15], [40, 25, 60, 70, 35], [30, 60, 25, 45, 30], [80, 95, 110, 60, 75]];
 /// How often a region uses a carrier, in percent.
-const USED: [[u32; 4]; 5] = [
-    [34, 24, 27, 15],
-    [26, 36, 20, 18],
-    [24, 22, 34, 20],
-    [26, 20, 24, 30],
-    [30, 28, 24, 18],
-];
+const USED: [[u32; 4]; 5] =
+    [[34, 24, 27, 15], [26, 36, 20, 18], [24, 22, 34, 20], [26, 20, 24, 30], [30, 28, 24, 18]];
 /// The warehouse nearest to each region.
 const NEAREST: [u8; 5] = [0, 1, 1, 2, 1];
 
@@ -86,16 +73,15 @@ impl Way {
         // What picking and the road usually take, and a day to spare.
         self.promised = usual * 5 / 4 + 32 * HOUR;
 
-        let slower = if failing { 165 } else { 100 };
+        let slower = if failing { 148 } else { 100 };
         let road = usual / 100 * (75 + rng.below(50)) / 100 * slower;
-        let held = rng.permille(HELD[carrier][place] * if failing { 4 } else { 1 });
+        let held = rng.permille(HELD[carrier][place] * if failing { 3 } else { 1 });
         let hold = if held { DAY + rng.below(3 * DAY) } else { 0 };
         self.scans.push((self.shipped, Progress::InTransit));
         if rng.permille(if failing { 12 } else { 3 }) {
             let lost = self.shipped + road / 2;
             self.scans.push((lost, Progress::Exception));
-            self.scans
-                .push((lost + 8 * DAY + rng.below(2 * DAY), Progress::Expired));
+            self.scans.push((lost + 8 * DAY + rng.below(2 * DAY), Progress::Expired));
             return;
         }
         self.travel(rng, road, hold);
@@ -105,8 +91,7 @@ impl Way {
     /// Scans at depots, and an exception where the parcel is held up.
     fn travel(&mut self, rng: &mut Rng, road: u32, hold: u32) {
         if rng.permille(700) {
-            self.scans
-                .push((self.shipped + road / 4, Progress::InTransit));
+            self.scans.push((self.shipped + road / 4, Progress::InTransit));
         }
         let mut here = self.shipped + road / 2;
         if hold > 0 {
@@ -127,8 +112,7 @@ impl Way {
         if rng.permille(60) {
             self.scans.push((due, Progress::AttemptFail));
             if rng.permille(500) {
-                self.scans
-                    .push((due + 3 * HOUR, Progress::AvailableForPickup));
+                self.scans.push((due + 3 * HOUR, Progress::AvailableForPickup));
                 door = due + 4 * HOUR + rng.below(2 * DAY);
             } else {
                 self.scans.push((due + 18 * HOUR, Progress::OutForDelivery));

@@ -18,12 +18,7 @@ pub(super) struct Queue<T> {
 
 impl<T: Copy> Queue<T> {
     pub(super) fn new() -> Self {
-        Queue {
-            keys: BinaryHeap::new(),
-            slots: Vec::new(),
-            free: Vec::new(),
-            pushed: 0,
-        }
+        Queue { keys: BinaryHeap::new(), slots: Vec::new(), free: Vec::new(), pushed: 0 }
     }
 
     pub(super) fn push(&mut self, time: i64, entry: T) {

@@ -34,9 +34,7 @@ impl Rng {
     /// The sequence for the `number`th thing of `stream`.
     pub(super) fn keyed(seed: u64, stream: Stream, number: u64) -> Self {
         let stream = (stream as u64).wrapping_mul(GOLDEN);
-        Rng(mix(
-            mix(seed ^ stream).wrapping_add(number.wrapping_mul(GOLDEN))
-        ))
+        Rng(mix(mix(seed ^ stream).wrapping_add(number.wrapping_mul(GOLDEN))))
     }
 
     pub(super) fn draw(&mut self) -> u64 {
@@ -117,9 +115,8 @@ impl Alias {
 
     /// Weights falling as 1 / (rank + shift), the Zipf-Mandelbrot law without powers.
     pub(super) fn zipf(count: u32, shift: u64) -> Self {
-        let weights: Vec<u64> = (0..u64::from(count))
-            .map(|rank| zipf_weight(rank, shift))
-            .collect();
+        let weights: Vec<u64> =
+            (0..u64::from(count)).map(|rank| zipf_weight(rank, shift)).collect();
         Alias::new(&weights)
     }
 
@@ -146,9 +143,8 @@ mod tests {
     fn alias_gives_each_index_exactly_its_weight() {
         let mut rng = Rng::keyed(1, Stream::Item, 0);
         for _ in 0..2_000 {
-            let weights: Vec<u64> = (0..=rng.below(40))
-                .map(|_| u64::from(rng.below(90)) + 1)
-                .collect();
+            let weights: Vec<u64> =
+                (0..=rng.below(40)).map(|_| u64::from(rng.below(90)) + 1).collect();
             let alias = Alias::new(&weights);
             let mut mass = vec![0_u64; weights.len()];
             for (index, &(cut, other)) in alias.columns.iter().enumerate() {
@@ -170,10 +166,7 @@ mod tests {
             assert!((100..101).contains(&rng.skewed(100, 101)));
             assert!((3..1_000_000_000_000).contains(&rng.skewed(3, 1_000_000_000_000)));
         }
-        assert!(
-            seen.iter().all(|&count| (850..1150).contains(&count)),
-            "{seen:?}"
-        );
+        assert!(seen.iter().all(|&count| (850..1150).contains(&count)), "{seen:?}");
         assert_eq!(rng.between(4, 4), 4);
         assert_eq!(rng.below(0), 0);
     }

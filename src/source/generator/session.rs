@@ -64,11 +64,7 @@ impl Walk {
             // Two seconds to six minutes, mostly well below one.
             self.clock += rng.skewed(2_000, 360_000);
         }
-        self.steps.push(Step {
-            after: self.clock,
-            event,
-            subject,
-        });
+        self.steps.push(Step { after: self.clock, event, subject });
     }
 
     fn log_in(&mut self, rng: &mut Rng) {
@@ -90,10 +86,11 @@ impl Walk {
     }
 
     fn browse(&mut self, rng: &mut Rng, catalog: &Catalog, wish: Wish) {
-        let stay = if wish.buyer { 895 } else { 765 };
+        let stay = if wish.buyer { 922 } else { 772 };
         let liked = wish.liked[usize::from(rng.permille(350)) + usize::from(rng.permille(150))];
         let mut last: Option<Item> = None;
-        while self.steps.len() < BROWSE && rng.permille(stay) {
+        // The longer it has been, the sooner it ends.
+        while self.steps.len() < BROWSE && rng.permille(stay - 4 * self.steps.len() as u32) {
             match rng.below(100) {
                 0..28 => self.step(rng, Event::PageView, Subject::Nothing),
                 28..42 => self.step(rng, Event::ViewItemList, Subject::Category(liked)),
@@ -111,9 +108,7 @@ impl Walk {
                 }
             }
             if rng.permille(25) && !self.basket.is_empty() {
-                let line = self
-                    .basket
-                    .remove(rng.below(self.basket.len() as u32) as usize);
+                let line = self.basket.remove(rng.below(self.basket.len() as u32) as usize);
                 let subject = Subject::Item(line.item, line.quantity);
                 self.step(rng, Event::RemoveFromCart, subject);
             }
@@ -172,14 +167,7 @@ mod tests {
         for number in 0..5_000 {
             let mut rng = Rng::keyed(8, Stream::Session, number);
             let liked = [Category(1), Category(2), Category(3)];
-            walk.take(
-                &mut rng,
-                &catalog,
-                Wish {
-                    buyer: number % 2 == 0,
-                    liked,
-                },
-            );
+            walk.take(&mut rng, &catalog, Wish { buyer: number % 2 == 0, liked });
             assert!((1..=LONGEST).contains(&walk.steps.len()));
             assert!(walk.steps.is_sorted_by(|a, b| a.after < b.after));
             let mut cart: Vec<(Item, u16)> = Vec::new();

@@ -19,8 +19,8 @@ use super::sink::Sink;
 use super::stock::{Shelf, Stock};
 
 /// Rows per user, and units sold per thousand rows, as they come out on average.
-const ROWS_PER_USER: u64 = 60;
-const UNITS_PER_THOUSAND: u64 = 66;
+const ROWS_PER_USER: u64 = 40;
+const UNITS_PER_THOUSAND: u64 = 55;
 /// Visits that come to buy, of a thousand.
 const BUYERS: u32 = 158;
 
@@ -67,11 +67,7 @@ impl Shop {
         let planned: u64 = incidents.iter().map(Incident::rows).sum();
         incidents.reverse();
 
-        let mut stock = Stock::open(
-            options.events * UNITS_PER_THOUSAND / 1000,
-            options.days,
-            seed,
-        );
+        let mut stock = Stock::open(options.events * UNITS_PER_THOUSAND / 1000, options.days, seed);
         let catalog = Catalog::new(seed);
         let mut rng = Rng::keyed(seed, Stream::Stock, 1);
         for number in 0..plants.stock_outs {
@@ -118,11 +114,7 @@ impl Shop {
         }
         let now = self.next_start(sink);
         let done = sink.counted() - self.beside;
-        if self
-            .incidents
-            .last()
-            .is_some_and(|incident| incident.time <= now)
-        {
+        if self.incidents.last().is_some_and(|incident| incident.time <= now) {
             if let Some(incident) = self.incidents.pop() {
                 self.trouble(incident, sink);
             }
@@ -137,9 +129,7 @@ impl Shop {
     /// When the next visit or incident begins.
     fn next_start(&self, sink: &Sink) -> i64 {
         let visit = self.pace.at(sink.counted() - self.beside, self.budget);
-        self.incidents
-            .last()
-            .map_or(visit, |incident| incident.time.min(visit))
+        self.incidents.last().map_or(visit, |incident| incident.time.min(visit))
     }
 
     fn trouble(&mut self, incident: Incident, sink: &mut Sink) {
@@ -165,10 +155,7 @@ impl Shop {
         let campaign = advert::campaign(&mut rng);
         let start = now + rng.between(2 * SECOND, MINUTE);
         let ready = BUYERS * mood(now) / 100 * advert::mood(campaign) / 100;
-        let wish = Wish {
-            buyer: rng.permille(ready),
-            liked: person.liked,
-        };
+        let wish = Wish { buyer: rng.permille(ready), liked: person.liked };
         self.walk.take(&mut rng, &self.catalog, wish);
 
         let mut bought = None;
@@ -177,15 +164,7 @@ impl Shop {
             self.events += 1;
             let (id, session) = (self.events, SessionId(self.sessions));
             let (event, subject) = (step.event, step.subject);
-            let visit = Visit {
-                time,
-                id,
-                session,
-                client,
-                event,
-                subject,
-                campaign,
-            };
+            let visit = Visit { time, id, session, client, event, subject, campaign };
             sink.push(time, Row::Visit(visit));
             match event {
                 Event::Login => log_in(&mut rng, client, (now, time), sink),
@@ -197,13 +176,7 @@ impl Shop {
             self.order((now, time), &person, client, &mut rng, sink);
         }
         if sink.wants(super::Feed::Ads) {
-            let lead = Lead {
-                now,
-                visit: start,
-                user,
-                campaign,
-                bought,
-            };
+            let lead = Lead { now, visit: start, user, campaign, bought };
             advert::play(lead, &self.people, (self.seed, self.sessions), sink);
         }
     }
@@ -217,14 +190,7 @@ impl Shop {
         sink: &mut Sink,
     ) {
         let (basket, catalog) = (&self.walk.basket[..], &self.catalog);
-        let checkout = Checkout {
-            now,
-            time,
-            person,
-            client,
-            basket,
-            catalog,
-        };
+        let checkout = Checkout { now, time, person, client, basket, catalog };
         self.orders.place(checkout, rng, sink);
     }
 }
@@ -234,21 +200,7 @@ fn log_in(rng: &mut Rng, client: Client, (now, time): (i64, i64), sink: &mut Sin
     let mut at = time;
     while rng.permille(70) {
         at = (at - rng.between(4 * SECOND, 30 * SECOND)).max(now);
-        sink.push(
-            at,
-            Row::Attempt(Attempt {
-                time: at,
-                client,
-                success: false,
-            }),
-        );
+        sink.push(at, Row::Attempt(Attempt { time: at, client, success: false }));
     }
-    sink.push(
-        time,
-        Row::Attempt(Attempt {
-            time,
-            client,
-            success: true,
-        }),
-    );
+    sink.push(time, Row::Attempt(Attempt { time, client, success: true }));
 }

@@ -18,11 +18,7 @@ pub(super) struct Sink {
 
 impl Sink {
     pub(super) fn new(feed: Feed) -> Self {
-        Sink {
-            feed,
-            queue: Queue::new(),
-            counted: 0,
-        }
+        Sink { feed, queue: Queue::new(), counted: 0 }
     }
 
     pub(super) fn push(&mut self, time: i64, row: Row) {

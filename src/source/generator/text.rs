@@ -16,11 +16,7 @@ pub(super) struct Text {
 
 impl Text {
     pub(super) fn new() -> Self {
-        Text {
-            bytes: Vec::new(),
-            day: 0,
-            date: *b"1970-01-01 ",
-        }
+        Text { bytes: Vec::new(), day: 0, date: *b"1970-01-01 " }
     }
 
     /// The bytes written since the last call.
@@ -130,8 +126,7 @@ impl Text {
         let [x, y] = two(rest % SECOND / 10);
         let z = b'0' + (rest % 10) as u8;
         self.bytes.extend_from_slice(&self.date);
-        self.bytes
-            .extend_from_slice(&[h, i, b':', m, n, b':', s, t, b'.', x, y, z]);
+        self.bytes.extend_from_slice(&[h, i, b':', m, n, b':', s, t, b'.', x, y, z]);
     }
 }
 
@@ -146,11 +141,7 @@ fn date(day: i64) -> [u8; 11] {
     let in_year = days.rem_euclid(146_097) - (365 * year + year / 4 - year / 100);
     let month = (5 * in_year + 2) / 153;
     let day = in_year - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     let year = year + era * 400 + next;
     let digit = |value: i64| b'0' + (value % 10) as u8;
     [

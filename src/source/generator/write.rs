@@ -240,11 +240,7 @@ fn attempt(attempt: &Attempt, text: &mut Text) {
     text.next();
     device(attempt.client.device, text);
     text.next();
-    text.word(if attempt.success {
-        "success"
-    } else {
-        "failure"
-    });
+    text.word(if attempt.success { "success" } else { "failure" });
 }
 
 fn movement(movement: &Movement, text: &mut Text) {
@@ -324,10 +320,7 @@ fn campaign(campaign: Campaign, text: &mut Text) {
 }
 
 fn device(device: Device, text: &mut Text) {
-    text.word(named(
-        &["mobile-", "desktop-", "tablet-"],
-        (device.0 >> 48) as u8,
-    ));
+    text.word(named(&["mobile-", "desktop-", "tablet-"], (device.0 >> 48) as u8));
     text.hex48(device.0);
 }
 

@@ -1,0 +1,89 @@
+//! Bad records: where each is, why it is bad and what it holds.
+//!
+//! Faults and uneven rows are found apart from each other and brought together here in the order of the file, so lines
+//! need to be counted only once over the block, and only in blocks that have a bad record.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::error::Fault;
+use super::parse::Parsed;
+use super::plan::Plan;
+use super::rows::{Found, Rows};
+use super::scan::Ragged;
+use super::split::{Block, MAX_RAW};
+use crate::batch::Batch;
+
+/// How much of a bad value is told.
+const SHOWN: usize = 40;
+
+/// A record that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bad {
+    /// Where it starts in the decoded stream.
+    pub offset: u64,
+    /// The line of the block it starts in, from 1.
+    pub line: u64,
+    /// The column, what is wrong and the value.
+    pub reason: String,
+    /// Its bytes, without the line end, at most `MAX_RAW`.
+    pub raw: Vec<u8>,
+}
+
+impl Plan {
+    /// Adds the bad records, in order.
+    pub(super) fn tell(
+        &self,
+        parsed: &mut Parsed,
+        rows: &Rows<'_>,
+        faults: &[Found],
+        ragged: &[Ragged],
+    ) {
+        let width = rows.width;
+        let faulty = faults.iter().map(|found| {
+            let column = &self.header.columns()[found.column];
+            let value = String::from_utf8_lossy(
+                &rows.bytes[rows.span(found.row, found.column..found.column + 1)],
+            );
+            (
+                rows.span(found.row, 0..width),
+                format!("column {column}: {}: {:?}", found.fault, shortened(&value)),
+            )
+        });
+        let uneven = ragged.iter().map(|ragged| {
+            let fields = ragged.fields;
+            (ragged.span.clone(), format!("the record has {fields} fields, the header {width}"))
+        });
+        let mut all: Vec<(Range<usize>, String)> = faulty.chain(uneven).collect();
+        all.sort_unstable_by_key(|(span, _)| span.start);
+        let (mut line, mut counted) = (1, 0);
+        for (span, reason) in all {
+            line += memchr::memchr_iter(b'\n', &rows.bytes[counted..span.start]).count() as u64;
+            counted = span.start;
+            let raw = &rows.bytes[span.start..span.end.min(span.start + MAX_RAW)];
+            parsed.bad.push(Bad {
+                offset: parsed.batch.offset + span.start as u64,
+                line,
+                reason,
+                raw: raw.to_vec(),
+            });
+        }
+    }
+}
+
+/// The start of a value.
+fn shortened(value: &str) -> Cow<'_, str> {
+    match value.char_indices().nth(SHOWN) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &value[..end])),
+        None => Cow::Borrowed(value),
+    }
+}
+
+/// A block of one broken line.
+pub(super) fn broken(block: &Block, batch: Batch, fault: Fault) -> Parsed {
+    let line = block.bytes.strip_suffix(b"\n");
+    let raw = line.unwrap_or(&block.bytes);
+    let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
+    let bad = Bad { offset: block.offset, line: 1, reason: fault.to_string(), raw: raw.to_vec() };
+    Parsed { batch, bad: vec![bad], lines: u64::from(line.is_some()), records: 1 }
+}
