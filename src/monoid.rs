@@ -9,19 +9,31 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
+mod bag;
+mod distinct;
 mod groups;
+mod histogram;
+mod hyperloglog;
 mod moments;
 mod quantiles;
 mod sums;
 #[cfg(test)]
 mod testing;
 mod together;
+mod top_k;
 mod values;
 mod wide;
+mod window_log;
 
+pub use bag::{Bag, Items};
+pub use distinct::Distinct;
+pub use histogram::Histogram;
+pub use hyperloglog::{HyperLogLog, Precision};
 pub use moments::{CrossMoments, Moments};
 pub use quantiles::{Interpolated, Quantiles};
+pub use top_k::TopK;
 pub use values::Values;
+pub use window_log::{Event, Totals, WindowLog};
 
 /// A delta that can be combined in any order and absorbed into a state.
 pub trait Group: Default + Clone + Debug + Send + Serialize + DeserializeOwned + 'static {

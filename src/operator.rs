@@ -17,14 +17,16 @@ use timely::dataflow::Stream as Timely;
 mod aggregate;
 mod collect;
 mod dedupe;
+mod lag;
 mod normalise;
 mod ticks;
 
 pub use aggregate::Aggregate;
-pub(crate) use collect::collect;
+pub(crate) use collect::{Horizon, collect};
 pub use collect::{Port, Row as AnyRow, Sealed};
 pub use dedupe::{Dedupe, OnDuplicate};
 pub(crate) use dedupe::{Tally, dedupe, withdraws};
+pub use lag::Passing;
 pub use normalise::{MinMax, Scale, ZScore, normalise};
 
 /// A changing multiset: updates `(data, time, diff)`.

@@ -5,11 +5,11 @@
 //! query of the catalog. [`Inputs`] gives a query its streams, lazily: a stream no chosen query
 //! asks for is not read, and a column none asks for is not parsed.
 
-use crate::clock::Time;
+use crate::clock::{Tick, Time};
 use crate::event::{
     Ads, Behavior, Col, Inventory, Logins, Logistics, Need, Shape, Stream, Transactions,
 };
-use crate::operator::{Batches, Collection, Item, Port, Rows, collect};
+use crate::operator::{Batches, Collection, Horizon, Item, Port, Rows, collect};
 use crate::value::Value;
 use std::cell::RefCell;
 use std::hash::Hash;
@@ -117,7 +117,7 @@ impl<Q: Query> AnyQuery for Q {
         Q::Output::COLUMNS
     }
     fn build(&self, inputs: &Inputs<'_>) -> Box<dyn Port> {
-        collect(self.dataflow(inputs), Query::name(self), &inputs.probe)
+        collect(self.dataflow(inputs), Query::name(self), &inputs.probe, &inputs.horizon)
     }
     fn answer_cells(&self, history: &History, at: Time) -> Vec<Vec<Value>> {
         let mut rows = self.answer(history, at);
@@ -130,6 +130,7 @@ impl<Q: Query> AnyQuery for Q {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reads {
     streams: Vec<(Stream, Vec<Col>)>,
+    timed: bool,
 }
 
 impl Reads {
@@ -151,9 +152,15 @@ impl Reads {
 
     /// Everything these and those read.
     pub fn merge(&mut self, other: &Reads) {
+        self.timed |= other.timed;
         for (stream, columns) in &other.streams {
             self.add(*stream, columns);
         }
+    }
+
+    /// Whether the passing of time alone changes something, so that ticks must be fine.
+    pub fn timed(&self) -> bool {
+        self.timed
     }
 
     /// The streams that are read.
@@ -191,12 +198,16 @@ pub struct Inputs<'s> {
     opened: RefCell<Vec<Option<Batches<'s>>>>,
     reads: RefCell<Reads>,
     pub(crate) probe: Handle<Time>,
+    horizon: Horizon,
+    tick: Tick,
 }
 
 impl<'s> Inputs<'s> {
-    pub(crate) fn new(probe: Handle<Time>, open: Box<Open<'s>>) -> Self {
+    pub(crate) fn new(probe: Handle<Time>, tick: Tick, open: Box<Open<'s>>) -> Self {
         Inputs {
             open,
+            horizon: Horizon::default(),
+            tick,
             opened: RefCell::new(vec![None; Stream::ALL.len()]),
             reads: RefCell::default(),
             probe,
@@ -211,8 +222,18 @@ impl<'s> Inputs<'s> {
     fn rows<S: Shape>(&self, columns: &[Col]) -> Rows<'s, S> {
         self.reads.borrow_mut().add(S::STREAM, columns);
         let mut opened = self.opened.borrow_mut();
-        let batches = opened[S::STREAM.index()].get_or_insert_with(|| (self.open)(S::STREAM));
+        let batches = opened[S::STREAM.index()].get_or_insert_with(|| {
+            let batches = (self.open)(S::STREAM);
+            self.horizon.watch(batches.clone(), &self.probe);
+            batches
+        });
         Rows::new(batches.clone())
+    }
+
+    /// The tick, for the verbs that depend on the passing of time.
+    pub fn tick(&self) -> Tick {
+        self.reads.borrow_mut().timed = true;
+        self.tick
     }
 
     /// What visitors do, with these columns filled.

@@ -5,8 +5,9 @@
 //! frontier moves and hands what is sealed to the sinks.
 //!
 //! The tick is how finely results are visible in time. It is a minute where some sink sees the
-//! times of changes, and a day where all only look at the current view: the views are the same,
-//! and the times between need not be computed. `--tick` overrides both.
+//! times of changes, or some query depends on the passing of time; it is a day where all only look
+//! at the current view: the views are the same, and the times between need not be computed.
+//! `--tick` overrides both.
 
 use crate::clock::{Tick, Time};
 use crate::error::Error;
@@ -44,6 +45,8 @@ pub struct Plan {
     pub dedupe: BTreeMap<Stream, Dedupe>,
     /// The sources of this process.
     pub feeds: Arc<Feeds>,
+    /// The granularity of stream time.
+    pub tick: Tick,
     /// Threads and processes.
     pub cluster: Cluster,
     /// Where views go; only process 0 has any.
@@ -85,14 +88,14 @@ pub struct Summary {
 }
 
 /// The tick where none is given.
-pub fn default_tick(sinks: &[Spec]) -> Tick {
-    if sinks.iter().any(Spec::wants_times) { Tick::MINUTE } else { Tick::DAY }
+pub fn default_tick(sinks: &[Spec], reads: &Reads) -> Tick {
+    if reads.timed() || sinks.iter().any(Spec::wants_times) { Tick::MINUTE } else { Tick::DAY }
 }
 
 /// Runs the plan to the end of its sources, or until it is stopped.
 pub fn run(plan: Plan) -> Result<Summary, Error> {
     let began = Instant::now();
-    let Plan { queries, reads, dedupe: ids, feeds, cluster, sinks, progress } = plan;
+    let Plan { queries, reads, dedupe: ids, feeds, tick, cluster, sinks, progress } = plan;
     let tally = Arc::new(Tally::default());
     let failure: Failure = Arc::default();
     let outputs = Mutex::new(Some((sinks, progress)));
@@ -113,7 +116,7 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
                     None => batches,
                 }
             };
-            let inputs = Inputs::new(probe.clone(), Box::new(open));
+            let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
             queries.iter().map(|query| query.build(&inputs)).collect::<Vec<_>>()
         });
         let outputs = if worker.index() == 0 { lock(&outputs).take() } else { None };
@@ -269,7 +272,7 @@ pub fn reads(query: &dyn AnyQuery) -> Reads {
             use timely::dataflow::operators::vec::ToStream;
             Vec::new().to_stream(scope)
         };
-        let inputs = Inputs::new(Handle::new(), Box::new(open));
+        let inputs = Inputs::new(Handle::new(), Tick::MINUTE, Box::new(open));
         query.build(&inputs);
         inputs.reads()
     })

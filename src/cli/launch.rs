@@ -202,7 +202,7 @@ impl Launch {
             }
         }
         let tick = running.tick.and_then(Tick::from_millis);
-        let tick = tick.unwrap_or_else(|| worker::default_tick(&self.sinks));
+        let tick = tick.unwrap_or_else(|| worker::default_tick(&self.sinks, &all));
         let clock = Clock::new(tick, cleaning.max_jump.map(|ms| ms as i64));
         let read: Vec<Stream> = all.streams().collect();
         let mut partitions = Vec::new();
@@ -238,6 +238,7 @@ impl Launch {
             reads: all,
             dedupe,
             feeds: Arc::clone(&feeds),
+            tick,
             cluster,
             sinks,
             progress: super::show::progress(self.bytes, self.running.quiet),

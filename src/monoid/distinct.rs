@@ -27,10 +27,7 @@ pub struct Distinct<T: Ord + Hash + Clone> {
 
 impl<T: Ord + Hash + Clone> Default for Distinct<T> {
     fn default() -> Self {
-        Distinct {
-            counts: HashMap::with_hasher(FixedState::default()),
-            positive: 0,
-        }
+        Distinct { counts: HashMap::with_hasher(FixedState::default()), positive: 0 }
     }
 }
 
@@ -100,9 +97,7 @@ impl<T: Ord + Hash + Clone> From<Distinct<T>> for Vec<(T, i64)> {
 impl<T: Ord + Hash + Clone> From<Vec<(T, i64)>> for Distinct<T> {
     fn from(counts: Vec<(T, i64)>) -> Self {
         let mut state = Distinct::default();
-        counts
-            .iter()
-            .for_each(|(value, count)| state.add(value, *count));
+        counts.iter().for_each(|(value, count)| state.add(value, *count));
         state
     }
 }

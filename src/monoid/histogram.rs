@@ -47,11 +47,7 @@ fn middle(bucket: i32) -> i64 {
         let low = u64::from(index - parts * shift) << shift;
         low + (1 << (shift - 1))
     };
-    if bucket < 0 {
-        0i64.saturating_sub_unsigned(size)
-    } else {
-        0i64.saturating_add_unsigned(size)
-    }
+    if bucket < 0 { 0i64.saturating_sub_unsigned(size) } else { 0i64.saturating_add_unsigned(size) }
 }
 
 impl Histogram {
@@ -62,9 +58,7 @@ impl Histogram {
 
     /// Adds every count of `other`.
     pub fn merge(&mut self, other: &Histogram) {
-        other
-            .iter()
-            .for_each(|(bucket, count)| self.add_bucket(bucket, count));
+        other.iter().for_each(|(bucket, count)| self.add_bucket(bucket, count));
     }
 
     /// The sum of all counts.
@@ -230,9 +224,7 @@ mod tests {
             let bytes = bincode::serialize(&state).unwrap();
             assert_eq!(bytes, bincode::serialize(&left).unwrap());
             assert_eq!(state, bincode::deserialize(&bytes).unwrap());
-            updates
-                .iter()
-                .for_each(|&(value, diff)| state.add(value, -diff));
+            updates.iter().for_each(|&(value, diff)| state.add(value, -diff));
             assert!(state.is_empty());
             assert_eq!(state, Histogram::default());
         }

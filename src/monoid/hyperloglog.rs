@@ -84,10 +84,9 @@ impl Level {
     fn cells(&self) -> Vec<(u32, i64)> {
         match self {
             Level::Sparse(cells) => cells.clone(),
-            Level::Dense { counts, .. } => (0..)
-                .zip(counts.iter().copied())
-                .filter(|&(_, count)| count != 0)
-                .collect(),
+            Level::Dense { counts, .. } => {
+                (0..).zip(counts.iter().copied()).filter(|&(_, count)| count != 0).collect()
+            }
         }
     }
 }
@@ -95,10 +94,7 @@ impl Level {
 impl HyperLogLog {
     /// An empty sketch.
     pub fn new(precision: Precision) -> Self {
-        HyperLogLog {
-            precision,
-            levels: Vec::new(),
-        }
+        HyperLogLog { precision, levels: Vec::new() }
     }
 
     /// Changes the count of the value with this hash by `diff`. All 64 bits must be well mixed.
@@ -290,9 +286,7 @@ mod tests {
 
     fn registers(state: &HyperLogLog) -> BTreeMap<u32, u32> {
         let read = (0..).zip(state.registers());
-        read.filter(|&(_, rank)| rank > 0)
-            .map(|(register, rank)| (register, rank.into()))
-            .collect()
+        read.filter(|&(_, rank)| rank > 0).map(|(register, rank)| (register, rank.into())).collect()
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `aggregate`: fold records to one value per key, and keep it.
+//! `aggregate`: fold records to one value per key, keep it, and read rows off it.
 //!
 //! Two stages. The first is stateless: it folds the records of one message, run of equal stamps by
 //! run, into one delta per key before anything is exchanged. The second keeps one state per key in
@@ -21,10 +21,23 @@ use timely::dataflow::operators::generic::Operator;
 type Deltas<'s, K, R> = Timely<'s, Time, Vec<(K, Time, R)>>;
 type DeltaBuilder<K, R> = CapacityContainerBuilder<Vec<(K, Time, R)>>;
 
-/// Folding to one row per key.
-pub trait Aggregate<'s, T> {
-    /// For each item with a key, `add` puts it into the key's group; `read` makes the output row
-    /// of a key from its state (`None`: no row).
+/// Folding to rows per key.
+pub trait Aggregate<'s, T>: Sized {
+    /// `add` puts each item that has a key into the key's group; `read` makes the rows of a key
+    /// from its state.
+    fn aggregate_rows<K, R, O>(
+        self,
+        name: &str,
+        key: impl Fn(&T) -> Option<K> + 'static,
+        add: impl Fn(&mut R, &T, i64) + 'static,
+        read: impl Fn(&K, &R::State, &mut Vec<O>) + 'static,
+    ) -> Collection<'s, O>
+    where
+        K: Key,
+        R: Group,
+        O: super::Item;
+
+    /// As `aggregate_rows`, with at most one row per key.
     fn aggregate<K, R, O>(
         self,
         name: &str,
@@ -35,18 +48,21 @@ pub trait Aggregate<'s, T> {
     where
         K: Key,
         R: Group,
-        O: super::Item;
+        O: super::Item,
+    {
+        self.aggregate_rows(name, key, add, move |key, state, rows| rows.extend(read(key, state)))
+    }
 }
 
 impl<'s, S: Shape> Rows<'s, S> {
-    /// Folds records to one row per key: `add` puts a record into its key's group, `read` makes
-    /// the row of a key from its state (`None`: no row).
-    pub fn aggregate<K, R, O>(
+    /// Folds records to rows per key: `add` puts each record that has a key into the key's
+    /// group, `read` makes the rows of a key from its state.
+    pub fn aggregate_rows<K, R, O>(
         self,
         name: &str,
         key: impl Fn(&Row<'_, S>) -> Option<K> + 'static,
         add: impl Fn(&mut R, &Row<'_, S>, i64) + 'static,
-        read: impl Fn(&K, &R::State) -> Option<O> + 'static,
+        read: impl Fn(&K, &R::State, &mut Vec<O>) + 'static,
     ) -> Collection<'s, O>
     where
         K: Key,
@@ -74,15 +90,31 @@ impl<'s, S: Shape> Rows<'s, S> {
             });
         keep(deltas, name, read)
     }
+
+    /// As `aggregate_rows`, with at most one row per key.
+    pub fn aggregate<K, R, O>(
+        self,
+        name: &str,
+        key: impl Fn(&Row<'_, S>) -> Option<K> + 'static,
+        add: impl Fn(&mut R, &Row<'_, S>, i64) + 'static,
+        read: impl Fn(&K, &R::State) -> Option<O> + 'static,
+    ) -> Collection<'s, O>
+    where
+        K: Key,
+        R: Group,
+        O: super::Item,
+    {
+        self.aggregate_rows(name, key, add, move |key, state, rows| rows.extend(read(key, state)))
+    }
 }
 
 impl<'s, T: super::Item> Aggregate<'s, T> for Collection<'s, T> {
-    fn aggregate<K, R, O>(
+    fn aggregate_rows<K, R, O>(
         self,
         name: &str,
         key: impl Fn(&T) -> Option<K> + 'static,
         add: impl Fn(&mut R, &T, i64) + 'static,
-        read: impl Fn(&K, &R::State) -> Option<O> + 'static,
+        read: impl Fn(&K, &R::State, &mut Vec<O>) + 'static,
     ) -> Collection<'s, O>
     where
         K: Key,
@@ -175,7 +207,7 @@ impl<K: Key, R: Group> Fold<K, R> {
 fn keep<'s, K, R, O>(
     deltas: Deltas<'s, K, R>,
     name: &str,
-    read: impl Fn(&K, &R::State) -> Option<O> + 'static,
+    read: impl Fn(&K, &R::State, &mut Vec<O>) + 'static,
 ) -> Collection<'s, O>
 where
     K: Key,
@@ -190,6 +222,7 @@ where
             |_, _| {
                 let mut ticks: Ticks<Vec<(K, R)>> = Ticks::default();
                 let mut states: Table<K, R::State> = Table::default();
+                let (mut old, mut new) = (Vec::new(), Vec::new());
                 move |(input, frontier), output| {
                     input.for_each(|cap, data| {
                         ticks.hold(&cap);
@@ -206,27 +239,43 @@ where
                         let mut deltas = deltas.into_iter().peekable();
                         while let Some((key, delta)) = deltas.next() {
                             let state = states.entry(key.clone()).or_default();
-                            let old = read(&key, state);
+                            read(&key, state, &mut old);
                             R::absorb(state, delta);
                             while let Some((_, more)) = deltas.next_if(|(k, _)| *k == key) {
                                 R::absorb(state, more);
                             }
-                            let new = read(&key, state);
+                            read(&key, state, &mut new);
                             if R::is_nothing(state) {
                                 states.remove(&key);
                             }
-                            if old != new {
-                                if let Some(row) = old {
-                                    session.give((row, time, -1));
-                                }
-                                if let Some(row) = new {
-                                    session.give((row, time, 1));
-                                }
-                            }
+                            change(&mut old, &mut new, |row, diff| session.give((row, time, diff)));
                         }
                     });
                 }
             },
         )
         .as_collection()
+}
+
+/// Gives the rows that went and the rows that came, and leaves both lists empty.
+fn change<O: Ord>(old: &mut Vec<O>, new: &mut Vec<O>, mut give: impl FnMut(O, isize)) {
+    if old != new {
+        old.sort_unstable();
+        new.sort_unstable();
+        let (mut gone, mut come) = (old.drain(..).peekable(), new.drain(..).peekable());
+        loop {
+            match (gone.peek(), come.peek()) {
+                (Some(a), Some(b)) if a == b => {
+                    gone.next();
+                    come.next();
+                }
+                (Some(a), Some(b)) if a < b => gone.next().into_iter().for_each(|a| give(a, -1)),
+                (_, Some(_)) => come.next().into_iter().for_each(|b| give(b, 1)),
+                (Some(_), None) => gone.next().into_iter().for_each(|a| give(a, -1)),
+                (None, None) => break,
+            }
+        }
+    }
+    old.clear();
+    new.clear();
 }

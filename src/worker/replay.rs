@@ -5,7 +5,7 @@
 
 use super::{Cluster, with_id};
 use crate::batch::Batch;
-use crate::clock::Time;
+use crate::clock::{Tick, Time};
 use crate::error::Error;
 use crate::event::Stream;
 use crate::operator::{Batches, Dedupe, Port, Tally, dedupe};
@@ -38,6 +38,7 @@ pub fn replay(
     queries: &[Arc<dyn AnyQuery>],
     recorded: &Recorded,
     dedupe_by_id: Option<Dedupe>,
+    tick: Tick,
     workers: usize,
 ) -> Result<Vec<Vec<Change>>, Error> {
     let (queries, recorded) = (queries.to_vec(), recorded.clone());
@@ -58,7 +59,7 @@ pub fn replay(
                     None => batches,
                 }
             };
-            let inputs = Inputs::new(probe.clone(), Box::new(open));
+            let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
             queries.iter().map(|query| query.build(&inputs)).collect()
         });
         while !probe.done() {

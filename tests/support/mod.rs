@@ -32,6 +32,11 @@ impl Random {
     }
 }
 
+/// The tick of the histories.
+pub fn tick() -> Tick {
+    Tick::from_millis(600_000).expect("not zero")
+}
+
 /// Text of a time so many seconds after 2026-01-05T00:00:00Z.
 pub fn moment(seconds: i64) -> String {
     let base = 1_767_571_200;
@@ -40,14 +45,14 @@ pub fn moment(seconds: i64) -> String {
 
 /// Parses CSV text as partition `partition` of a stream, in blocks of about `block` bytes, with
 /// every column filled, and stamps it.
-pub fn record(stream: Stream, partition: u32, csv: &str, block: usize, tick: u64) -> Recorded {
+pub fn record(stream: Stream, partition: u32, csv: &str, block: usize) -> Recorded {
     let text = Box::new(std::io::Cursor::new(csv.as_bytes().to_vec()));
     let mut reader = Reader::from_read("test", text, block).expect("a header");
     let all: Vec<usize> = (1..stream.schema().fields.len()).collect();
     let options = ParseOptions::default();
     let plan =
         Plan::new(stream.schema(), reader.header(), &all, &[], &options, &[]).expect("a plan");
-    let mut clock = Clock::new(Tick::from_millis(tick).expect("not zero"), None);
+    let mut clock = Clock::new(tick(), None);
     let (mut scratch, mut out) = (Default::default(), Vec::new());
     while let Some(block) = reader.wait_block().expect("memory can be read") {
         let mut parsed = plan.parse(&block, partition, &mut scratch);
@@ -67,7 +72,7 @@ pub fn history(seed: u64, records: usize, change_log: bool) -> Recorded {
         for partition in 0..2u32 {
             let csv = csv(stream, &mut random, records, change_log);
             let block = 64 + random.below(600) as usize;
-            all.extend(record(stream, partition, &csv, block, 600_000));
+            all.extend(record(stream, partition, &csv, block));
         }
     }
     all

@@ -1,0 +1,60 @@
+//! `lag` and `retain`: what happens because time passes and nothing else does.
+//!
+//! `lag` lets every update through again a span of stream time later; `retain` is a collection
+//! together with its delayed opposite, so an item stays for the span and then goes. Updates wait
+//! in one bucket per future tick and are added up there, so what is taken back in time costs
+//! nothing later. When the sources end, what still waits comes out with its future time, and the
+//! ports do not show it (see `collect`). Bound: the items of the last span.
+
+use super::ticks::Ticks;
+use super::{Collection, Item, Table};
+use crate::clock::{Millis, Tick, Time};
+use differential_dataflow::AsCollection;
+use std::hash::Hash;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::Operator;
+
+/// Changes that come from the passing of time.
+pub trait Passing<'s, T> {
+    /// The collection as it was `span` earlier.
+    fn lag(self, span: Millis, tick: Tick) -> Collection<'s, T>;
+    /// The items that came within the last `span`.
+    fn retain(self, span: Millis, tick: Tick) -> Collection<'s, T>;
+}
+
+impl<'s, T: Item + Hash> Passing<'s, T> for Collection<'s, T> {
+    fn lag(self, span: Millis, tick: Tick) -> Collection<'s, T> {
+        self.inner
+            .unary_frontier::<CapacityContainerBuilder<Vec<(T, Time, isize)>>, _, _, _>(
+                Pipeline,
+                "Lag",
+                move |_, _| {
+                    let mut ticks: Ticks<Table<T, isize>> = Ticks::default();
+                    move |(input, frontier), output| {
+                        input.for_each(|cap, data| {
+                            ticks.hold(&cap);
+                            for (item, time, diff) in data.drain(..) {
+                                let later = ticks.at(time.after(span, tick));
+                                *later.entry(item).or_default() += diff;
+                            }
+                        });
+                        ticks.release(frontier, |cap, time, items| {
+                            let mut session = output.session(cap);
+                            for (item, diff) in items {
+                                if diff != 0 {
+                                    session.give((item, time, diff));
+                                }
+                            }
+                        });
+                    }
+                },
+            )
+            .as_collection()
+    }
+
+    fn retain(self, span: Millis, tick: Tick) -> Collection<'s, T> {
+        let gone = self.clone().lag(span, tick).negate();
+        self.concat(gone)
+    }
+}
