@@ -221,13 +221,18 @@ impl<'s> Inputs<'s> {
 
     fn rows<S: Shape>(&self, columns: &[Col]) -> Rows<'s, S> {
         self.reads.borrow_mut().add(S::STREAM, columns);
+        Rows::new(self.stream(S::STREAM))
+    }
+
+    /// A stream's batches; time passes with the records of every stream that is open.
+    pub(crate) fn stream(&self, stream: Stream) -> Batches<'s> {
         let mut opened = self.opened.borrow_mut();
-        let batches = opened[S::STREAM.index()].get_or_insert_with(|| {
-            let batches = (self.open)(S::STREAM);
+        let batches = opened[stream.index()].get_or_insert_with(|| {
+            let batches = (self.open)(stream);
             self.horizon.watch(batches.clone(), &self.probe);
             batches
         });
-        Rows::new(batches.clone())
+        batches.clone()
     }
 
     /// The tick, for the verbs that depend on the passing of time.

@@ -24,7 +24,7 @@ type DeltaBuilder<K, R> = CapacityContainerBuilder<Vec<(K, Time, R)>>;
 /// Folding to rows per key.
 pub trait Aggregate<'s, T>: Sized {
     /// `add` puts each item that has a key into the key's group; `read` makes the rows of a key
-    /// from its state.
+    /// from its state. A key whose group is nothing has no rows.
     fn aggregate_rows<K, R, O>(
         self,
         name: &str,
@@ -56,7 +56,8 @@ pub trait Aggregate<'s, T>: Sized {
 
 impl<'s, S: Shape> Rows<'s, S> {
     /// Folds records to rows per key: `add` puts each record that has a key into the key's
-    /// group, `read` makes the rows of a key from its state.
+    /// group, `read` makes the rows of a key from its state. A key whose group is nothing has no
+    /// rows.
     pub fn aggregate_rows<K, R, O>(
         self,
         name: &str,
@@ -239,14 +240,18 @@ where
                         let mut deltas = deltas.into_iter().peekable();
                         while let Some((key, delta)) = deltas.next() {
                             let state = states.entry(key.clone()).or_default();
-                            read(&key, state, &mut old);
+                            // A key that holds nothing has no rows, whatever `read` would say.
+                            if !R::is_nothing(state) {
+                                read(&key, state, &mut old);
+                            }
                             R::absorb(state, delta);
                             while let Some((_, more)) = deltas.next_if(|(k, _)| *k == key) {
                                 R::absorb(state, more);
                             }
-                            read(&key, state, &mut new);
                             if R::is_nothing(state) {
                                 states.remove(&key);
+                            } else {
+                                read(&key, state, &mut new);
                             }
                             change(&mut old, &mut new, |row, diff| session.give((row, time, diff)));
                         }

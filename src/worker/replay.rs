@@ -60,6 +60,7 @@ pub fn replay(
                 }
             };
             let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
+            recorded.iter().for_each(|(stream, _)| drop(inputs.stream(*stream)));
             queries.iter().map(|query| query.build(&inputs)).collect()
         });
         while !probe.done() {

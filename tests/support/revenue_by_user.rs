@@ -36,9 +36,7 @@ impl Query for RevenueByUser {
             "RevenueByUser",
             |sale| sale.is_sale().then(|| sale.user_id().clone()),
             |sum: &mut i64, sale, diff| *sum += sale.amount().map_or(0, |m| m.0) * diff,
-            |user, &sum| {
-                Some(Output { user_id: user.clone(), revenue: Money(sum) }).filter(|_| sum != 0)
-            },
+            |user, &sum| Some(Output { user_id: user.clone(), revenue: Money(sum) }),
         )
     }
 
