@@ -30,7 +30,7 @@ mod time;
 #[cfg(test)]
 mod twin;
 
-pub use bad::Bad;
+pub use bad::{Bad, Refused};
 pub use dead_letters::DeadLetters;
 pub use error::{Fault, SourceError};
 pub use header::Header;
@@ -87,12 +87,13 @@ impl Plan {
 pub struct Waiting {
     sequence: u64,
     parsed: Parsed,
+    block: Option<Block>,
 }
 
 /// What became of asking for a block.
 pub enum Taken {
     /// One was parsed.
-    Parsed(Waiting),
+    Parsed(Box<Waiting>),
     /// None is ready yet.
     Later,
     /// There are no more.
@@ -140,34 +141,38 @@ impl Partition {
         };
         let mut parsed = self.plan.parse(&block, self.index, parser);
         feeds.bytes.fetch_add(block.bytes.len() as u64, Ordering::Relaxed);
-        lock(&self.reader).reader.give_back(block.bytes);
         if let Some(cleaner) = &feeds.cleaner {
-            cleaner.clean(self.stream, &mut parsed);
+            let refused = cleaner.clean(self.stream, &mut parsed.batch);
+            self.plan.refuse(&mut parsed, &block, refused);
         }
-        Ok(Taken::Parsed(Waiting { sequence, parsed }))
+        // The clock may refuse rows as well, and then needs to see the block again.
+        let block = match feeds.max_jump {
+            Some(_) => Some(block),
+            None => {
+                lock(&self.reader).reader.give_back(block.bytes);
+                None
+            }
+        };
+        Ok(Taken::Parsed(Box::new(Waiting { sequence, parsed, block })))
     }
 
     /// Stamps a parsed block if it is its turn.
-    pub fn stamp(&self, waiting: &mut Option<Waiting>, feeds: &Feeds) -> Option<Batch> {
+    pub fn stamp(&self, waiting: &mut Option<Box<Waiting>>, feeds: &Feeds) -> Option<Batch> {
         let mut chain = lock(&self.chain);
         if waiting.as_ref().is_none_or(|w| w.sequence != chain.next) {
             return None;
         }
-        let Parsed { mut batch, mut bad, lines, records } = waiting.take()?.parsed;
+        let Waiting { mut parsed, block, .. } = *waiting.take()?;
         let now = chain.clock.event_time();
-        let times = if feeds.max_jump.is_some() { batch.times.clone() } else { Vec::new() };
-        for row in chain.clock.stamp(&mut batch) {
-            let reason = format!(
-                "event time {} is more than the allowed jump ahead of this source's clock",
-                times[row],
-            );
-            bad.push(Bad { offset: batch.offset, line: 0, reason, raw: Vec::new() });
+        if let Some(block) = block {
+            let far = "event time is further ahead of this source's clock than --max-jump";
+            let refused = chain.clock.refuse(&parsed.batch.times);
+            let refused = refused.into_iter().map(|row| (row, far.to_string())).collect();
+            self.plan.refuse(&mut parsed, &block, refused);
         }
-        for bad in &mut bad {
-            if bad.line > 0 {
-                bad.line += chain.lines;
-            }
-        }
+        let Parsed { mut batch, mut bad, lines, records } = parsed;
+        chain.clock.stamp(&mut batch);
+        bad.iter_mut().for_each(|bad| bad.line += chain.lines);
         feeds.records.fetch_add(records, Ordering::Relaxed);
         feeds.dead_letters.write(self.stream, &self.name, &bad);
         chain.lines += lines;

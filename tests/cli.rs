@@ -285,6 +285,46 @@ fn bad_records_are_kept_with_their_reason_and_do_not_stop_the_run() {
     assert_eq!(letters[0]["raw"], "2026-02-30 10:00:00,1.00");
     assert!(letters[1]["reason"].as_str().expect("text").contains("transaction_time"));
     assert!(letters[2]["raw_hex"].as_str().expect("hex").ends_with("2cff"));
+    // What a later step refuses is found again in its file, too.
+    let rates = write(dir.join("rates.csv"), "currency,rate\nUSD,0.5\n");
+    let csv = "transaction_time,note,currency,amount\n\
+               2026-01-01 10:00:00,\"two\nlines\",USD,1.00\n\nbroken\n\
+               2026-01-01 10:00:01,x,XXX,2.00\n2026-01-09 10:00:02,y,USD,3.00\n\
+               2026-01-01 10:00:03,z,USD,4.00\n";
+    let foreign = format!("transactions={}", write(dir.join("f.csv"), csv));
+    let letters = dir.join("letters.jsonl");
+    succeed(&[
+        "run",
+        "--quiet",
+        "--source",
+        &foreign,
+        "--sink",
+        &sink,
+        "--rates",
+        &rates,
+        "--max-jump",
+        "1h",
+        "--max-bad",
+        "60%",
+        "--dead-letters",
+        letters.to_str().expect("UTF-8"),
+    ]);
+    let letters = fs::read_to_string(letters).expect("dead letters");
+    let places: Vec<String> = letters
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
+        .map(|letter| format!("{} {} {}", letter["line"], letter["raw"], letter["offset"]))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "5 \"broken\" 80",
+            "6 \"2026-01-01 10:00:01,x,XXX,2.00\" 87",
+            "7 \"2026-01-09 10:00:02,y,USD,3.00\" 118",
+        ]
+    );
+    let view = fs::read_to_string(out.join("hourly_transactions.csv")).expect("a view");
+    assert!(view.contains("T10:00:00Z,2,2.50,"), "{view}");
     let mut strict = args.to_vec();
     strict.extend(["--max-bad", "1%"]);
     fail(1, &strict, &["3 of 103 records are bad", "--max-bad 1%", "dead_letters.jsonl"]);

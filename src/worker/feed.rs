@@ -77,7 +77,7 @@ enum Turn {
 struct Mine {
     feeds: Arc<Feeds>,
     /// Positions in `feeds.partitions`, with the blocks this worker parsed that wait for their turn.
-    partitions: Vec<(usize, VecDeque<Waiting>)>,
+    partitions: Vec<(usize, VecDeque<Box<Waiting>>)>,
     parser: Scratch,
     probe: Handle<Time>,
     sent: VecDeque<(Time, usize)>,
