@@ -18,6 +18,7 @@
 //! | [`monoid`] | pure algebra: what can be added and taken back | nothing else |
 //! | [`operator`] | verbs on collections; timely's names stop here | clock, monoid |
 //! | [`query`], [`queries`] | what a query is; the catalog | operator, value |
+//! | [`recommend`] | what goes with what: pairs of items, the index that requests read, rankers, evaluation | nothing else |
 //! | [`source`], [`clean`] | blocks, parsing, cleaning, dead letters | files |
 //! | [`sink`], [`plot`] | where views go | files |
 //! | [`worker`] | joins dataflow and I/O; nothing else does | all |
@@ -53,6 +54,7 @@ pub mod plot;
 #[path = "../queries/mod.rs"]
 pub mod queries;
 pub mod query;
+pub mod recommend;
 pub mod sink;
 pub mod source;
 pub mod text;
