@@ -1,9 +1,9 @@
 //! The verbs of which queries are made.
 //!
 //! A query reads [`Rows`] (batches of columns) from its inputs and turns them into a
-//! [`Collection`] of its output. The verbs that remember are `aggregate`, `retain` and `dedupe`
-//! (and those made of one of them with a richer value); every other is recomputed from what they
-//! send. Timely's own names stop at this room.
+//! [`Collection`] of its output. The verbs that remember are `aggregate`, `retain`, `dedupe` and
+//! `session_pairs` (and those made of one of them with a richer value); every other is recomputed
+//! from what they send. Timely's own names stop at this room.
 
 use crate::batch::Batch;
 use crate::clock::Time;
@@ -19,6 +19,7 @@ mod collect;
 mod dedupe;
 mod lag;
 mod normalise;
+mod session_pairs;
 mod ticks;
 
 pub use aggregate::Aggregate;
@@ -28,6 +29,7 @@ pub use dedupe::{Dedupe, OnDuplicate};
 pub(crate) use dedupe::{Tally, dedupe, withdraws};
 pub use lag::Passing;
 pub use normalise::{MinMax, Scale, ZScore, normalise};
+pub use session_pairs::{Link, SessionPairs};
 
 /// A changing multiset: updates `(data, time, diff)`.
 pub type Collection<'s, D> = differential_dataflow::VecCollection<'s, Time, D, isize>;

@@ -8,7 +8,7 @@ use crate::event::{Need, Stream, behavior, transactions};
 use crate::operator::{Dedupe, OnDuplicate};
 use crate::queries::catalog;
 use crate::query::{AnyQuery, Reads};
-use crate::sink::{Schema, Spec};
+use crate::sink::{Schema, Sink, Spec};
 use crate::source::header::Header;
 use crate::source::plan::{ParseOptions, Plan as Columns};
 use crate::source::read::Reader;
@@ -146,6 +146,16 @@ pub struct Launch {
     pub running: Running,
     /// Size of all input in bytes, if known.
     pub bytes: Option<u64>,
+    /// Instead of queries of the catalog and sinks: this one and where its changes go.
+    pub tap: Option<Tap>,
+}
+
+/// A query that is not of the catalog, and what reads it.
+pub struct Tap {
+    /// The query.
+    pub query: Arc<dyn AnyQuery>,
+    /// Sees its changes; only process 0 uses it.
+    pub sink: Box<dyn Sink + Send>,
 }
 
 /// What came of a run.
@@ -158,7 +168,8 @@ pub struct Outcome {
 
 impl Launch {
     /// Runs it.
-    pub fn run(self) -> Result<Outcome, Error> {
+    pub fn run(mut self) -> Result<Outcome, Error> {
+        let tap = self.tap.take();
         let (cleaning, running) = (&self.cleaning, &self.running);
         let workers = running.workers.map_or_else(
             || std::thread::available_parallelism().map_or(1, usize::from),
@@ -174,7 +185,10 @@ impl Launch {
         let headers: Vec<(Stream, Header)> =
             self.sources.iter().map(|(s, r)| (*s, r.header().clone())).collect();
         let available = self.available(&headers, &options)?;
-        let chosen = self.choose(&available, running.quiet || running.process > 0)?;
+        let chosen = match &tap {
+            Some(tap) => vec![self.tapped(Arc::clone(&tap.query), &available)?],
+            None => self.choose(&available, running.quiet || running.process > 0)?,
+        };
         let mut all = Reads::default();
         chosen.iter().for_each(|(_, reads)| all.merge(reads));
         let dedupe = self.dedupe(&available);
@@ -200,6 +214,7 @@ impl Launch {
             for spec in &self.sinks {
                 sinks.push(spec.open(&views, decimals)?);
             }
+            sinks.extend(tap.map(|tap| tap.sink));
         }
         let tick = running.tick.and_then(Tick::from_millis);
         let tick = tick.unwrap_or_else(|| worker::default_tick(&self.sinks, &all));
@@ -334,6 +349,18 @@ impl Launch {
             skipped.iter().for_each(|s| eprintln!("skipped {s}"));
         }
         Ok(chosen)
+    }
+
+    fn tapped(
+        &self,
+        query: Arc<dyn AnyQuery>,
+        available: &[(Stream, Header, Columns)],
+    ) -> Result<Chosen, Error> {
+        let reads = reads(&*query);
+        match self.lacking(&reads, available) {
+            None => Ok((query, reads)),
+            Some(lacks) => Err(Error::Usage(format!("{}: {lacks}", query.name()))),
+        }
     }
 
     /// What a query cannot do without and no source has.

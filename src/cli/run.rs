@@ -38,27 +38,7 @@ pub struct Args {
 
 impl Args {
     pub fn run(self) -> Result<(), Error> {
-        let (mut sources, mut bytes, mut stdin) = (Vec::new(), Some(0), false);
-        for source in &self.source {
-            let (stream, paths) = files(source)?;
-            for path in paths {
-                if path == "-" {
-                    if std::mem::replace(&mut stdin, true) {
-                        return Err(Error::Usage("standard input can be read once only".into()));
-                    }
-                    if self.running.processes > 1 {
-                        return Err(Error::Usage(
-                            "standard input cannot be shared by several processes; use a file"
-                                .into(),
-                        ));
-                    }
-                }
-                let plain = !(path == "-" || path.ends_with(".gz") || path.ends_with(".zst"));
-                let size = std::fs::metadata(&path).map(|m| m.len()).ok();
-                bytes = bytes.zip(size.filter(|_| plain)).map(|(a, b)| a + b);
-                sources.push((stream, Reader::open(&path, BLOCK_SIZE)?));
-            }
-        }
+        let (sources, bytes) = open(&self.source, &self.running)?;
         let quiet = self.running.quiet;
         let outcome = Launch {
             sources,
@@ -67,6 +47,7 @@ impl Args {
             cleaning: self.cleaning,
             running: self.running,
             bytes,
+            tap: None,
         }
         .run()?;
         if !quiet {
@@ -77,6 +58,34 @@ impl Args {
         }
         Ok(())
     }
+}
+
+/// Sources that are open, in the order in which they were given.
+pub type Opened = Vec<(Stream, Reader)>;
+
+/// Opens what every `--source` names; also the size of it all in bytes, if known.
+pub fn open(given: &[String], running: &Running) -> Result<(Opened, Option<u64>), Error> {
+    let (mut sources, mut bytes, mut stdin) = (Vec::new(), Some(0), false);
+    for source in given {
+        let (stream, paths) = files(source)?;
+        for path in paths {
+            if path == "-" {
+                if std::mem::replace(&mut stdin, true) {
+                    return Err(Error::Usage("standard input can be read once only".into()));
+                }
+                if running.processes > 1 {
+                    return Err(Error::Usage(
+                        "standard input cannot be shared by several processes; use a file".into(),
+                    ));
+                }
+            }
+            let plain = !(path == "-" || path.ends_with(".gz") || path.ends_with(".zst"));
+            let size = std::fs::metadata(&path).map(|m| m.len()).ok();
+            bytes = bytes.zip(size.filter(|_| plain)).map(|(a, b)| a + b);
+            sources.push((stream, Reader::open(&path, BLOCK_SIZE)?));
+        }
+    }
+    Ok((sources, bytes))
 }
 
 /// The stream and the files that a `--source` names.
