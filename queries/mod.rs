@@ -38,4 +38,10 @@ catalog! {
     mining {
         hourly_correlation::HourlyCorrelation,
     }
+    recommend {
+        similar_items::SimilarItems,
+        trending_for_category::TrendingForCategory,
+        user_recommendations::UserRecommendations,
+        ad_targets::AdTargets,
+    }
 }

@@ -3,7 +3,7 @@
 //! out from the first record on, each time it is asked.
 
 use crate::batch::{Batch, Column};
-use crate::clock::Time;
+use crate::clock::{Millis, Time};
 use crate::event::{Ads, Behavior, Inventory, Logins, Logistics, Row, Shape, Stream, Transactions};
 use crate::operator::{Dedupe, withdraws};
 use std::collections::HashMap;
@@ -54,6 +54,11 @@ impl History {
         times.sort_unstable();
         times.dedup();
         times
+    }
+
+    /// The stamp up to which the history shows at `at` what `lag` by `span` gives there.
+    pub fn earlier(&self, at: Time, span: Millis) -> Option<Time> {
+        self.times().into_iter().rev().find(|time| at.since(*time) >= span)
     }
 
     fn rows<S: Shape>(&self, at: Time) -> Vec<Row<'_, S>> {

@@ -133,8 +133,9 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
             let orders = if random.one_in(6) { random.below(3).to_string() } else { String::new() };
             let category = random.of(&["shoes", "Hats", "bags", ""]);
             let device = random.of(&["phone", "Desktop"]);
+            let campaign = ["", "k0", "k1"][(item % 3) as usize];
             format!(
-                "{time},{id},u{user},s{},{event},{item},{category},1,{money},{views},{orders},{device},10.0.0.{user},,DE",
+                "{time},{id},u{user},s{},{event},{item},{category},1,{money},{views},{orders},{device},10.0.0.{user},{campaign},DE",
                 random.below(12)
             )
         }
