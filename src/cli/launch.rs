@@ -312,7 +312,8 @@ impl Launch {
                 )));
             }
         }
-        let (mut chosen, mut skipped) = (Vec::new(), Vec::new());
+        // By what they lack, so that a stream that is not given is one line and not twenty.
+        let (mut chosen, mut skipped) = (Vec::new(), BTreeMap::<String, Vec<&str>>::new());
         for (_, query) in catalog {
             let named = self.queries.iter().any(|n| n == query.name());
             if !named && !self.queries.is_empty() {
@@ -324,9 +325,11 @@ impl Launch {
                 Some(lacks) if named => {
                     return Err(Error::Usage(format!("--query {}: {lacks}", query.name())));
                 }
-                Some(lacks) => skipped.push(format!("{}: {lacks}", query.name())),
+                Some(lacks) => skipped.entry(lacks).or_default().push(query.name()),
             }
         }
+        let skipped: Vec<String> =
+            skipped.iter().map(|(lacks, names)| format!("{}: {lacks}", names.join(", "))).collect();
         if chosen.is_empty() {
             return Err(Error::Usage(format!("no query can run:\n  {}", skipped.join("\n  "))));
         }
