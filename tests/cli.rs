@@ -405,6 +405,46 @@ fn compressed_files_patterns_and_standard_input_give_the_same() {
 }
 
 #[test]
+fn an_interrupted_run_writes_what_is_sealed_and_no_more() {
+    let dir = directory("interrupt");
+    let row = |i: u32| format!("2026-01-01 {:02}:{:02}:00,{i}.50\n", i / 60, i % 60);
+    let rows = format!("transaction_time,amount\n{}", (0..600).map(row).collect::<String>());
+    let full = write(dir.join("full.csv"), &rows);
+    let log = |out: &Path| {
+        fs::read_to_string(out.join("hourly_transactions.changes.jsonl")).expect("a log")
+    };
+    let whole = dir.join("whole");
+    let sink = format!("jsonl:{}", whole.display());
+    succeed(&["run", "--quiet", "--source", &format!("transactions={full}"), "--sink", &sink]);
+    let (want, out) = (log(&whole), dir.join("out"));
+    let sink = format!("jsonl:{}", out.display());
+    for wait in [1, 2, 4, 8, 16] {
+        // Standard input stays open, so only the signal can end this run.
+        let mut child = tidemill()
+            .args(["run", "--quiet", "--source", "transactions=-", "--sink", &sink])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("starts");
+        let mut pipe = child.stdin.take().expect("a pipe");
+        pipe.write_all(rows.as_bytes()).expect("it reads");
+        pipe.flush().expect("it reads");
+        std::thread::sleep(std::time::Duration::from_secs(wait));
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill").success());
+        assert!(child.wait().expect("ends").success());
+        drop(pipe);
+        let got = log(&out);
+        assert!(want.starts_with(&got), "not the beginning of the whole log");
+        // The last tick was never sealed, everything before it was.
+        if got.lines().count() == want.lines().count() - 2 {
+            return;
+        }
+    }
+    panic!("the records were not sealed in time");
+}
+
+#[test]
 fn help_lists_and_completions() {
     assert!(succeed(&["--help"]).contains("Examples:"));
     for command in ["run", "demo", "queries", "generate", "plot"] {
