@@ -26,6 +26,7 @@ use timely::worker::Worker;
 
 mod cluster;
 mod feed;
+mod handshake;
 pub mod replay;
 pub use cluster::{Cluster, end_on_panic};
 use feed::{Failure, feed};
@@ -101,7 +102,7 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
     let outputs = Mutex::new(Some((sinks, progress)));
     let shared = (Arc::clone(&feeds), Arc::clone(&tally), Arc::clone(&failure));
     let clustered = cluster.count() > 1;
-    let guards = timely::execute(cluster.config(), move |worker| {
+    let guards = cluster.execute(move |worker| {
         let (feeds, tally, failure) = (&shared.0, &shared.1, &shared.2);
         let probe = Handle::new();
         let mut ports = worker.dataflow::<Time, _, _>(|scope| {
@@ -137,8 +138,7 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
                 Ok(0)
             }
         }
-    })
-    .map_err(|e| Error::Cluster(format!("cannot start the workers: {e}")))?;
+    })?;
     let mut changes = 0;
     for result in guards.join() {
         changes += result.map_err(|e| Error::Cluster(format!("a worker failed: {e}")))??;

@@ -204,6 +204,9 @@ impl Launch {
         let tick = running.tick.and_then(Tick::from_millis);
         let tick = tick.unwrap_or_else(|| worker::default_tick(&self.sinks, &all));
         let clock = Clock::new(tick, cleaning.max_jump.map(|ms| ms as i64));
+        let names: Vec<&str> = chosen.iter().map(|(q, _)| q.name()).collect();
+        let streams: Vec<Stream> = self.sources.iter().map(|(s, _)| *s).collect();
+        let cluster = cluster.of_run(&format!("{names:?} {streams:?} {tick:?} {workers}"));
         let read: Vec<Stream> = all.streams().collect();
         let mut partitions = Vec::new();
         for (i, (stream, reader)) in self.sources.into_iter().enumerate() {

@@ -44,7 +44,7 @@ pub fn replay(
     let (queries, recorded) = (queries.to_vec(), recorded.clone());
     let result = Arc::new(Mutex::new(vec![Vec::new(); queries.len()]));
     let logs = Arc::clone(&result);
-    let guards = timely::execute(Cluster::threads(workers).config(), move |worker| {
+    let guards = Cluster::threads(workers).execute(move |worker| {
         let probe = Handle::new();
         let mut ports: Vec<Box<dyn Port>> = worker.dataflow::<Time, _, _>(|scope| {
             let open = |stream: Stream| {
@@ -80,8 +80,7 @@ pub fn replay(
                 }
             });
         }
-    })
-    .map_err(Error::Cluster)?;
+    })?;
     for result in guards.join() {
         result.map_err(Error::Cluster)?;
     }
