@@ -16,7 +16,7 @@ macro_rules! catalog {
         /// Every query there is, with the area it belongs to.
         pub fn catalog() -> Vec<(&'static str, Arc<dyn AnyQuery>)> {
             vec![$($(
-                (stringify!($area), Arc::new($area::$module::$query) as Arc<dyn AnyQuery>),
+                (stringify!($area), Arc::new(<$area::$module::$query>::default()) as Arc<dyn AnyQuery>),
             )*)*]
         }
     };
@@ -34,6 +34,7 @@ catalog! {
     logistics {
         hourly_logistics::HourlyLogistics,
         logistics_by_hour_of_day::LogisticsByHourOfDay,
+        delivery_performance::DeliveryPerformance,
     }
     mining {
         hourly_correlation::HourlyCorrelation,
