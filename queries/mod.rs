@@ -35,6 +35,7 @@ catalog! {
         hourly_logistics::HourlyLogistics,
         logistics_by_hour_of_day::LogisticsByHourOfDay,
         delivery_performance::DeliveryPerformance,
+        carrier_scorecard::CarrierScorecard,
     }
     mining {
         hourly_correlation::HourlyCorrelation,
