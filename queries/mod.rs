@@ -36,6 +36,7 @@ catalog! {
         logistics_by_hour_of_day::LogisticsByHourOfDay,
         delivery_performance::DeliveryPerformance,
         carrier_scorecard::CarrierScorecard,
+        carrier_choice::CarrierChoice,
     }
     mining {
         hourly_correlation::HourlyCorrelation,
