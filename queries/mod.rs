@@ -37,6 +37,7 @@ catalog! {
         delivery_performance::DeliveryPerformance,
         carrier_scorecard::CarrierScorecard,
         carrier_choice::CarrierChoice,
+        warehouse_dwell::WarehouseDwell,
     }
     mining {
         hourly_correlation::HourlyCorrelation,
