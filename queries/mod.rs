@@ -37,6 +37,7 @@ catalog! {
         delivery_performance::DeliveryPerformance,
         carrier_scorecard::CarrierScorecard,
         carrier_choice::CarrierChoice,
+        sla_watch::SlaWatch,
         warehouse_dwell::WarehouseDwell,
     }
     mining {
