@@ -40,6 +40,9 @@ catalog! {
         sla_watch::SlaWatch,
         warehouse_dwell::WarehouseDwell,
     }
+    ads {
+        attribution::Attribution,
+    }
     mining {
         hourly_correlation::HourlyCorrelation,
     }
