@@ -41,6 +41,8 @@ catalog! {
         warehouse_dwell::WarehouseDwell,
     }
     ads {
+        campaign_hourly::CampaignHourly,
+        frequency_cap::FrequencyCap,
         attribution::Attribution,
     }
     mining {
