@@ -34,6 +34,16 @@ catalog! {
     logistics {
         hourly_logistics::HourlyLogistics,
         logistics_by_hour_of_day::LogisticsByHourOfDay,
+        delivery_performance::DeliveryPerformance,
+        carrier_scorecard::CarrierScorecard,
+        carrier_choice::CarrierChoice,
+        sla_watch::SlaWatch,
+        warehouse_dwell::WarehouseDwell,
+    }
+    ads {
+        campaign_hourly::CampaignHourly,
+        frequency_cap::FrequencyCap,
+        attribution::Attribution,
     }
     mining {
         hourly_correlation::HourlyCorrelation,

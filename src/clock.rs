@@ -107,6 +107,8 @@ impl differential_dataflow::lattice::Lattice for Time {
 pub struct Tick(u64);
 
 impl Tick {
+    /// One hour: how often a board is renewed (see `operator`).
+    pub const HOUR: Tick = Tick(3_600_000);
     /// One minute: the default where someone reads the change log.
     pub const MINUTE: Tick = Tick(60_000);
     /// One day: the default where only current views are read (see `worker`).

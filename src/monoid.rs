@@ -16,6 +16,7 @@ mod histogram;
 mod hyperloglog;
 mod moments;
 mod quantiles;
+mod ratio;
 mod sums;
 #[cfg(test)]
 mod testing;
@@ -31,6 +32,7 @@ pub use histogram::Histogram;
 pub use hyperloglog::{HyperLogLog, Precision};
 pub use moments::{CrossMoments, Moments};
 pub use quantiles::{Interpolated, Quantiles};
+pub use ratio::Ratio;
 pub use top_k::TopK;
 pub use values::Values;
 pub use window_log::{Event, Totals, WindowLog};

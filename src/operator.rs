@@ -15,6 +15,7 @@ use std::sync::Arc;
 use timely::dataflow::Stream as Timely;
 
 mod aggregate;
+mod board;
 mod collect;
 mod dedupe;
 mod lag;
@@ -22,6 +23,7 @@ mod normalise;
 mod ticks;
 
 pub use aggregate::Aggregate;
+pub use board::Board;
 pub(crate) use collect::{Horizon, collect};
 pub use collect::{Port, Row as AnyRow, Sealed};
 pub use dedupe::{Dedupe, OnDuplicate};

@@ -12,8 +12,8 @@
 use crate::clock::{Tick, Time};
 use crate::error::Error;
 use crate::event::Stream;
-use crate::operator::{Dedupe, Port, Tally, dedupe};
-use crate::query::{AnyQuery, Inputs, Reads};
+use crate::operator::{Batches, Dedupe, Port, Tally, dedupe};
+use crate::query::{AnyQuery, Inputs, Opened, Reads};
 use crate::sink::{Sink, Spec};
 use crate::source::{Feeds, lock};
 use std::collections::BTreeMap;
@@ -109,13 +109,15 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
             let open = |stream: Stream| {
                 let (feeds, failure) = (Arc::clone(feeds), Arc::clone(failure));
                 let batches = feed(scope, stream, feeds, probe.clone(), failure);
-                match ids.get(&stream) {
+                let all = batches.clone();
+                let unique = match ids.get(&stream) {
                     Some(how) => {
                         let fields = with_id(stream, reads.fields(stream));
                         dedupe(batches, stream, &fields, *how, Arc::clone(tally))
                     }
                     None => batches,
-                }
+                };
+                Opened { all, unique }
             };
             let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
             queries.iter().map(|query| query.build(&inputs)).collect::<Vec<_>>()
@@ -270,7 +272,8 @@ pub fn reads(query: &dyn AnyQuery) -> Reads {
     worker.dataflow::<Time, _, _>(|scope| {
         let open = move |_: Stream| {
             use timely::dataflow::operators::vec::ToStream;
-            Vec::new().to_stream(scope)
+            let none: Batches<'_> = Vec::new().to_stream(scope);
+            Opened { all: none.clone(), unique: none }
         };
         let inputs = Inputs::new(Handle::new(), Tick::MINUTE, Box::new(open));
         query.build(&inputs);

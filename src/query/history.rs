@@ -33,6 +33,10 @@ impl History {
     pub fn logistics(&self, at: Time) -> Vec<Row<'_, Logistics>> {
         self.rows(at)
     }
+    /// Every status of every parcel, as known at `at`.
+    pub fn logistics_scans(&self, at: Time) -> Vec<Row<'_, Logistics>> {
+        self.rows_by(None, at)
+    }
 
     /// Advertisements, as known at `at`.
     pub fn ads(&self, at: Time) -> Vec<Row<'_, Ads>> {
@@ -50,13 +54,23 @@ impl History {
     /// Every stamp there is, in order.
     pub fn times(&self) -> Vec<Time> {
         let mut times: Vec<Time> =
-            self.batches.iter().flat_map(|(_, b)| b.runs().map(|(time, _)| time)).collect();
+            Stream::ALL.iter().flat_map(|stream| self.stamps(*stream)).collect();
         times.sort_unstable();
         times.dedup();
         times
     }
 
+    /// Every stamp of a stream, in no order.
+    pub fn stamps(&self, stream: Stream) -> Vec<Time> {
+        let batches = self.batches.iter().filter(|(s, _)| *s == stream);
+        batches.flat_map(|(_, batch)| batch.runs().map(|(time, _)| time)).collect()
+    }
+
     fn rows<S: Shape>(&self, at: Time) -> Vec<Row<'_, S>> {
+        self.rows_by(self.dedupe, at)
+    }
+
+    fn rows_by<S: Shape>(&self, dedupe: Option<Dedupe>, at: Time) -> Vec<Row<'_, S>> {
         // All records up to `at`, in the order in which they count as later and earlier.
         let mut records = Vec::new();
         for (stream, batch) in &self.batches {
@@ -83,11 +97,11 @@ impl History {
                 }
                 continue;
             }
-            let id = match (&batch.columns[S::STREAM.id()], self.dedupe) {
+            let id = match (&batch.columns[S::STREAM.id()], dedupe) {
                 (Column::Text(ids), Some(_)) => ids[i].to_string(),
                 _ => String::new(),
             };
-            let (Some(how), false) = (self.dedupe, id.is_empty()) else {
+            let (Some(how), false) = (dedupe, id.is_empty()) else {
                 seen.push(Some(row));
                 continue;
             };

@@ -9,7 +9,7 @@ use crate::clock::{Tick, Time};
 use crate::error::Error;
 use crate::event::Stream;
 use crate::operator::{Batches, Dedupe, Port, Tally, dedupe};
-use crate::query::{AnyQuery, Inputs};
+use crate::query::{AnyQuery, Inputs, Opened};
 use crate::source::lock;
 use crate::value::Value;
 use std::collections::VecDeque;
@@ -51,16 +51,19 @@ pub fn replay(
                 let mine = recorded.iter().filter(|(s, _)| *s == stream).map(|(_, b)| b);
                 let mine = mine.skip(scope.index()).step_by(scope.peers()).cloned();
                 let batches = play(scope, mine.collect());
-                match dedupe_by_id {
+                let all = batches.clone();
+                let unique = match dedupe_by_id {
                     Some(how) => {
-                        let all = (1..stream.schema().fields.len()).collect();
-                        dedupe(batches, stream, &with_id(stream, all), how, Arc::<Tally>::default())
+                        let fields = with_id(stream, (1..stream.schema().fields.len()).collect());
+                        dedupe(batches, stream, &fields, how, Arc::<Tally>::default())
                     }
                     None => batches,
-                }
+                };
+                Opened { all, unique }
             };
             let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
-            recorded.iter().for_each(|(stream, _)| drop(inputs.stream(*stream)));
+            // Time passes in all streams, whichever the queries read.
+            Stream::ALL.iter().for_each(|stream| drop(inputs.open(*stream)));
             queries.iter().map(|query| query.build(&inputs)).collect()
         });
         while !probe.done() {

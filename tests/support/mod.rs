@@ -155,19 +155,27 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
             )
         }
         Stream::Logistics => {
-            let status = random.of(&["Delivered", "Delivered", "InTransit", "Exception", ""]);
+            let status = random.of(&[
+                "Delivered",
+                "Delivered",
+                "Delivered",
+                "InTransit",
+                "AttemptFail",
+                "Exception",
+                "",
+            ]);
             let mut around = |least: i64, range: u64| {
                 let time = moment(at + least + random.below(range) as i64);
                 maybe(random, time)
             };
             let ordered = around(-99_000, 9_000);
-            let shipped = around(-70_000, 30_000);
-            let promised = around(-4_500, 9_000);
+            let shipped = around(-100_000, 60_000);
+            let promised = around(-1_000, 9_000);
             let cost = maybe(random, money);
             let carrier = random.of(&["dhl", "ups"]);
             let region = random.of(&["north", "south"]);
             format!(
-                "{time},{id},o{user},{carrier},{region},w1,{ordered},{shipped},{promised},{status},{cost},2,{}",
+                "{time},{id},o{user},{carrier},{region},w{item},{ordered},{shipped},{promised},{status},{cost},2,{}",
                 1 + random.below(2)
             )
         }
