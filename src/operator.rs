@@ -17,6 +17,8 @@ use timely::dataflow::Stream as Timely;
 mod aggregate;
 mod collect;
 mod dedupe;
+mod fold;
+mod keyed;
 mod lag;
 mod normalise;
 mod ticks;
@@ -26,6 +28,7 @@ pub(crate) use collect::{Horizon, collect};
 pub use collect::{Port, Row as AnyRow, Sealed};
 pub use dedupe::{Dedupe, OnDuplicate};
 pub(crate) use dedupe::{Tally, dedupe, withdraws};
+pub use keyed::Keyed;
 pub use lag::Passing;
 pub use normalise::{MinMax, Scale, ZScore, normalise};
 
