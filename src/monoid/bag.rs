@@ -14,9 +14,18 @@ pub struct Bag<T>(Changes<T>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Changes<T> {
-    One(T, i64),
+    One((T, i64)),
     /// None, or more than one.
     Many(Vec<(T, i64)>),
+}
+
+impl<T> Changes<T> {
+    fn as_slice(&self) -> &[(T, i64)] {
+        match self {
+            Changes::One(change) => std::slice::from_ref(change),
+            Changes::Many(list) => list,
+        }
+    }
 }
 
 impl<T> Default for Bag<T> {
@@ -33,7 +42,7 @@ impl<T> Bag<T> {
             return;
         }
         match &mut self.0 {
-            Changes::Many(list) if list.is_empty() => self.0 = Changes::One(item, diff),
+            Changes::Many(list) if list.is_empty() => self.0 = Changes::One((item, diff)),
             Changes::Many(list) => list.push((item, diff)),
             Changes::One(..) => self.add_second(item, diff),
         }
@@ -41,19 +50,21 @@ impl<T> Bag<T> {
 
     fn add_second(&mut self, item: T, diff: i64) {
         let mut list = Vec::with_capacity(4);
-        if let Changes::One(first, count) = std::mem::take(self).0 {
-            list.push((first, count));
+        if let Changes::One(first) = std::mem::take(self).0 {
+            list.push(first);
         }
         list.push((item, diff));
         self.0 = Changes::Many(list);
     }
 
+    /// The changes, in the order in which they were made.
+    pub fn items(&self) -> impl Iterator<Item = &(T, i64)> {
+        self.0.as_slice().iter()
+    }
+
     /// The number of changes.
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Changes::One(..) => 1,
-            Changes::Many(list) => list.len(),
-        }
+        self.0.as_slice().len()
     }
 
     /// Whether there are none.
@@ -68,7 +79,7 @@ impl<T> IntoIterator for Bag<T> {
 
     fn into_iter(self) -> Self::IntoIter {
         let (one, many) = match self.0 {
-            Changes::One(item, diff) => (Some((item, diff)), Vec::new()),
+            Changes::One(change) => (Some(change), Vec::new()),
             Changes::Many(list) => (None, list),
         };
         one.into_iter().chain(many)
@@ -83,6 +94,7 @@ where
     T: Ord + Clone + Debug + Send + Serialize + DeserializeOwned + 'static,
 {
     type State = Items<T>;
+    const WORTH: usize = super::LISTS;
 
     fn is_zero(&self) -> bool {
         self.is_empty()

@@ -105,7 +105,7 @@ impl<K: Key, R: Group> Fold<K, R> {
         }
         self.made += self.groups.len();
         if self.records >= TRIAL {
-            if 2 * self.made > self.records {
+            if R::WORTH * self.made > self.records {
                 self.plain = REST * TRIAL;
             }
             (self.records, self.made) = (0, 0);

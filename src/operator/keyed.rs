@@ -181,7 +181,7 @@ impl<'s, K: Key, R: Group> Keyed<'s, K, R> {
             .as_collection()
     }
 
-    /// Rows read off the state of each key: `read` makes them.
+    /// Rows read off the state of each key that has one: `read` makes them.
     pub fn rows<O: Item>(
         self,
         read: impl Fn(&K, &R::State, &mut Vec<O>) + 'static,
@@ -214,9 +214,14 @@ impl<K: Key, R: Group, O: Item, F: Fn(&K, &R::State, &mut Vec<O>) + 'static> Ste
         deltas: impl Iterator<Item = R>,
         give: impl FnMut(O, isize),
     ) {
-        (self.read)(key, state, &mut self.old);
+        // A key of which nothing is left has no rows, whatever `read` would make of that.
+        if !R::is_nothing(state) {
+            (self.read)(key, state, &mut self.old);
+        }
         deltas.for_each(|delta| R::absorb(state, delta));
-        (self.read)(key, state, &mut self.new);
+        if !R::is_nothing(state) {
+            (self.read)(key, state, &mut self.new);
+        }
         change(&mut self.old, &mut self.new, give);
     }
 
