@@ -30,6 +30,7 @@ catalog! {
     sales {
         hourly_transactions::HourlyTransactions,
         transactions_by_hour_of_day::TransactionsByHourOfDay,
+        top_items_hourly::TopItemsHourly,
     }
     logistics {
         hourly_logistics::HourlyLogistics,

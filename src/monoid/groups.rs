@@ -25,6 +25,7 @@ own_state!(Moments, CrossMoments);
 
 impl Group for Values {
     type State = Quantiles;
+    const WORTH: usize = super::LISTS;
     fn is_zero(&self) -> bool {
         self.is_empty()
     }

@@ -9,7 +9,48 @@
 //! The estimate is Ertl's improved raw estimator (2017), good from zero up without correction
 //! tables; its standard error is 1.04 / sqrt(registers), 1.6 % at precision 12.
 
+use std::hash::{BuildHasher, Hash};
+
+use foldhash::quality::FixedState;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Group;
+
+/// Changes to the values of which the different ones are estimated: their hashes, since that is
+/// all a sketch looks at.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Hashes(Vec<(u64, i64)>);
+
+impl Hashes {
+    /// Changes the count of `value` by `diff`.
+    pub fn add<T: Hash>(&mut self, value: &T, diff: i64) {
+        if diff != 0 {
+            self.0.push((FixedState::with_seed(0x736b_6574).hash_one(value), diff));
+        }
+    }
+}
+
+impl Group for Hashes {
+    type State = HyperLogLog;
+    const WORTH: usize = super::LISTS;
+
+    fn is_zero(&self) -> bool {
+        self.0.is_empty()
+    }
+    fn absorb(state: &mut HyperLogLog, delta: Hashes) {
+        delta.0.into_iter().for_each(|(hash, diff)| state.add(hash, diff));
+    }
+    fn is_nothing(state: &HyperLogLog) -> bool {
+        state.is_empty()
+    }
+}
+
+impl Default for HyperLogLog {
+    /// Precision 12: 1.6 % standard error.
+    fn default() -> Self {
+        HyperLogLog::new(Precision(12))
+    }
+}
 
 /// The distinct values of a stream of hashes, estimated.
 #[derive(Clone, Debug)]
