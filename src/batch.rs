@@ -23,6 +23,15 @@ pub enum Column {
 }
 
 impl Column {
+    /// Number of values; `None` if the column is absent.
+    pub fn count(&self) -> Option<usize> {
+        match self {
+            Column::Absent => None,
+            Column::Number(values) => Some(values.len()),
+            Column::Text(values) => Some(values.len()),
+        }
+    }
+
     /// An empty column for values of a kind.
     pub fn of(kind: Kind) -> Column {
         match kind {

@@ -8,8 +8,10 @@ mod generate;
 mod launch;
 mod plot;
 mod queries;
+mod record;
 mod run;
 mod show;
+mod sources;
 
 /// Keeps the live picture of an e-commerce trading platform exact while events stream in.
 #[derive(Parser, Debug)]
@@ -39,6 +41,8 @@ enum Command {
     Queries(queries::Args),
     /// Write the demo shop's streams as CSV files
     Generate(generate::Args),
+    /// Write a source down as a replay log, for experiments that must not measure parsing
+    Record(record::Args),
     /// Draw a view's CSV as SVG
     Plot(plot::Args),
     /// Print a completion script for a shell
@@ -58,6 +62,7 @@ impl Cli {
             Some(Command::Demo(args)) => args.run(),
             Some(Command::Queries(args)) => args.run(),
             Some(Command::Generate(args)) => args.run(),
+            Some(Command::Record(args)) => args.run(),
             Some(Command::Plot(args)) => args.run(),
             Some(Command::Completions { shell }) => {
                 let mut script = Vec::new();

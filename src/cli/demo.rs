@@ -52,7 +52,7 @@ impl Args {
             let blocks =
                 generator::blocks(&options, feed).map_err(|e| Error::Usage(e.to_string()))?;
             let text = Box::new(Text { blocks, block: io::Cursor::default() });
-            sources.push((stream, Reader::from_read(feed.name(), text, BLOCK_SIZE)?));
+            sources.push((stream, Reader::from_read(feed.name(), text, BLOCK_SIZE)?.into()));
         }
         let quiet = self.running.quiet;
         if !quiet {
