@@ -4,10 +4,12 @@ use crate::error::Error;
 use clap::{CommandFactory, Parser, Subcommand};
 
 mod demo;
+mod eval;
 mod generate;
 mod launch;
 mod plot;
 mod queries;
+mod recommend;
 mod record;
 mod run;
 mod show;
@@ -45,6 +47,10 @@ enum Command {
     Record(record::Args),
     /// Draw a view's CSV as SVG
     Plot(plot::Args),
+    /// Recommend items that go with the items of a session
+    Recommend(recommend::Args),
+    /// Measure how good the rankings are on recorded data
+    Eval(eval::Args),
     /// Print a completion script for a shell
     #[command(after_help = "Example: tidemill completions bash > /etc/bash_completion.d/tidemill")]
     Completions {
@@ -64,6 +70,8 @@ impl Cli {
             Some(Command::Generate(args)) => args.run(),
             Some(Command::Record(args)) => args.run(),
             Some(Command::Plot(args)) => args.run(),
+            Some(Command::Recommend(args)) => args.run(),
+            Some(Command::Eval(args)) => args.run(),
             Some(Command::Completions { shell }) => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "tidemill", &mut script);

@@ -369,6 +369,15 @@ impl Row<'_, Behavior> {
     }
 }
 
+impl<'a> Row<'a, Behavior> {
+    /// The item of a `view_item`, if it has one; a source without `event` lists such views only.
+    #[inline]
+    pub fn viewed_item(&self) -> Option<&'a Text> {
+        let views = self.event().is_none_or(|e| e == ShopEvent::ViewItem);
+        Some(self.item_id()).filter(|item| views && !item.is_empty())
+    }
+}
+
 impl Row<'_, Transactions> {
     /// Whether the record stands for money taken. A cancellation or refund does not, so as the
     /// later record of its id it takes the amount out of the hour of the sale. A chargeback is

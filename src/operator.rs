@@ -1,10 +1,10 @@
 //! The verbs of which queries are made.
 //!
 //! A query reads [`Rows`] (batches of columns) from its inputs and turns them into a
-//! [`Collection`] of its output. The verbs that remember are `aggregate`, `retain` and `dedupe`
-//! (and those made of one of them with a richer value: `top_k`, `cooccur`, `sessionize` and
-//! `sliding` of [`Keyed`]); every other is recomputed from what they send. Timely's own names stop
-//! at this room.
+//! [`Collection`] of its output. The verbs that remember are `aggregate`, `retain`, `dedupe` and
+//! `session_pairs` (and those made of one of them with a richer value: `top_k`, `cooccur`,
+//! `sessionize` and `sliding` of [`Keyed`]); every other is recomputed from what they send.
+//! Timely's own names stop at this room.
 
 use crate::batch::Batch;
 use crate::clock::Time;
@@ -24,6 +24,7 @@ mod fold;
 mod keyed;
 mod lag;
 mod normalise;
+mod session_pairs;
 mod sessionize;
 mod sliding;
 mod ticks;
@@ -38,6 +39,7 @@ pub(crate) use dedupe::{Tally, dedupe, withdraws};
 pub use keyed::Keyed;
 pub use lag::Passing;
 pub use normalise::{MinMax, Scale, ZScore, normalise};
+pub use session_pairs::{Link, SessionPairs};
 pub use sessionize::Session;
 pub use top_k::Place;
 

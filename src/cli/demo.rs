@@ -76,6 +76,7 @@ impl Args {
             cleaning: self.cleaning,
             running: self.running,
             bytes: None,
+            tap: None,
         }
         .run()?;
         if !quiet {

@@ -51,6 +51,7 @@ impl Args {
             cleaning: self.cleaning,
             running: self.running,
             bytes: opened.bytes,
+            tap: None,
         }
         .run()?;
         if !quiet {
