@@ -17,17 +17,23 @@ use timely::dataflow::Stream as Timely;
 mod aggregate;
 mod collect;
 mod dedupe;
+mod first;
 mod lag;
 mod normalise;
+mod stretches;
 mod ticks;
+mod tiles;
 
 pub use aggregate::Aggregate;
 pub(crate) use collect::{Horizon, collect};
 pub use collect::{Port, Row as AnyRow, Sealed};
 pub use dedupe::{Dedupe, OnDuplicate};
 pub(crate) use dedupe::{Tally, dedupe, withdraws};
+pub use first::First;
 pub use lag::Passing;
 pub use normalise::{MinMax, Scale, ZScore, normalise};
+pub use stretches::{Stretch, Stretches};
+pub use tiles::{Tiled, Tiles};
 
 /// A changing multiset: updates `(data, time, diff)`.
 pub type Collection<'s, D> = differential_dataflow::VecCollection<'s, Time, D, isize>;
