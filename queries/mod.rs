@@ -48,5 +48,9 @@ catalog! {
     }
     mining {
         hourly_correlation::HourlyCorrelation,
+        bought_together::BoughtTogether,
+        frequent_itemsets::FrequentItemsets,
+        rfm_segments::RfmSegments,
+        inventory_alerts::InventoryAlerts,
     }
 }

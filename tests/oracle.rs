@@ -10,6 +10,9 @@ use tidemill::event::Stream;
 use tidemill::operator::{Dedupe, OnDuplicate};
 use tidemill::queries::behavior::trending_items::TrendingItems;
 use tidemill::queries::catalog;
+use tidemill::queries::mining::bought_together::BoughtTogether;
+use tidemill::queries::mining::frequent_itemsets::FrequentItemsets;
+use tidemill::queries::mining::inventory_alerts::InventoryAlerts;
 use tidemill::query::{AnyQuery, History};
 use tidemill::value::Value;
 use tidemill::worker::reads;
@@ -58,7 +61,17 @@ fn tuned() -> Vec<Arc<dyn AnyQuery>> {
         recent: Millis::minutes(40),
         baseline: Millis::minutes(90),
     };
-    vec![Arc::new(trending)]
+    let stock = InventoryAlerts {
+        window: Millis::minutes(90),
+        lead: Millis::minutes(60),
+        buffer: Millis::minutes(10),
+    };
+    vec![
+        Arc::new(trending),
+        Arc::new(BoughtTogether { most: 3, least: 1, top: 5 }),
+        Arc::new(FrequentItemsets { most: 4, least: 2, top: 5 }),
+        Arc::new(stock),
+    ]
 }
 
 fn check(seed: u64, records: usize, dedupe: Option<Dedupe>) {
