@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
 mod bag;
+mod cuts;
 mod distinct;
 mod groups;
 mod histogram;
@@ -20,6 +21,7 @@ mod ratio;
 mod sums;
 #[cfg(test)]
 mod testing;
+mod timeline;
 mod together;
 mod top_k;
 mod values;
@@ -27,12 +29,14 @@ mod wide;
 mod window_log;
 
 pub use bag::{Bag, Items};
+pub use cuts::{Cuts, part};
 pub use distinct::{Distinct, Members};
 pub use histogram::Histogram;
 pub use hyperloglog::{Hashes, HyperLogLog, Precision};
 pub use moments::{CrossMoments, Moments};
 pub use quantiles::{Interpolated, Quantiles};
 pub use ratio::Ratio;
+pub use timeline::Timeline;
 pub use top_k::TopK;
 pub use values::Values;
 pub use window_log::{Event, Totals, WindowLog};

@@ -20,6 +20,7 @@ mod board;
 mod collect;
 mod cooccur;
 mod dedupe;
+mod first;
 mod fold;
 mod keyed;
 mod lag;
@@ -27,7 +28,9 @@ mod normalise;
 mod session_pairs;
 mod sessionize;
 mod sliding;
+mod stretches;
 mod ticks;
+mod tiles;
 mod top_k;
 
 pub use aggregate::Aggregate;
@@ -36,11 +39,14 @@ pub(crate) use collect::{Horizon, collect};
 pub use collect::{Port, Row as AnyRow, Sealed};
 pub use dedupe::{Dedupe, OnDuplicate};
 pub(crate) use dedupe::{Tally, dedupe, withdraws};
+pub use first::First;
 pub use keyed::Keyed;
 pub use lag::Passing;
 pub use normalise::{MinMax, Scale, ZScore, normalise};
 pub use session_pairs::{Link, SessionPairs};
 pub use sessionize::Session;
+pub use stretches::{Stretch, Stretches};
+pub use tiles::{Tiled, Tiles};
 pub use top_k::Place;
 
 /// A changing multiset: updates `(data, time, diff)`.

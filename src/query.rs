@@ -5,7 +5,7 @@
 //! query of the catalog. [`Inputs`] gives a query its streams, lazily: a stream no chosen query
 //! asks for is not read, and a column none asks for is not parsed.
 
-use crate::clock::{Tick, Time};
+use crate::clock::{Millis, Tick, Time};
 use crate::event::{
     Ads, Behavior, Col, Inventory, Logins, Logistics, Need, Shape, Stream, Transactions,
 };
@@ -15,8 +15,12 @@ use std::cell::RefCell;
 use std::hash::Hash;
 use timely::dataflow::operators::probe::Handle;
 
+pub mod basket;
 mod history;
+pub mod session;
+pub use basket::Basket;
 pub use history::History;
+pub use session::Session;
 
 /// A column of a query's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,6 +210,8 @@ pub struct Inputs<'s> {
     open: Box<Open<'s>>,
     opened: RefCell<Vec<Option<Opened<'s>>>>,
     reads: RefCell<Reads>,
+    sessions: RefCell<Vec<(Millis, Collection<'s, Session>)>>,
+    baskets: RefCell<Vec<(usize, Collection<'s, Basket>)>>,
     pub(crate) probe: Handle<Time>,
     horizon: Horizon,
     tick: Tick,
@@ -219,6 +225,8 @@ impl<'s> Inputs<'s> {
             tick,
             opened: RefCell::new(vec![None; Stream::ALL.len()]),
             reads: RefCell::default(),
+            sessions: RefCell::default(),
+            baskets: RefCell::default(),
             probe,
         }
     }

@@ -111,7 +111,7 @@ fn change_logs_are_the_same_bytes_on_any_number_of_workers_and_processes() {
     let args = arguments(&one, &["--workers", "1"]);
     succeed(&args.iter().map(String::as_str).collect::<Vec<_>>());
     let (logs, views) = (files(&one, ".changes.jsonl"), files(&one, ".csv"));
-    assert!(logs.len() >= 7 && logs.iter().all(|(_, log)| log.len() > 200));
+    assert!(logs.iter().filter(|(_, log)| log.len() > 200).count() >= 15);
     for workers in ["2", "4"] {
         let out = dir.join(workers);
         let args = arguments(&out, &["--workers", workers]);
@@ -122,17 +122,21 @@ fn change_logs_are_the_same_bytes_on_any_number_of_workers_and_processes() {
 
     // Two processes of two workers each, which find each other by a host file.
     let free = || TcpListener::bind("127.0.0.1:0").expect("a port");
-    let ports = [free(), free()].map(|l| l.local_addr().expect("an address").to_string());
-    let hosts = write(dir.join("hosts"), ports.join("\n"));
     let out = dir.join("processes");
-    let start = |process: &str| {
+    let start = |process: &str, hosts: &str| {
         let more =
-            ["--workers", "2", "--processes", "2", "--process", process, "--hostfile", &hosts];
+            ["--workers", "2", "--processes", "2", "--process", process, "--hostfile", hosts];
         tidemill().args(arguments(&out, &more)).stdout(Stdio::null()).spawn().expect("starts")
     };
-    for mut process in [start("0"), start("1")] {
-        assert!(process.wait().expect("ends").success());
-    }
+    // A port that was free may be taken by another test before it is used: try again then.
+    let together = (0..5).any(|_| {
+        let ports = [free(), free()].map(|l| l.local_addr().expect("an address").to_string());
+        let hosts = write(dir.join("hosts"), ports.join("\n"));
+        let mut processes = [start("0", &hosts), start("1", &hosts)];
+        let ended = processes.each_mut().map(|process| process.wait().expect("ends"));
+        ended.iter().all(|status| status.success())
+    });
+    assert!(together, "two processes did not end well in five tries");
     assert!(files(&out, ".changes.jsonl") == logs, "2 processes: other change logs");
     assert!(files(&out, ".csv") == views, "2 processes: other views");
 }

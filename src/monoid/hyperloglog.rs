@@ -9,10 +9,9 @@
 //! The estimate is Ertl's improved raw estimator (2017), good from zero up without correction
 //! tables; its standard error is 1.04 / sqrt(registers), 1.6 % at precision 12.
 
-use std::hash::{BuildHasher, Hash};
-
 use foldhash::quality::FixedState;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::hash::{BuildHasher, Hash};
 
 use super::Group;
 
@@ -45,13 +44,6 @@ impl Group for Hashes {
     }
 }
 
-impl Default for HyperLogLog {
-    /// Precision 12: 1.6 % standard error.
-    fn default() -> Self {
-        HyperLogLog::new(Precision(12))
-    }
-}
-
 /// The distinct values of a stream of hashes, estimated.
 #[derive(Clone, Debug)]
 pub struct HyperLogLog {
@@ -63,6 +55,13 @@ pub struct HyperLogLog {
 /// The binary logarithm of the number of registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Precision(u8);
+
+impl Default for HyperLogLog {
+    /// An empty sketch of precision 12: a standard error of 1.6 %.
+    fn default() -> Self {
+        HyperLogLog::new(Precision(12))
+    }
+}
 
 impl Precision {
     /// 4 to 18; None outside.
@@ -136,6 +135,11 @@ impl HyperLogLog {
     /// An empty sketch.
     pub fn new(precision: Precision) -> Self {
         HyperLogLog { precision, levels: Vec::new() }
+    }
+
+    /// Changes the count of a value by `diff`.
+    pub fn add_value(&mut self, value: &impl Hash, diff: i64) {
+        self.add(FixedState::with_seed(0x6869_6c6c).hash_one(value), diff);
     }
 
     /// Changes the count of the value with this hash by `diff`. All 64 bits must be well mixed.

@@ -133,9 +133,16 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
             let orders = if random.one_in(6) { random.below(3).to_string() } else { String::new() };
             let category = random.of(&["shoes", "Hats", "bags", ""]);
             let device = random.of(&["phone", "Desktop"]);
+            // Half of the sessions have no id of their own; some visitors are unknown.
+            let session = match random.below(24) {
+                n @ ..12 => format!("s{n}"),
+                _ => String::new(),
+            };
+            let visitor = maybe(random, format!("u{user}"));
+            let quantity = random.of(&["1", "2", "3", ""]);
+            let price = maybe(random, money);
             format!(
-                "{time},{id},u{user},s{},{event},{item},{category},1,{money},{views},{orders},{device},10.0.0.{user},,DE",
-                random.below(12)
+                "{time},{id},{visitor},{session},{event},{item},{category},{quantity},{price},{views},{orders},{device},10.0.0.{user},,DE"
             )
         }
         Stream::Transactions => {
@@ -150,8 +157,11 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
                 "",
             ]);
             let amount = maybe(random, money);
+            // Few orders, so that they have several lines.
+            let order = format!("o{}", random.below(25));
+            let order = maybe(random, order);
             format!(
-                "{time},{id},o{id},u{user},{item},1,{amount},EUR,{status},c{user},10.0.0.{user},d{user},DE"
+                "{time},{id},{order},u{user},{item},1,{amount},EUR,{status},c{user},10.0.0.{user},d{user},DE"
             )
         }
         Stream::Logistics => {
