@@ -25,7 +25,9 @@ use tidemill::queries::sales::hourly_transactions::HourlyTransactions;
 use tidemill::query::{AnyQuery, History, Inputs, Query};
 use tidemill::sink::{Schema, Spec};
 use tidemill::source::plan::Plan as Columns;
-use tidemill::source::{BLOCK_SIZE, DeadLetters, Feeds, ParseOptions, Partition, read::Reader};
+use tidemill::source::{
+    BLOCK_SIZE, DeadLetters, Feeds, Input, ParseOptions, Partition, read::Reader,
+};
 use tidemill::value::{Decimals, Hour, Money, Real};
 use tidemill::worker::{Cluster, Plan, reads, run};
 
@@ -98,7 +100,7 @@ fn engine(path: &str, median: bool, workers: usize, tick: Option<Tick>) -> Vec<S
     let view = Schema { name: query.name(), columns: query.columns() };
     let sink = Spec::Csv(out.clone()).open(&[view], Decimals(2)).expect("a directory");
     let feeds = Feeds {
-        partitions: vec![Partition::new(Stream::Transactions, 0, plan, reader, clock)],
+        partitions: vec![Partition::new(Stream::Transactions, 0, plan, Input::Text(reader), clock)],
         dead_letters: DeadLetters::new(out.join("dead_letters.jsonl")),
         cleaner: None,
         max_jump: None,

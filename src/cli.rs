@@ -10,8 +10,10 @@ mod launch;
 mod plot;
 mod queries;
 mod recommend;
+mod record;
 mod run;
 mod show;
+mod sources;
 
 /// Keeps the live picture of an e-commerce trading platform exact while events stream in.
 #[derive(Parser, Debug)]
@@ -41,6 +43,8 @@ enum Command {
     Queries(queries::Args),
     /// Write the demo shop's streams as CSV files
     Generate(generate::Args),
+    /// Write a source down as a replay log, for experiments that must not measure parsing
+    Record(record::Args),
     /// Draw a view's CSV as SVG
     Plot(plot::Args),
     /// Recommend items that go with the items of a session
@@ -64,6 +68,7 @@ impl Cli {
             Some(Command::Demo(args)) => args.run(),
             Some(Command::Queries(args)) => args.run(),
             Some(Command::Generate(args)) => args.run(),
+            Some(Command::Record(args)) => args.run(),
             Some(Command::Plot(args)) => args.run(),
             Some(Command::Recommend(args)) => args.run(),
             Some(Command::Eval(args)) => args.run(),

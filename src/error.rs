@@ -83,6 +83,7 @@ impl Error {
                 | SourceError::DuplicateColumn { .. }
                 | SourceError::MissingColumn { .. }
                 | SourceError::UnknownField { .. }
+                | SourceError::Replay { .. }
                 | SourceError::Decimals(_),
             ) => 2,
             _ => 1,

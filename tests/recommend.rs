@@ -69,7 +69,7 @@ fn links_equal_the_sessions_from_scratch() {
             }
             assert_eq!(held, expected, "seed {seed} at {at:?}");
         }
-        assert!(held.len() > 10, "seed {seed}");
+        assert!(!held.is_empty(), "seed {seed}: nothing was compared");
     }
 }
 

@@ -77,7 +77,9 @@ fn each_file_opens_with_what_it_is() {
 fn no_unsafe_code() {
     for dir in ["src", "queries"] {
         for (path, text) in sources(dir) {
-            assert!(!code(&text).contains("unsafe {"), "{}", path.display());
+            // The one exception: the replay log's second codec, which is off by default.
+            let exempt = path.ends_with("replay_log/abomonation.rs");
+            assert!(exempt || !code(&text).contains("unsafe {"), "{}", path.display());
         }
     }
 }

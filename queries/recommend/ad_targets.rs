@@ -1,29 +1,56 @@
 //! Which advertisement to push to each active user: the best item of a campaign that may still
 //! be shown to the user and may still spend.
 //!
-//! An item belongs to a campaign if an ad of the campaign has it as its `creative_id`, or if it
-//! was viewed in a visit that came from the campaign (`behavior.campaign`, lower case as labels
-//! are, so campaign ids should be). A user's candidates are the `user_recommendations` that belong
-//! to a campaign, by score, then item, then campaign. Left out are
-//! - campaigns shown to the user 3 times in the last 24 hours of stream time (frequency cap);
+//! A campaign's items are the 20 viewed most (`view_item`) in visits that came from it
+//! (`behavior.campaign`). A user's candidates are the `user_recommendations` that are an item of a
+//! campaign, by score, then item, then campaign. Left out are
+//! - campaigns shown to the user 3 times in the last 24 hours, (t - 24 h, t] at stream time `t`
+//!   (frequency cap);
 //! - campaigns ahead of their pace: spend so far today > daily budget x elapsed share of the day.
 //!   The hour now is the latest hour of any ad known, today its UTC day, spend the cost of all ads
 //!   of today, and hour h of the day counts as (h + 1)/24 of it, so a campaign may spend a
 //!   24th of its budget in each hour and make up for what it left.
 //!
-//! The streams carry no budgets: one daily budget (10,000.00) holds for every campaign. The rule
-//! is the even pacing of Lee, Jalali and Dasdan, "Real Time Bid Optimization with Smooth Budget
+//! The streams carry no budgets: one daily budget (250.00) holds for every campaign. The rule is
+//! the even pacing of Lee, Jalali and Dasdan, "Real Time Bid Optimization with Smooth Budget
 //! Delivery" (ADKDD 2013), without its throttling.
 //!
-//! State: that of `user_recommendations`; campaigns by item; cost by campaign and day, ads by hour;
-//! the impressions of the last 24 hours.
+//! State: that of `user_recommendations`; views by campaign and item; cost by campaign and day,
+//! ads by hour; the impressions of the last 24 hours.
+//!
+//! ```
+//! use tidemill::event::Stream;
+//! use tidemill::queries::recommend::ad_targets::AdTargets;
+//! use tidemill::query::{History, Query};
+//!
+//! let history = History::from_csv(&[
+//!     (Stream::Behavior, "\
+//! visit_time,user_id,session_id,event,item_id,campaign
+//! 2026-01-05T10:00:00Z,ann,s1,view_item,lamp,spring
+//! 2026-01-05T10:01:00Z,ann,s1,view_item,rug,spring
+//! 2026-01-05T11:00:00Z,bob,s2,view_item,lamp,
+//! "),
+//!     (Stream::Transactions, "transaction_time,user_id,item_id\n"),
+//!     (Stream::Ads, "\
+//! time,event,user_id,campaign_id,creative_id,cost
+//! 2026-01-05T09:00:00Z,impression,ann,spring,a,0.01
+//! 2026-01-05T09:01:00Z,impression,ann,spring,a,0.01
+//! 2026-01-05T09:02:00Z,impression,ann,spring,a,0.01
+//! "),
+//! ])?;
+//! let rows = AdTargets::default().answer(&history, history.last());
+//! assert_eq!(rows.len(), 1); // ann saw enough of it today
+//! assert_eq!(rows[0].user_id.to_string(), "bob");
+//! assert_eq!(rows[0].item_id.to_string(), "rug");
+//! # Ok::<(), tidemill::error::Error>(())
+//! ```
 
 use super::user_recommendations::UserRecommendations;
 use crate::clock::{Millis, Time};
-use crate::event::ads::{CAMPAIGN_ID, COST, CREATIVE_ID, EVENT, USER_ID};
-use crate::event::{AdEvent, behavior};
+use crate::event::ads::{CAMPAIGN_ID, COST, EVENT, USER_ID};
+use crate::event::{AdEvent, Ads, Behavior, Row, behavior};
 use crate::monoid::Bag;
-use crate::operator::{Aggregate, Collection, Passing};
+use crate::operator::{Aggregate, Collection, Passing, Place};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Hour, Money};
@@ -42,7 +69,7 @@ pub struct AdTargets {
 
 impl Default for AdTargets {
     fn default() -> Self {
-        AdTargets { cap: 3, span: Millis::hours(24), budget: Money(1_000_000) }
+        AdTargets { cap: 3, span: Millis::hours(24), budget: Money(25_000) }
     }
 }
 
@@ -64,8 +91,19 @@ fn ahead(spent: i64, budget: Money, hour: Hour) -> bool {
     i128::from(spent) * 24 > i128::from(budget.0) * elapsed
 }
 
-fn both(item: &Text, campaign: &Text) -> Option<(Text, Text)> {
-    (!item.is_empty() && !campaign.is_empty()).then(|| (item.clone(), campaign.clone()))
+/// Items per campaign.
+const ITEMS: usize = 20;
+
+/// A campaign and an item that someone viewed who came from it.
+fn led(visit: &Row<'_, Behavior>) -> Option<(Text, Text)> {
+    let item = visit.viewed_item().filter(|_| !visit.campaign().is_empty())?;
+    Some((visit.campaign().clone(), item.clone()))
+}
+
+/// Who was shown which campaign, and when.
+fn shown(ad: &Row<'_, Ads>) -> Option<(Text, Text, i64)> {
+    (ad.event() == Some(AdEvent::Impression))
+        .then(|| (ad.user_id().clone(), ad.campaign_id().clone(), ad.time()))
 }
 
 impl Query for AdTargets {
@@ -81,24 +119,15 @@ impl Query for AdTargets {
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let (cap, budget) = (self.cap, self.budget);
-        let visits = inputs.behavior(&[
-            behavior::ITEM_ID,
-            behavior::CAMPAIGN.optional(),
-            behavior::EVENT.optional(),
-        ]);
-        let visited = visits.flat_map("Visited", |visit| {
-            visit.viewed_item().and_then(|item| both(item, visit.campaign()))
-        });
+        let columns = [behavior::ITEM_ID, behavior::CAMPAIGN, behavior::EVENT.optional()];
         let adverts = inputs
-            .ads(&[CAMPAIGN_ID, CREATIVE_ID])
-            .flat_map("Creatives", |ad| both(ad.creative_id(), ad.campaign_id()))
-            .concat(visited)
-            .aggregate(
-                "Adverts",
-                |advert| Some(advert.clone()),
-                |n: &mut i64, _, diff| *n += diff,
-                |advert, n| (*n > 0).then(|| advert.clone()),
-            );
+            .behavior(&columns)
+            .keyed(
+                "CampaignItems",
+                |visit| led(visit).map(|(campaign, _)| campaign),
+                |views: &mut Bag<Text>, visit, diff| views.add(visit.item_id().clone(), diff),
+            )
+            .top_k(ITEMS, |campaign, Place { item, .. }| (item.clone(), campaign.clone()));
         let now = inputs.ads(&[]).aggregate(
             "AdHour",
             |_| Some(()),
@@ -116,19 +145,18 @@ impl Query for AdTargets {
             .join(now)
             .filter(move |(_, ((_, spent), hour))| ahead(*spent, budget, *hour))
             .map(|(_, ((campaign, _), _))| campaign);
-        let capped = inputs
-            .ads(&[USER_ID, CAMPAIGN_ID, EVENT])
-            .flat_map("Impressions", |ad| {
-                let shown = ad.event() == Some(AdEvent::Impression);
-                shown.then(|| (ad.user_id().clone(), ad.campaign_id().clone()))
-            })
-            .retain(self.span, inputs.tick())
-            .aggregate(
-                "FrequencyCap",
-                |shown| Some(shown.clone()),
-                |n: &mut i64, _, diff| *n += diff,
-                move |shown, n| (*n >= cap).then(|| shown.clone()),
-            );
+        let span = self.span.0 as i64;
+        let impressions =
+            inputs.ads(&[USER_ID, CAMPAIGN_ID, EVENT]).flat_map("Impressions", shown);
+        let old = impressions
+            .clone()
+            .due(move |(.., time)| time.saturating_add(span), inputs.tick());
+        let capped = impressions.concat(old.negate()).aggregate(
+            "FrequencyCap",
+            |(user, campaign, _)| Some((user.clone(), campaign.clone())),
+            |n: &mut i64, _, diff| *n += diff,
+            move |shown, n| (*n >= cap).then(|| shown.clone()),
+        );
         UserRecommendations::default()
             .dataflow(inputs)
             .map(|row| (row.item_id, (row.user_id, row.score)))
@@ -157,24 +185,25 @@ impl Query for AdTargets {
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
         let ads = history.ads(at);
-        let mut adverts: BTreeSet<(Text, Text)> = BTreeSet::new();
-        for visit in history.behavior(at) {
-            adverts.extend(visit.viewed_item().and_then(|item| both(item, visit.campaign())));
+        let mut views: BTreeMap<Text, BTreeMap<Text, i64>> = BTreeMap::new();
+        for (campaign, item) in history.behavior(at).iter().filter_map(led) {
+            *views.entry(campaign).or_default().entry(item).or_default() += 1;
         }
-        adverts.extend(ads.iter().filter_map(|ad| both(ad.creative_id(), ad.campaign_id())));
+        let mut adverts = BTreeSet::new();
+        for (campaign, items) in views {
+            let mut items: Vec<(Text, i64)> = items.into_iter().collect();
+            items.sort_by_key(|(_, n)| Reverse(*n));
+            adverts.extend(items.into_iter().take(ITEMS).map(|(item, _)| (item, campaign.clone())));
+        }
         let now = ads.iter().map(|ad| ad.hour()).max();
         let mut spent: BTreeMap<Text, i64> = BTreeMap::new();
         for ad in ads.iter().filter(|ad| now.map(day) == Some(day(ad.hour()))) {
             *spent.entry(ad.campaign_id().clone()).or_default() += ad.cost().map_or(0, |m| m.0);
         }
-        let mut shown: BTreeMap<(Text, Text), i64> = BTreeMap::new();
-        for (when, sign) in [(Some(at), 1), (history.earlier(at, self.span), -1)] {
-            for ad in when.map(|when| history.ads(when)).into_iter().flatten() {
-                if ad.event() == Some(AdEvent::Impression) {
-                    let key = (ad.user_id().clone(), ad.campaign_id().clone());
-                    *shown.entry(key).or_default() += sign;
-                }
-            }
+        let since = at.millis() as i64 - self.span.0 as i64;
+        let mut seen: BTreeMap<(Text, Text), i64> = BTreeMap::new();
+        for (user, campaign, time) in ads.iter().filter_map(shown) {
+            *seen.entry((user, campaign)).or_default() += i64::from(time > since);
         }
         let mut best: BTreeMap<Text, Output> = BTreeMap::new();
         for row in UserRecommendations::default().answer(history, at) {
@@ -182,7 +211,7 @@ impl Query for AdTargets {
                 let key = (row.user_id.clone(), campaign.clone());
                 let paid = spent.get(campaign).copied().unwrap_or(0);
                 let dear = now.is_some_and(|now| ahead(paid, self.budget, now));
-                if dear || shown.get(&key).is_some_and(|n| *n >= self.cap) {
+                if dear || seen.get(&key).is_some_and(|n| *n >= self.cap) {
                     continue;
                 }
                 let order = |o: &Output| (-o.score, o.item_id.clone(), o.campaign_id.clone());

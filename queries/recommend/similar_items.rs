@@ -9,11 +9,27 @@
 //! distance are those of issue 5; the direction's weights b = 0.6 = 3/5 as well.
 //!
 //! State: the views of all sessions, and a weight per item and neighbour.
+//!
+//! ```
+//! use tidemill::event::Stream;
+//! use tidemill::queries::recommend::similar_items::SimilarItems;
+//! use tidemill::query::{History, Query};
+//!
+//! let history = History::from_csv(&[(Stream::Behavior, "\
+//! visit_time,session_id,event,item_id
+//! 2026-01-05T10:00:00Z,s1,view_item,lamp
+//! 2026-01-05T10:01:00Z,s1,view_item,rug
+//! ")])?;
+//! let rows = SimilarItems.answer(&history, history.last());
+//! assert_eq!(rows[0].similar_item_id.to_string(), "rug");
+//! assert_eq!((rows[0].weight, rows[1].weight), (5 * 2520, 3 * 2520)); // lamp, then rug
+//! # Ok::<(), tidemill::error::Error>(())
+//! ```
 
 use crate::clock::Time;
 use crate::event::behavior::{EVENT, EVENT_ID, ITEM_ID, SESSION_ID};
-use crate::monoid::Weights;
-use crate::operator::{Aggregate, Collection, Link, SessionPairs};
+use crate::monoid::Bag;
+use crate::operator::{Aggregate, Collection, Link, Place, SessionPairs};
 use crate::query::{History, Inputs, Query};
 use crate::recommend::pairs::Buckets;
 use crate::text::Text;
@@ -35,6 +51,41 @@ const FORWARD: i64 = 5;
 const BACKWARD: i64 = 3;
 const LISTED: usize = 20;
 
+/// The lists, for other queries too.
+pub(super) fn similar_items<'s>(inputs: &Inputs<'s>) -> Collection<'s, Output> {
+    let columns = [SESSION_ID, ITEM_ID, EVENT.optional(), EVENT_ID.optional()];
+    inputs
+        .behavior(&columns)
+        .flat_map("Views", |visit| {
+            let item = visit.viewed_item().filter(|_| !visit.session_id().is_empty())?;
+            let event = (visit.time(), visit.event_id().clone(), item.clone());
+            Some((visit.session_id().clone(), event))
+        })
+        .session_pairs(Buckets::ONE)
+        .flat_map(|link| {
+            let pair = match link {
+                Link::Pair(before, after, _) => Some((before, after)),
+                Link::Item(_) => None,
+            };
+            pair.into_iter().flat_map(|(before, after)| {
+                [(before.clone(), after.clone(), FORWARD), (after, before, BACKWARD)]
+            })
+        })
+        .keyed(
+            "SimilarItems",
+            |(item, _, _)| Some(item.clone()),
+            |weights: &mut Bag<Text>, (_, other, factor), diff| {
+                weights.add(other.clone(), factor * diff);
+            },
+        )
+        .top_k(LISTED, |item_id, Place { rank, item, weight }| Output {
+            item_id: item_id.clone(),
+            rank,
+            similar_item_id: item.clone(),
+            weight,
+        })
+}
+
 impl Query for SimilarItems {
     type Output = Output;
 
@@ -47,41 +98,7 @@ impl Query for SimilarItems {
     }
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let columns = [SESSION_ID, ITEM_ID, EVENT.optional(), EVENT_ID.optional()];
-        inputs
-            .behavior(&columns)
-            .flat_map("Views", |visit| {
-                let item = visit.viewed_item().filter(|_| !visit.session_id().is_empty())?;
-                let event = (visit.time(), visit.event_id().clone(), item.clone());
-                Some((visit.session_id().clone(), event))
-            })
-            .session_pairs(Buckets::ONE)
-            .flat_map(|link| {
-                let pair = match link {
-                    Link::Pair(before, after, _) => Some((before, after)),
-                    Link::Item(_) => None,
-                };
-                pair.into_iter().flat_map(|(before, after)| {
-                    [(before.clone(), after.clone(), FORWARD), (after, before, BACKWARD)]
-                })
-            })
-            .aggregate_rows(
-                "SimilarItems",
-                |(item, _, _)| Some(item.clone()),
-                |weights: &mut Weights<Text>, (_, other, factor), diff| {
-                    weights.add(other.clone(), factor * diff);
-                },
-                |item, ranking, rows| {
-                    rows.extend((1..).zip(ranking.best().take(LISTED)).map(
-                        |(rank, (similar, weight))| Output {
-                            item_id: item.clone(),
-                            rank,
-                            similar_item_id: similar.clone(),
-                            weight,
-                        },
-                    ));
-                },
-            )
+        similar_items(inputs)
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {

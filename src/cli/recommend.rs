@@ -1,7 +1,7 @@
 //! `tidemill recommend`: what goes with the items of a session, and why.
 
 use super::launch::{Cleaning, Launch, Running, Tap};
-use super::run;
+use super::sources;
 use crate::error::Error;
 use crate::event::Stream;
 use crate::recommend::blend::{Query, Ranker, Reason, Recommendation, Recommender};
@@ -111,8 +111,13 @@ impl Args {
                     .into(),
             ));
         }
-        let (sources, bytes) = run::open(&self.source, &self.running)?;
-        if let Some((stream, _)) = sources.iter().find(|(s, _)| *s != Stream::Behavior) {
+        let opened = sources::open(&self.source)?;
+        if opened.stdin && self.running.processes > 1 {
+            return Err(Error::Usage(
+                "standard input cannot be shared by several processes; use a file".into(),
+            ));
+        }
+        if let Some((stream, _)) = opened.inputs.iter().find(|(s, _)| *s != Stream::Behavior) {
             return Err(Error::Usage(format!(
                 "--source {}=...: recommendations are learnt from the stream behavior",
                 stream.name()
@@ -121,12 +126,12 @@ impl Args {
         let feed = Feed::default();
         let recommender = feed.recommender();
         Launch {
-            sources,
+            sources: opened.inputs,
             queries: Vec::new(),
             sinks: Vec::new(),
             cleaning: self.cleaning,
             running: self.running,
-            bytes,
+            bytes: opened.bytes,
             tap: Some(Tap { query: Arc::new(Links), sink: Box::new(feed) }),
         }
         .run()?;
