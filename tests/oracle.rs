@@ -69,7 +69,7 @@ fn tuned() -> Vec<Arc<dyn AnyQuery>> {
         lead: Millis::minutes(60),
         buffer: Millis::minutes(10),
     };
-    let targets = AdTargets { cap: 2, span: Millis::minutes(50), budget: Money(20_000) };
+    let targets = AdTargets { cap: 2, span: Millis::minutes(50), budget: Money(1_200_000) };
     vec![
         Arc::new(targets),
         Arc::new(UserRecommendations { active: Millis::minutes(50) }),
