@@ -16,7 +16,7 @@ macro_rules! catalog {
         /// Every query there is, with the area it belongs to.
         pub fn catalog() -> Vec<(&'static str, Arc<dyn AnyQuery>)> {
             vec![$($(
-                (stringify!($area), Arc::new($area::$module::$query) as Arc<dyn AnyQuery>),
+                (stringify!($area), Arc::new(<$area::$module::$query>::default()) as Arc<dyn AnyQuery>),
             )*)*]
         }
     };
@@ -30,6 +30,9 @@ catalog! {
     sales {
         hourly_transactions::HourlyTransactions,
         transactions_by_hour_of_day::TransactionsByHourOfDay,
+    }
+    risk {
+        velocity::Velocity,
     }
     logistics {
         hourly_logistics::HourlyLogistics,

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
 mod bag;
+mod dated;
 mod distinct;
 mod groups;
 mod histogram;
@@ -26,6 +27,7 @@ mod wide;
 mod window_log;
 
 pub use bag::{Bag, Items};
+pub use dated::{Dated, DatedLog, Entries};
 pub use distinct::Distinct;
 pub use histogram::Histogram;
 pub use hyperloglog::{HyperLogLog, Precision};

@@ -19,6 +19,7 @@ mod collect;
 mod dedupe;
 mod lag;
 mod normalise;
+mod sliding;
 mod ticks;
 
 pub use aggregate::Aggregate;
@@ -28,6 +29,7 @@ pub use dedupe::{Dedupe, OnDuplicate};
 pub(crate) use dedupe::{Tally, dedupe, withdraws};
 pub use lag::Passing;
 pub use normalise::{MinMax, Scale, ZScore, normalise};
+pub use sliding::Sliding;
 
 /// A changing multiset: updates `(data, time, diff)`.
 pub type Collection<'s, D> = differential_dataflow::VecCollection<'s, Time, D, isize>;

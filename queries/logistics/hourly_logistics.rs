@@ -16,6 +16,7 @@ use crate::value::{Hour, Money, Real};
 use std::collections::BTreeMap;
 
 /// See the module.
+#[derive(Default)]
 pub struct HourlyLogistics;
 
 crate::record! {

@@ -1,6 +1,10 @@
 //! The structures of this room as groups that `aggregate` can keep.
 
-use super::{CrossMoments, Group, Moments, Quantiles, Values};
+use super::{CrossMoments, Distinct, Group, Moments, Quantiles, Values};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use std::hash::Hash;
 
 macro_rules! own_state {
     ($($ty:ty),*) => {$(
@@ -32,6 +36,22 @@ impl Group for Values {
         state.absorb(&delta);
     }
     fn is_nothing(state: &Quantiles) -> bool {
+        state.is_empty()
+    }
+}
+
+impl<T> Group for Distinct<T>
+where
+    T: Ord + Hash + Clone + Debug + Send + Serialize + DeserializeOwned + 'static,
+{
+    type State = Self;
+    fn is_zero(&self) -> bool {
+        self.is_empty()
+    }
+    fn absorb(state: &mut Self, delta: Self) {
+        state.merge(&delta);
+    }
+    fn is_nothing(state: &Self) -> bool {
         state.is_empty()
     }
 }

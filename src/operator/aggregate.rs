@@ -258,7 +258,7 @@ where
 }
 
 /// Gives the rows that went and the rows that came, and leaves both lists empty.
-fn change<O: Ord>(old: &mut Vec<O>, new: &mut Vec<O>, mut give: impl FnMut(O, isize)) {
+pub(super) fn change<O: Ord>(old: &mut Vec<O>, new: &mut Vec<O>, mut give: impl FnMut(O, isize)) {
     if old != new {
         old.sort_unstable();
         new.sort_unstable();
