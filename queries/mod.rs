@@ -3,8 +3,16 @@
 //! To add a query, write one file beside its siblings and add its line here. That alone gives it
 //! the command line, the sinks, the oracle test and the bench.
 
-use crate::query::AnyQuery;
+use crate::config::Settings;
+use crate::error::Error;
+use crate::query::{AnyQuery, Query};
 use std::sync::Arc;
+
+fn configured<Q: Query + Default>(settings: &Settings) -> Result<Arc<dyn AnyQuery>, Error> {
+    let mut query = Q::default();
+    query.configure(settings)?;
+    Ok(Arc::new(query))
+}
 
 macro_rules! catalog {
     ($($area:ident { $($module:ident :: $query:ident,)* })*) => {
@@ -13,11 +21,14 @@ macro_rules! catalog {
             pub mod $area { $(pub mod $module;)* }
         )*
 
-        /// Every query there is, with the area it belongs to.
-        pub fn catalog() -> Vec<(&'static str, Arc<dyn AnyQuery>)> {
-            vec![$($(
-                (stringify!($area), Arc::new(<$area::$module::$query>::default()) as Arc<dyn AnyQuery>),
-            )*)*]
+        /// Every query there is, with the area it belongs to and the parameters given for it.
+        pub fn catalog(settings: &Settings) -> Result<Vec<(&'static str, Arc<dyn AnyQuery>)>, Error> {
+            let list = vec![$($(
+                (stringify!($area), configured::<$area::$module::$query>(settings)?),
+            )*)*];
+            let names: Vec<&str> = list.iter().map(|(_, query)| query.name()).collect();
+            settings.only(&names)?;
+            Ok(list)
         }
     };
 }
@@ -33,10 +44,18 @@ catalog! {
     }
     risk {
         velocity::Velocity,
+        risk_decisions::RiskDecisions,
+        risk_decisions_at_time::RiskDecisionsAtTime,
+        merchant_health::MerchantHealth,
     }
     logistics {
         hourly_logistics::HourlyLogistics,
         logistics_by_hour_of_day::LogisticsByHourOfDay,
+    }
+    monitor {
+        security_alerts::SecurityAlerts,
+        stream_health::StreamHealth,
+        anomalies::Anomalies,
     }
     mining {
         hourly_correlation::HourlyCorrelation,

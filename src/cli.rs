@@ -9,6 +9,7 @@ mod launch;
 mod plot;
 mod queries;
 mod run;
+mod score;
 mod show;
 
 /// Keeps the live picture of an e-commerce trading platform exact while events stream in.
@@ -39,6 +40,8 @@ enum Command {
     Queries(queries::Args),
     /// Write the demo shop's streams as CSV files
     Generate(generate::Args),
+    /// Hold views against what the generator planted: precision and recall
+    Score(score::Args),
     /// Draw a view's CSV as SVG
     Plot(plot::Args),
     /// Print a completion script for a shell
@@ -58,6 +61,7 @@ impl Cli {
             Some(Command::Demo(args)) => args.run(),
             Some(Command::Queries(args)) => args.run(),
             Some(Command::Generate(args)) => args.run(),
+            Some(Command::Score(args)) => args.run(),
             Some(Command::Plot(args)) => args.run(),
             Some(Command::Completions { shell }) => {
                 let mut script = Vec::new();

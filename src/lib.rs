@@ -19,6 +19,7 @@
 //! | [`operator`] | verbs on collections; timely's names stop here | clock, monoid |
 //! | [`query`], [`queries`] | what a query is; the catalog | operator, value |
 //! | [`source`], [`clean`] | blocks, parsing, cleaning, dead letters | files |
+//! | [`config`] | parameters of queries, from a file and flags | query |
 //! | [`sink`], [`plot`] | where views go | files |
 //! | [`worker`] | joins dataflow and I/O; nothing else does | all |
 //! | [`cli`] | subcommands | all |
@@ -45,6 +46,7 @@ pub mod batch;
 pub mod clean;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod error;
 pub mod event;
 pub mod monoid;

@@ -16,6 +16,7 @@ mod groups;
 mod histogram;
 mod hyperloglog;
 mod moments;
+mod most;
 mod quantiles;
 mod sums;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use distinct::Distinct;
 pub use histogram::Histogram;
 pub use hyperloglog::{HyperLogLog, Precision};
 pub use moments::{CrossMoments, Moments};
+pub use most::Most;
 pub use quantiles::{Interpolated, Quantiles};
 pub use top_k::TopK;
 pub use values::Values;

@@ -15,10 +15,12 @@ use std::sync::Arc;
 use timely::dataflow::Stream as Timely;
 
 mod aggregate;
+mod arrivals;
 mod collect;
 mod dedupe;
 mod lag;
 mod normalise;
+mod once;
 mod sliding;
 mod ticks;
 
@@ -29,6 +31,7 @@ pub use dedupe::{Dedupe, OnDuplicate};
 pub(crate) use dedupe::{Tally, dedupe, withdraws};
 pub use lag::Passing;
 pub use normalise::{MinMax, Scale, ZScore, normalise};
+pub use once::Once;
 pub use sliding::Sliding;
 
 /// A changing multiset: updates `(data, time, diff)`.
@@ -49,6 +52,11 @@ pub(crate) type Table<K, V> = hashbrown::HashMap<K, V, FixedState>;
 #[inline]
 pub(crate) fn route<K: Hash>(key: &K) -> u64 {
     FixedState::with_seed(0x7469_6465).hash_one(key)
+}
+
+/// A number that stands for a value: the same on every worker. Not a persistent format.
+pub fn fingerprint<T: Hash>(value: &T) -> u64 {
+    route(value)
 }
 
 /// The cleaned records of a stream, in shared batches of columns.

@@ -6,10 +6,13 @@
 //! asks for is not read, and a column none asks for is not parsed.
 
 use crate::clock::{Tick, Time};
+use crate::config::Settings;
+use crate::error::Error;
 use crate::event::{
     Ads, Behavior, Col, Inventory, Logins, Logistics, Need, Shape, Stream, Transactions,
 };
 use crate::operator::{Batches, Collection, Horizon, Item, Port, Rows, collect};
+use crate::queries::risk::risk_decisions::{Output as Decision, rule::Rule};
 use crate::value::Value;
 use std::cell::RefCell;
 use std::hash::Hash;
@@ -86,6 +89,10 @@ pub trait Query: Send + Sync + 'static {
     fn name(&self) -> &'static str;
     /// One line, shown by `tidemill queries`.
     fn about(&self) -> &'static str;
+    /// Takes its parameters from what was given; a query without any refuses all.
+    fn configure(&mut self, settings: &Settings) -> Result<(), Error> {
+        settings.none_for(self.name())
+    }
     /// The dataflow that maintains it.
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Self::Output>;
     /// Its meaning: what the view holds at `at`, from the history alone.
@@ -130,6 +137,7 @@ impl<Q: Query> AnyQuery for Q {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reads {
     streams: Vec<(Stream, Vec<Col>)>,
+    may_lack: Vec<Stream>,
     timed: bool,
 }
 
@@ -161,6 +169,11 @@ impl Reads {
     /// Whether the passing of time alone changes something, so that ticks must be fine.
     pub fn timed(&self) -> bool {
         self.timed
+    }
+
+    /// Whether the query can do without a stream that has no source.
+    pub fn may_lack(&self, stream: Stream) -> bool {
+        self.may_lack.contains(&stream)
     }
 
     /// The streams that are read.
@@ -197,6 +210,7 @@ pub struct Inputs<'s> {
     open: Box<Open<'s>>,
     opened: RefCell<Vec<Option<Batches<'s>>>>,
     reads: RefCell<Reads>,
+    decisions: RefCell<Vec<(Vec<Rule>, Collection<'s, Decision>)>>,
     pub(crate) probe: Handle<Time>,
     horizon: Horizon,
     tick: Tick,
@@ -210,6 +224,7 @@ impl<'s> Inputs<'s> {
             tick,
             opened: RefCell::new(vec![None; Stream::ALL.len()]),
             reads: RefCell::default(),
+            decisions: RefCell::default(),
             probe,
         }
     }
@@ -234,6 +249,26 @@ impl<'s> Inputs<'s> {
     pub fn tick(&self) -> Tick {
         self.reads.borrow_mut().timed = true;
         self.tick
+    }
+
+    /// Says that the query makes do with any of these streams: one that has no source is empty.
+    pub fn any_of(&self, streams: &[Stream]) {
+        self.reads.borrow_mut().may_lack.extend(streams);
+    }
+
+    /// The decisions by these rules, which all queries that read them share.
+    pub(crate) fn decisions(
+        &self,
+        rules: Vec<Rule>,
+        build: impl FnOnce(Vec<Rule>) -> Collection<'s, Decision>,
+    ) -> Collection<'s, Decision> {
+        let mut known = self.decisions.borrow_mut();
+        if let Some((_, decisions)) = known.iter().find(|(by, _)| *by == rules) {
+            return decisions.clone();
+        }
+        let decisions = build(rules.clone());
+        known.push((rules, decisions.clone()));
+        decisions
     }
 
     /// What visitors do, with these columns filled.

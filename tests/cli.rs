@@ -399,3 +399,71 @@ fn the_demo_writes_views_logs_and_pictures() {
     assert!(fs::read_to_string(svg).expect("a picture").starts_with("<svg"));
     fail(1, &["plot", view, "--out", svg, "--columns", "profit"], &["profit", "amount_sum"]);
 }
+
+#[test]
+fn parameters_come_from_a_file_and_from_flags() {
+    let dir = directory("parameters");
+    let logins = "time,user_id,ip,device,outcome\n\
+        2026-01-05 10:00:00,u1,10.0.0.1,d1,failure\n\
+        2026-01-05 10:01:00,u1,10.0.0.1,d1,failure\n\
+        2026-01-05 10:02:00,u1,10.0.0.1,d1,failure\n";
+    let logins = format!("logins={}", write(dir.join("logins.csv"), logins));
+    let out = dir.join("out");
+    let sink = format!("csv:{}", out.display());
+    let alerts = |more: &[&str]| {
+        let run = ["run", "-q", "--source", &logins, "--query", "security_alerts", "--sink", &sink];
+        succeed(&[&run, more].concat());
+        fs::read_to_string(out.join("security_alerts.csv")).expect("the view").lines().count() - 1
+    };
+    let config = write(dir.join("t.toml"), "[query.security_alerts]\nfailures = 3\n");
+    assert_eq!(alerts(&[]), 0);
+    assert_eq!(alerts(&["--config", &config]), 2, "the user and the address");
+    assert_eq!(alerts(&["--config", &config, "--set", "security_alerts.failures=4"]), 0);
+    assert_eq!(
+        alerts(&["--config", &config, "--set", "security_alerts.failure_window=90s"]),
+        0,
+        "no three within the window"
+    );
+    let refuse = |text: &str, says: &[&str]| {
+        let config = write(dir.join("bad.toml"), text);
+        fail(2, &["run", "--source", &logins, "--config", &config], says);
+    };
+    refuse("[query.security_alerts]\n\nfailurs = 3\n", &["bad.toml, line 3", "failurs"]);
+    refuse("[query.velocity]\nlimit = 3\n", &["line 2", "velocity.limit", "no parameters"]);
+    refuse("[query.velocities]\nlimit = 3\n", &["line 2", "no query velocities"]);
+    refuse("[queries.x]\nlimit = 3\n", &["line 1", "queries"]);
+    let rule = "[[query.risk_decisions.rules]]\nid = 'x'\nkeys = ['user_id']\naggregate = \
+        'distinct'\ncomparison = '>'\nlimit = 1\nwindow = '1h'\noutcome = 'review'\n";
+    refuse(rule, &["risk_decisions", "x", "needs a field"]);
+    refuse(&rule.replace("'1h'", "'1 hour'"), &["line 7", "duration"]);
+}
+
+#[test]
+fn what_was_planted_is_found() {
+    let dir = directory("score");
+    let data = dir.to_str().expect("UTF-8");
+    succeed(&["generate", "-q", "--all", "--events", "100000", "--seed", "3", "--out", data]);
+    let sources =
+        ["transactions=transaction.csv", "logins=logins.csv", "behavior=user_behavior.csv"]
+            .map(|source| source.replace('=', &format!("={data}/")));
+    let views = format!("{data}/views");
+    let sink = format!("csv:{views}");
+    let mut run = vec!["run", "-q", "--sink", &sink];
+    sources.iter().for_each(|source| run.extend(["--source", source]));
+    run.extend(["--query", "security_alerts,risk_decisions,risk_decisions_at_time"]);
+    succeed(&run);
+    let truth = format!("{data}/truth.csv");
+    let score = ["score", "--truth", &truth, "--out", &views];
+    let text = succeed(&[&score[..], &["--at-least", "0.8"]].concat());
+    for kind in ["duplicate", "card_testing", "brute_force", "credential_stuffing", "bot"] {
+        let line = text.lines().find(|line| line.starts_with(kind)).expect("a line per kind");
+        assert_eq!(line.split_whitespace().count(), 6, "{line}");
+    }
+    assert!(text.contains("stock_out            no view inventory_alerts"), "{text}");
+    fail(1, &[&score[..], &["--at-least", "1.1"]].concat(), &["is below --at-least 1.1"]);
+    fail(
+        2,
+        &["score", "--truth", &truth, "--out", &dir.join("no").display().to_string()],
+        &["--sink csv"],
+    );
+}

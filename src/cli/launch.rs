@@ -3,6 +3,7 @@
 
 use crate::clean::{Cleaner, Step, currency::Rates, enrich::Categories};
 use crate::clock::{Clock, Millis, Tick};
+use crate::config::Settings;
 use crate::error::Error;
 use crate::event::{Need, Stream, behavior, transactions};
 use crate::operator::{Dedupe, OnDuplicate};
@@ -88,12 +89,30 @@ pub struct Running {
     /// host:port of each process, one per line [default: 127.0.0.1 from port 2101 on]
     #[arg(long, value_name = "FILE")]
     pub hostfile: Option<PathBuf>,
+    /// Parameters of queries: a TOML file with sections [query.NAME]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// One parameter of a query; wins over the file
+    #[arg(long, value_name = "QUERY.PARAMETER=VALUE")]
+    pub set: Vec<String>,
     /// How finely results are visible in time [default: 1m with a change log, otherwise 1d]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub tick: Option<u64>,
     /// No progress bar, no summary
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+impl Running {
+    /// The parameters of the queries.
+    pub fn settings(&self) -> Result<Settings, Error> {
+        let mut settings = Settings::default();
+        if let Some(path) = &self.config {
+            settings.read(path)?;
+        }
+        self.set.iter().try_for_each(|set| settings.set(set))?;
+        Ok(settings)
+    }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -115,19 +134,7 @@ fn percent(text: &str) -> Result<f64, String> {
 
 /// A length of time in milliseconds: 500ms, 30s, 5m, 2h, 7d.
 pub fn duration(text: &str) -> Result<u64, String> {
-    let wrong = || "expected a duration such as 500ms, 30s, 5m, 2h or 7d".to_string();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (number, unit) = text.split_at(digits);
-    let unit = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    number.checked_mul(unit).filter(|x| *x > 0 && *x < 1 << 50).ok_or_else(wrong)
+    text.parse().map(|Millis(ms)| ms)
 }
 
 type Chosen = (Arc<dyn AnyQuery>, Reads);
@@ -302,7 +309,7 @@ impl Launch {
         available: &[(Stream, Header, Columns)],
         quiet: bool,
     ) -> Result<Vec<Chosen>, Error> {
-        let catalog = catalog();
+        let catalog = catalog(&self.running.settings()?)?;
         for name in &self.queries {
             if !catalog.iter().any(|(_, q)| q.name() == name) {
                 let near = catalog.iter().map(|(_, q)| q.name());
@@ -338,7 +345,12 @@ impl Launch {
 
     /// What a query cannot do without and no source has.
     fn lacking(&self, reads: &Reads, available: &[(Stream, Header, Columns)]) -> Option<String> {
-        for stream in reads.streams() {
+        let given = |stream: Stream| available.iter().any(|(s, ..)| *s == stream);
+        if reads.streams().all(|s| !given(s) && reads.may_lack(s)) {
+            let names: Vec<&str> = reads.streams().map(Stream::name).collect();
+            return Some(format!("needs one of the streams {}", names.join(", ")));
+        }
+        for stream in reads.streams().filter(|s| given(*s) || !reads.may_lack(*s)) {
             let mut sources = available.iter().filter(|(s, ..)| *s == stream).peekable();
             if sources.peek().is_none() {
                 return Some(format!("needs the stream {0}; add --source {0}=FILE", stream.name()));

@@ -1,5 +1,6 @@
 //! `tidemill queries`: the catalog.
 
+use crate::config::Settings;
 use crate::error::Error;
 use crate::event::Need;
 use crate::queries::catalog;
@@ -26,15 +27,15 @@ enum Format {
 impl Args {
     pub fn run(self) -> Result<(), Error> {
         match self.format {
-            Format::Text => super::print(&text()),
-            Format::Json => super::print(&json()),
+            Format::Text => super::print(&text()?),
+            Format::Json => super::print(&json()?),
         }
     }
 }
 
-fn text() -> String {
+fn text() -> Result<String, Error> {
     let (mut out, mut last) = (String::new(), "");
-    for (area, query) in catalog() {
+    for (area, query) in catalog(&Settings::default())? {
         if area != last {
             let gap = if last.is_empty() { "" } else { "\n" };
             out.push_str(&format!("{gap}{area}\n"));
@@ -53,11 +54,11 @@ fn text() -> String {
             columns(false).join(", "),
         ));
     }
-    out
+    Ok(out)
 }
 
-fn json() -> String {
-    let list: Vec<_> = catalog()
+fn json() -> Result<String, Error> {
+    let list: Vec<_> = catalog(&Settings::default())?
         .into_iter()
         .map(|(area, query)| {
             let reads = reads(&*query);
@@ -95,5 +96,5 @@ fn json() -> String {
         })
         .collect();
     // A list of plain values can always be written.
-    serde_json::to_string_pretty(&list).unwrap_or_default() + "\n"
+    Ok(serde_json::to_string_pretty(&list).unwrap_or_default() + "\n")
 }

@@ -56,7 +56,24 @@ impl History {
         times
     }
 
+    /// What came of a stream up to `at`: stamp, event time, and +1 or, for what was taken back, -1.
+    /// A record that comes again unchanged does not count.
+    pub fn arrivals(&self, stream: Stream, at: Time) -> Vec<(Time, i64, i64)> {
+        match stream {
+            Stream::Behavior => self.walk::<Behavior>(at).1,
+            Stream::Transactions => self.walk::<Transactions>(at).1,
+            Stream::Logistics => self.walk::<Logistics>(at).1,
+            Stream::Ads => self.walk::<Ads>(at).1,
+            Stream::Logins => self.walk::<Logins>(at).1,
+            Stream::Inventory => self.walk::<Inventory>(at).1,
+        }
+    }
+
     fn rows<S: Shape>(&self, at: Time) -> Vec<Row<'_, S>> {
+        self.walk(at).0
+    }
+
+    fn walk<S: Shape>(&self, at: Time) -> (Vec<Row<'_, S>>, Vec<(Time, i64, i64)>) {
         // All records up to `at`, in the order in which they count as later and earlier.
         let mut records = Vec::new();
         for (stream, batch) in &self.batches {
@@ -70,12 +87,14 @@ impl History {
         }
         records.sort_by_key(|(order, ..)| *order);
 
+        let mut came = Vec::new();
         let mut seen: Vec<Option<Row<'_, S>>> = Vec::new();
         let mut last: HashMap<String, (Time, usize)> = HashMap::new();
         for ((time, ..), batch, i) in records {
             let row = Row::<S>::new(batch, i);
             if row.diff() < 0 {
                 // A retraction takes an equal record away.
+                came.push((time, row.time(), -1));
                 if let Some(equal) =
                     seen.iter().position(|x| x.is_some_and(|x| equal_rows(x.place(), (batch, i))))
                 {
@@ -88,21 +107,27 @@ impl History {
                 _ => String::new(),
             };
             let (Some(how), false) = (self.dedupe, id.is_empty()) else {
+                came.push((time, row.time(), 1));
                 seen.push(Some(row));
                 continue;
             };
             let known = last.get(&id).copied();
             let (take_back, pass) =
                 how.judge(known.map(|(then, _)| then), time, withdraws(S::STREAM, batch, i));
-            if let (true, Some((_, place))) = (take_back, known) {
-                seen[place] = None;
+            let mut same = false;
+            if let (true, Some((_, place))) = (take_back, known)
+                && let Some(old) = seen[place].take()
+            {
+                same = equal_rows(old.place(), (batch, i));
+                came.extend((!same).then(|| (time, old.time(), -1)));
             }
             if pass {
+                came.extend((!same).then(|| (time, row.time(), 1)));
                 last.insert(id, (time, seen.len()));
                 seen.push(Some(row));
             }
         }
-        seen.into_iter().flatten().collect()
+        (seen.into_iter().flatten().collect(), came)
     }
 }
 
