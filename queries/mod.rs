@@ -8,7 +8,13 @@ use crate::error::Error;
 use crate::query::{AnyQuery, Query};
 use std::sync::Arc;
 
-fn configured<Q: Query + Default>(settings: &Settings) -> Result<Arc<dyn AnyQuery>, Error> {
+/// A query with the parameters it has unless told otherwise.
+fn with_defaults<Q: Query + Default>() -> Arc<dyn AnyQuery> {
+    Arc::new(Q::default())
+}
+
+/// A query with the parameters that were given.
+fn with<Q: Query + Default>(settings: &Settings) -> Result<Arc<dyn AnyQuery>, Error> {
     let mut query = Q::default();
     query.configure(settings)?;
     Ok(Arc::new(query))
@@ -21,13 +27,19 @@ macro_rules! catalog {
             pub mod $area { $(pub mod $module;)* }
         )*
 
-        /// Every query there is, with the area it belongs to and the parameters given for it.
-        pub fn catalog(settings: &Settings) -> Result<Vec<(&'static str, Arc<dyn AnyQuery>)>, Error> {
-            let list = vec![$($(
-                (stringify!($area), configured::<$area::$module::$query>(settings)?),
-            )*)*];
-            let names: Vec<&str> = list.iter().map(|(_, query)| query.name()).collect();
-            settings.only(&names)?;
+        /// Every query there is, with the area it belongs to.
+        pub fn catalog() -> Vec<(&'static str, Arc<dyn AnyQuery>)> {
+            vec![$($(
+                (stringify!($area), with_defaults::<$area::$module::$query>()),
+            )*)*]
+        }
+
+        /// The catalog with the parameters that were given; refuses those that there are not.
+        pub fn configured(
+            settings: &Settings,
+        ) -> Result<Vec<(&'static str, Arc<dyn AnyQuery>)>, Error> {
+            let list = vec![$($((stringify!($area), with::<$area::$module::$query>(settings)?),)*)*];
+            settings.only(&list.iter().map(|(_, query)| query.name()).collect::<Vec<_>>())?;
             Ok(list)
         }
     };
@@ -37,10 +49,17 @@ catalog! {
     behavior {
         hourly_behavior::HourlyBehavior,
         behavior_by_hour_of_day::BehaviorByHourOfDay,
+        sessions::Sessions,
+        funnel_hourly::FunnelHourly,
+        cart_abandonment::CartAbandonment,
+        active_users_hourly::ActiveUsersHourly,
+        trending_items::TrendingItems,
+        user_profile::UserProfile,
     }
     sales {
         hourly_transactions::HourlyTransactions,
         transactions_by_hour_of_day::TransactionsByHourOfDay,
+        top_items_hourly::TopItemsHourly,
     }
     risk {
         velocity::Velocity,
@@ -51,6 +70,16 @@ catalog! {
     logistics {
         hourly_logistics::HourlyLogistics,
         logistics_by_hour_of_day::LogisticsByHourOfDay,
+        delivery_performance::DeliveryPerformance,
+        carrier_scorecard::CarrierScorecard,
+        carrier_choice::CarrierChoice,
+        sla_watch::SlaWatch,
+        warehouse_dwell::WarehouseDwell,
+    }
+    ads {
+        campaign_hourly::CampaignHourly,
+        frequency_cap::FrequencyCap,
+        attribution::Attribution,
     }
     monitor {
         security_alerts::SecurityAlerts,
@@ -59,5 +88,9 @@ catalog! {
     }
     mining {
         hourly_correlation::HourlyCorrelation,
+        bought_together::BoughtTogether,
+        frequent_itemsets::FrequentItemsets,
+        rfm_segments::RfmSegments,
+        inventory_alerts::InventoryAlerts,
     }
 }

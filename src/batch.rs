@@ -23,6 +23,15 @@ pub enum Column {
 }
 
 impl Column {
+    /// Number of values; `None` if the column is absent.
+    pub fn count(&self) -> Option<usize> {
+        match self {
+            Column::Absent => None,
+            Column::Number(values) => Some(values.len()),
+            Column::Text(values) => Some(values.len()),
+        }
+    }
+
     /// An empty column for values of a kind.
     pub fn of(kind: Kind) -> Column {
         match kind {
@@ -164,6 +173,15 @@ impl Batch {
             Some(run) if run.time == time => run.end = end,
             Some(run) if run.end == end => {}
             None if end == 0 => {}
+            _ => self.runs.push(Run { time, end }),
+        }
+    }
+
+    /// As `stamp`, also where no rows were appended: time has come this far.
+    pub fn mark(&mut self, time: Time) {
+        let end = self.len() as u32;
+        match self.runs.last_mut() {
+            Some(run) if run.time == time => run.end = end,
             _ => self.runs.push(Run { time, end }),
         }
     }

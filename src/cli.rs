@@ -4,13 +4,17 @@ use crate::error::Error;
 use clap::{CommandFactory, Parser, Subcommand};
 
 mod demo;
+mod eval;
 mod generate;
 mod launch;
 mod plot;
 mod queries;
+mod recommend;
+mod record;
 mod run;
 mod score;
 mod show;
+mod sources;
 
 /// Keeps the live picture of an e-commerce trading platform exact while events stream in.
 #[derive(Parser, Debug)]
@@ -42,8 +46,14 @@ enum Command {
     Generate(generate::Args),
     /// Hold views against what the generator planted: precision and recall
     Score(score::Args),
+    /// Write a source down as a replay log, for experiments that must not measure parsing
+    Record(record::Args),
     /// Draw a view's CSV as SVG
     Plot(plot::Args),
+    /// Recommend items that go with the items of a session
+    Recommend(recommend::Args),
+    /// Measure how good the rankings are on recorded data
+    Eval(eval::Args),
     /// Print a completion script for a shell
     #[command(after_help = "Example: tidemill completions bash > /etc/bash_completion.d/tidemill")]
     Completions {
@@ -62,7 +72,10 @@ impl Cli {
             Some(Command::Queries(args)) => args.run(),
             Some(Command::Generate(args)) => args.run(),
             Some(Command::Score(args)) => args.run(),
+            Some(Command::Record(args)) => args.run(),
             Some(Command::Plot(args)) => args.run(),
+            Some(Command::Recommend(args)) => args.run(),
+            Some(Command::Eval(args)) => args.run(),
             Some(Command::Completions { shell }) => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "tidemill", &mut script);

@@ -151,6 +151,8 @@ impl differential_dataflow::lattice::Lattice for Time {
 pub struct Tick(u64);
 
 impl Tick {
+    /// One hour: how often a board is renewed (see `operator`).
+    pub const HOUR: Tick = Tick(3_600_000);
     /// One minute: the default where someone reads the change log.
     pub const MINUTE: Tick = Tick(60_000);
     /// One day: the default where only current views are read (see `worker`).
@@ -171,6 +173,21 @@ impl Tick {
     pub fn round_up(self, event_time: i64) -> Time {
         Time((event_time.max(0) as u64).div_ceil(self.0) * self.0)
     }
+}
+
+/// Stamps as a replay log has them (milliseconds, end): `None` unless they are what a clock with
+/// this tick gives to so many rows.
+pub(crate) fn runs(recorded: &[(u64, u32)], tick: Tick, rows: usize) -> Option<Vec<Run>> {
+    let mut runs: Vec<Run> = Vec::with_capacity(recorded.len());
+    for &(millis, end) in recorded {
+        let (last, start) = runs.last().map_or((None, 0), |run| (Some(run.time.0), run.end));
+        let later = last.is_none_or(|last| last < millis);
+        if !later || end <= start || !millis.is_multiple_of(tick.0) || millis > i64::MAX as u64 {
+            return None;
+        }
+        runs.push(Run { time: Time(millis), end });
+    }
+    (runs.last().map_or(0, |run| run.end as usize) == rows).then_some(runs)
 }
 
 /// One partition's clock.
@@ -198,26 +215,46 @@ impl Clock {
         (self.now != i64::MIN).then_some(self.now)
     }
 
-    /// Stamps a block's rows in order. Returns the rows whose event time is implausible, which
-    /// are neither stamped nor allowed to move the clock; the caller removes them.
-    pub fn stamp(&mut self, batch: &mut Batch) -> Vec<usize> {
-        let mut refused = Vec::new();
-        if let Some(jump) = self.max_jump {
-            let mut now = self.now;
-            for (i, &t) in batch.times.iter().enumerate() {
-                if now != i64::MIN && t > now.saturating_add(jump) {
-                    refused.push(i);
-                } else {
-                    now = now.max(t);
-                }
-            }
-            if !refused.is_empty() {
-                batch.remove(&refused);
+    /// Follows a batch that was stamped before, as a replay log has it; `false` if it is older than
+    /// what was seen.
+    pub(crate) fn follow(&mut self, batch: &Batch) -> bool {
+        let (Some(first), Some(last)) = (batch.runs.first(), batch.runs.last()) else {
+            return true;
+        };
+        let in_order = self.now == i64::MIN || first.time >= self.time();
+        if in_order {
+            self.now = last.time.0 as i64;
+        }
+        in_order
+    }
+
+    /// Moves to the next tick, as if a record of that time had come: what is stamped from now on
+    /// is visible after everything before. For inputs whose ticks are told (see `worker::live`).
+    pub fn next_tick(&mut self) -> Time {
+        let next = self.now.max(0).saturating_add(1).max(self.time().0 as i64 + 1);
+        self.now = self.tick.round_up(next).0 as i64;
+        self.time()
+    }
+
+    /// The rows of a block whose event time is implausible, in order: they must not be stamped.
+    pub fn refuse(&self, times: &[i64]) -> Vec<usize> {
+        let Some(jump) = self.max_jump else { return Vec::new() };
+        let (mut now, mut refused) = (self.now, Vec::new());
+        for (i, &t) in times.iter().enumerate() {
+            if now != i64::MIN && t > now.saturating_add(jump) {
+                refused.push(i);
+            } else {
+                now = now.max(t);
             }
         }
+        refused
+    }
+
+    /// Stamps a block's rows in order.
+    pub fn stamp(&mut self, batch: &mut Batch) {
         batch.runs.clear();
         if batch.times.is_empty() {
-            return refused;
+            return;
         }
         let (mut now, mut time) = (self.now, self.tick.round_up(self.now));
         // The clock may move up to here without the stamp changing.
@@ -237,7 +274,6 @@ impl Clock {
         }
         batch.runs.push(Run { time, end: batch.times.len() as u32 });
         self.now = now;
-        refused
     }
 }
 
@@ -250,7 +286,10 @@ mod tests {
         let (mut out, mut refused) = (Vec::new(), 0);
         for chunk in times.chunks(block) {
             let mut batch = Batch { times: chunk.to_vec(), ..Batch::default() };
-            refused += clock.stamp(&mut batch).len();
+            let far = clock.refuse(&batch.times);
+            batch.remove(&far);
+            refused += far.len();
+            clock.stamp(&mut batch);
             for (run, rows) in batch.runs() {
                 out.extend(rows.map(|i| (batch.times[i], run.millis())));
             }

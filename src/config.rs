@@ -5,6 +5,7 @@
 //! later wins. Nothing here knows which parameters there are.
 
 use crate::error::Error;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde::de::value::MapDeserializer;
 use std::collections::BTreeMap;
@@ -171,6 +172,17 @@ impl Settings {
             }
         }
         Ok(())
+    }
+}
+
+/// The fields of a query as they would be written.
+pub fn shown(query: &impl Serialize) -> Vec<(String, String)> {
+    // Parameters are plain data, of which JSON is as good as TOML.
+    match serde_json::to_value(query) {
+        Ok(serde_json::Value::Object(fields)) => {
+            fields.into_iter().map(|(name, value)| (name, value.to_string())).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

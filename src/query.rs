@@ -11,15 +11,18 @@ use crate::error::Error;
 use crate::event::{
     Ads, Behavior, Col, Inventory, Logins, Logistics, Need, Shape, Stream, Transactions,
 };
-use crate::operator::{Batches, Collection, Horizon, Item, Port, Rows, collect};
-use crate::queries::risk::risk_decisions::{Output as Decision, rule::Rule};
+use crate::operator::{Batches, Collection, Horizon, Item, Port, Rows, Shared, collect};
 use crate::value::Value;
 use std::cell::RefCell;
 use std::hash::Hash;
 use timely::dataflow::operators::probe::Handle;
 
+pub mod basket;
 mod history;
-pub use history::History;
+pub mod session;
+pub use basket::Basket;
+pub use history::{Arrival, History};
+pub use session::Session;
 
 /// A column of a query's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +84,23 @@ macro_rules! record {
     };
 }
 
+/// Within `impl Query`: the fields of the query are its parameters, under its name.
+#[macro_export]
+macro_rules! parameters {
+    () => {
+        fn parameters(&self) -> Vec<(String, String)> {
+            $crate::config::shown(self)
+        }
+        fn configure(
+            &mut self,
+            settings: &$crate::config::Settings,
+        ) -> Result<(), $crate::error::Error> {
+            *self = settings.of(self.name())?;
+            Ok(())
+        }
+    };
+}
+
 /// A view that is kept exact while events stream in.
 pub trait Query: Send + Sync + 'static {
     /// Its row.
@@ -89,6 +109,11 @@ pub trait Query: Send + Sync + 'static {
     fn name(&self) -> &'static str;
     /// One line, shown by `tidemill queries`.
     fn about(&self) -> &'static str;
+    /// Its parameters as they stand, by name, as they would be written in the settings; those
+    /// of most queries are their fields (see [`parameters!`](crate::parameters)).
+    fn parameters(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
     /// Takes its parameters from what was given; a query without any refuses all.
     fn configure(&mut self, settings: &Settings) -> Result<(), Error> {
         settings.none_for(self.name())
@@ -105,6 +130,8 @@ pub trait AnyQuery: Send + Sync {
     fn name(&self) -> &'static str;
     /// See [`Query::about`].
     fn about(&self) -> &'static str;
+    /// See [`Query::parameters`].
+    fn parameters(&self) -> Vec<(String, String)>;
     /// Its columns, key columns first.
     fn columns(&self) -> &'static [Column];
     /// Builds the dataflow, and the port at which worker 0 reads its output.
@@ -119,6 +146,9 @@ impl<Q: Query> AnyQuery for Q {
     }
     fn about(&self) -> &'static str {
         Query::about(self)
+    }
+    fn parameters(&self) -> Vec<(String, String)> {
+        Query::parameters(self)
     }
     fn columns(&self) -> &'static [Column] {
         Q::Output::COLUMNS
@@ -202,15 +232,24 @@ impl Reads {
     }
 }
 
+/// A stream in the dataflow: the same shared batches with all records and with one per id.
+#[derive(Clone)]
+pub(crate) struct Opened<'s> {
+    /// Every record as it was sent.
+    pub all: Batches<'s>,
+    /// The records that hold: a later one takes back the earlier of its id.
+    pub unique: Batches<'s>,
+}
+
 /// Opens a stream in the dataflow under construction, the first time a query asks for it.
-pub(crate) type Open<'s> = dyn Fn(Stream) -> Batches<'s> + 's;
+pub(crate) type Open<'s> = dyn Fn(Stream) -> Opened<'s> + 's;
 
 /// What a query may read.
 pub struct Inputs<'s> {
     open: Box<Open<'s>>,
-    opened: RefCell<Vec<Option<Batches<'s>>>>,
+    opened: RefCell<Vec<Option<Opened<'s>>>>,
     reads: RefCell<Reads>,
-    decisions: RefCell<Vec<(Vec<Rule>, Collection<'s, Decision>)>>,
+    shared: Shared<'s>,
     pub(crate) probe: Handle<Time>,
     horizon: Horizon,
     tick: Tick,
@@ -224,7 +263,7 @@ impl<'s> Inputs<'s> {
             tick,
             opened: RefCell::new(vec![None; Stream::ALL.len()]),
             reads: RefCell::default(),
-            decisions: RefCell::default(),
+            shared: Shared::default(),
             probe,
         }
     }
@@ -234,15 +273,31 @@ impl<'s> Inputs<'s> {
         self.reads.borrow().clone()
     }
 
-    fn rows<S: Shape>(&self, columns: &[Col]) -> Rows<'s, S> {
-        self.reads.borrow_mut().add(S::STREAM, columns);
+    /// Opens a stream; from then on its stamps count as time that has passed.
+    pub(crate) fn open(&self, stream: Stream) -> Opened<'s> {
         let mut opened = self.opened.borrow_mut();
-        let batches = opened[S::STREAM.index()].get_or_insert_with(|| {
-            let batches = (self.open)(S::STREAM);
-            self.horizon.watch(batches.clone(), &self.probe);
-            batches
-        });
-        Rows::new(batches.clone())
+        let open = || {
+            let opened = (self.open)(stream);
+            self.horizon.watch(opened.all.clone(), &self.probe);
+            opened
+        };
+        opened[stream.index()].get_or_insert_with(open).clone()
+    }
+
+    fn read<S: Shape>(&self, columns: &[Col]) -> Opened<'s> {
+        self.reads.borrow_mut().add(S::STREAM, columns);
+        self.open(S::STREAM)
+    }
+
+    /// The records of a stream that hold, with these columns filled.
+    pub fn rows<S: Shape>(&self, columns: &[Col]) -> Rows<'s, S> {
+        Rows::new(self.read::<S>(columns).unique)
+    }
+
+    /// Every record of a stream as it was sent, with these columns filled: what another replaced
+    /// is still here, and a record delivered twice is here twice.
+    pub fn sent<S: Shape>(&self, columns: &[Col]) -> Rows<'s, S> {
+        Rows::new(self.read::<S>(columns).all)
     }
 
     /// The tick, for the verbs that depend on the passing of time.
@@ -256,19 +311,14 @@ impl<'s> Inputs<'s> {
         self.reads.borrow_mut().may_lack.extend(streams);
     }
 
-    /// The decisions by these rules, which all queries that read them share.
-    pub(crate) fn decisions(
+    /// A collection that several queries read: it is built by the first that asks with this key,
+    /// and given to all. The key says what it was made by, and its type what it is.
+    pub fn shared<K: PartialEq + 'static, D: Item>(
         &self,
-        rules: Vec<Rule>,
-        build: impl FnOnce(Vec<Rule>) -> Collection<'s, Decision>,
-    ) -> Collection<'s, Decision> {
-        let mut known = self.decisions.borrow_mut();
-        if let Some((_, decisions)) = known.iter().find(|(by, _)| *by == rules) {
-            return decisions.clone();
-        }
-        let decisions = build(rules.clone());
-        known.push((rules, decisions.clone()));
-        decisions
+        key: K,
+        build: impl FnOnce() -> Collection<'s, D>,
+    ) -> Collection<'s, D> {
+        self.shared.get(key, build)
     }
 
     /// What visitors do, with these columns filled.
@@ -279,7 +329,7 @@ impl<'s> Inputs<'s> {
     pub fn transactions(&self, columns: &[Col]) -> Rows<'s, Transactions> {
         self.rows(columns)
     }
-    /// Parcels, with these columns filled.
+    /// Parcels as they stand now, with these columns filled.
     pub fn logistics(&self, columns: &[Col]) -> Rows<'s, Logistics> {
         self.rows(columns)
     }

@@ -22,6 +22,7 @@ pub mod header;
 pub mod parse;
 pub mod plan;
 pub mod read;
+pub mod replay_log;
 mod rows;
 mod scalar;
 mod scan;
@@ -30,7 +31,7 @@ mod time;
 #[cfg(test)]
 mod twin;
 
-pub use bad::Bad;
+pub use bad::{Bad, Refused};
 pub use dead_letters::DeadLetters;
 pub use error::{Fault, SourceError};
 pub use header::Header;
@@ -38,6 +39,7 @@ use parse::{Parsed, Scratch};
 pub use plan::ParseOptions;
 use plan::Plan;
 pub use read::{BLOCK_SIZE, Next, Reader};
+use replay_log::{Frame, Frames};
 pub use split::Block;
 
 /// A lock that a panicking worker cannot poison for the others: a panic ends the program anyway.
@@ -53,14 +55,46 @@ pub struct Partition {
     pub name: String,
     index: u32,
     plan: Plan,
+    /// The fields that are filled.
+    want: Vec<bool>,
     reader: Mutex<Sequence>,
     chain: Mutex<Chain>,
     /// The clock as others see it; `i64::MAX` once all records are stamped.
     clock: AtomicI64,
 }
 
+/// What a partition reads: text that is to be parsed, or what was recorded.
+pub enum Input {
+    /// A CSV.
+    Text(Reader),
+    /// A partition of a replay log.
+    Recorded(Frames),
+}
+
+impl Input {
+    /// The columns.
+    pub fn header(&self) -> &Header {
+        match self {
+            Input::Text(reader) => reader.header(),
+            Input::Recorded(frames) => frames.header(),
+        }
+    }
+}
+
+impl From<Reader> for Input {
+    fn from(reader: Reader) -> Input {
+        Input::Text(reader)
+    }
+}
+
+/// What is taken from an input in one go.
+enum Piece {
+    Block(Block),
+    Frame(Frame),
+}
+
 struct Sequence {
-    reader: Reader,
+    input: Input,
     taken: u64,
     ended: bool,
 }
@@ -87,12 +121,13 @@ impl Plan {
 pub struct Waiting {
     sequence: u64,
     parsed: Parsed,
+    block: Option<Block>,
 }
 
 /// What became of asking for a block.
 pub enum Taken {
     /// One was parsed.
-    Parsed(Waiting),
+    Parsed(Box<Waiting>),
     /// None is ready yet.
     Later,
     /// There are no more.
@@ -100,17 +135,33 @@ pub enum Taken {
 }
 
 impl Partition {
-    /// A partition that reads through `reader` as `plan` says.
-    pub fn new(stream: Stream, index: u32, plan: Plan, reader: Reader, clock: Clock) -> Self {
+    /// A partition that reads its input as `plan` says.
+    pub fn new(stream: Stream, index: u32, plan: Plan, input: Input, clock: Clock) -> Self {
         Partition {
             stream,
-            name: reader.header().file().to_string(),
+            name: input.header().file().to_string(),
             index,
+            want: (0..stream.schema().fields.len()).map(|field| plan.fills(field)).collect(),
             plan,
-            reader: Mutex::new(Sequence { reader, taken: 0, ended: false }),
+            reader: Mutex::new(Sequence { input, taken: 0, ended: false }),
             chain: Mutex::new(Chain { clock, next: 0, lines: 1 }),
             clock: AtomicI64::new(i64::MIN),
         }
+    }
+
+    /// Its number among all sources of the run.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Whether a field is filled.
+    pub fn fills(&self, field: usize) -> bool {
+        self.want.get(field).copied().unwrap_or(false)
+    }
+
+    /// Whether it is a change log.
+    pub fn is_change_log(&self) -> bool {
+        self.plan.is_change_log()
     }
 
     /// The clock, as far as it is known.
@@ -120,54 +171,82 @@ impl Partition {
 
     /// Takes the next block and parses it.
     pub fn take(&self, feeds: &Feeds, parser: &mut Scratch) -> Result<Taken, SourceError> {
-        let (sequence, block) = {
+        let (sequence, piece) = {
             let mut reader = lock(&self.reader);
             if reader.ended {
                 return Ok(Taken::Ended);
             }
-            match reader.reader.next_block()? {
-                Next::Block(block) => {
+            let next = match &mut reader.input {
+                Input::Text(text) => match text.next_block()? {
+                    Next::Block(block) => Some(Piece::Block(block)),
+                    Next::Wait => return Ok(Taken::Later),
+                    Next::End => None,
+                },
+                Input::Recorded(frames) => frames.next_frame()?.map(Piece::Frame),
+            };
+            match next {
+                Some(piece) => {
                     reader.taken += 1;
-                    (reader.taken - 1, block)
+                    (reader.taken - 1, piece)
                 }
-                Next::Wait => return Ok(Taken::Later),
-                Next::End => {
+                None => {
                     reader.ended = true;
                     self.finish_if_done(&reader);
                     return Ok(Taken::Ended);
                 }
             }
         };
+        let (parsed, block) = match piece {
+            Piece::Block(block) => self.parse(block, feeds, parser),
+            Piece::Frame(frame) => {
+                feeds.bytes.fetch_add(frame.bytes() as u64, Ordering::Relaxed);
+                // Cleaned before it was recorded.
+                let batch = frame.decode(self.index, &self.want)?;
+                (Parsed { records: batch.len() as u64, batch, ..Parsed::default() }, None)
+            }
+        };
+        Ok(Taken::Parsed(Box::new(Waiting { sequence, parsed, block })))
+    }
+
+    /// Parses and cleans a block; gives the block back where it is needed again.
+    fn parse(&self, block: Block, feeds: &Feeds, parser: &mut Scratch) -> (Parsed, Option<Block>) {
         let mut parsed = self.plan.parse(&block, self.index, parser);
         feeds.bytes.fetch_add(block.bytes.len() as u64, Ordering::Relaxed);
-        lock(&self.reader).reader.give_back(block.bytes);
         if let Some(cleaner) = &feeds.cleaner {
-            cleaner.clean(self.stream, &mut parsed);
+            let refused = cleaner.clean(self.stream, &mut parsed.batch);
+            self.plan.refuse(&mut parsed, &block, refused);
         }
-        Ok(Taken::Parsed(Waiting { sequence, parsed }))
+        // The clock may refuse rows as well, and then needs to see the block again.
+        if feeds.max_jump.is_some() {
+            return (parsed, Some(block));
+        }
+        if let Input::Text(text) = &mut lock(&self.reader).input {
+            text.give_back(block.bytes);
+        }
+        (parsed, None)
     }
 
     /// Stamps a parsed block if it is its turn.
-    pub fn stamp(&self, waiting: &mut Option<Waiting>, feeds: &Feeds) -> Option<Batch> {
+    pub fn stamp(&self, waiting: &mut Option<Box<Waiting>>, feeds: &Feeds) -> Option<Batch> {
         let mut chain = lock(&self.chain);
         if waiting.as_ref().is_none_or(|w| w.sequence != chain.next) {
             return None;
         }
-        let Parsed { mut batch, mut bad, lines, records } = waiting.take()?.parsed;
+        let Waiting { mut parsed, block, .. } = *waiting.take()?;
         let now = chain.clock.event_time();
-        let times = if feeds.max_jump.is_some() { batch.times.clone() } else { Vec::new() };
-        for row in chain.clock.stamp(&mut batch) {
-            let reason = format!(
-                "event time {} is more than the allowed jump ahead of this source's clock",
-                times[row],
-            );
-            bad.push(Bad { offset: batch.offset, line: 0, reason, raw: Vec::new() });
+        if let Some(block) = block {
+            let far = "event time is further ahead of this source's clock than --max-jump";
+            let refused = chain.clock.refuse(&parsed.batch.times);
+            let refused = refused.into_iter().map(|row| (row, far.to_string())).collect();
+            self.plan.refuse(&mut parsed, &block, refused);
         }
-        for bad in &mut bad {
-            if bad.line > 0 {
-                bad.line += chain.lines;
-            }
+        let Parsed { mut batch, mut bad, lines, records } = parsed;
+        // What was stamped before keeps its stamps. Were it older than what was seen, which no log
+        // of ours can be, it would be stamped like new records rather than break the order.
+        if batch.runs.is_empty() || !chain.clock.follow(&batch) {
+            chain.clock.stamp(&mut batch);
         }
+        bad.iter_mut().for_each(|bad| bad.line += chain.lines);
         feeds.records.fetch_add(records, Ordering::Relaxed);
         feeds.dead_letters.write(self.stream, &self.name, &bad);
         chain.lines += lines;
@@ -226,10 +305,40 @@ impl Feeds {
         records > 100_000 && self.bad_share() > self.max_bad
     }
 
+    /// Reads everything to its end on this thread: hands over each partition's stamped batches in
+    /// order, the partition whose clock is furthest behind first.
+    pub fn read_all<E: From<SourceError>>(
+        &self,
+        mut see: impl FnMut(&Partition, Batch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut parser = Scratch::default();
+        let open = |p: &&Partition| p.clock() != i64::MAX;
+        while !self.stopped()
+            && let Some(partition) = self.partitions.iter().filter(open).min_by_key(|p| p.clock())
+        {
+            match partition.take(self, &mut parser)? {
+                Taken::Parsed(waiting) => {
+                    if let Some(batch) = partition.stamp(&mut Some(waiting), self) {
+                        see(partition, batch)?;
+                    }
+                }
+                // A thread decodes ahead of us: leave it the core.
+                Taken::Later => std::thread::yield_now(),
+                Taken::Ended => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The share of bad records so far.
     pub fn bad_share(&self) -> f64 {
         let records = self.records.load(Ordering::Relaxed).max(1);
         self.dead_letters.count() as f64 / records as f64
+    }
+
+    /// Records read so far, good and bad.
+    pub fn records(&self) -> u64 {
+        self.records.load(Ordering::Relaxed)
     }
 
     /// Whether someone asked to stop.

@@ -10,18 +10,16 @@
 //! sale is not there: neither shown nor part of a baseline. State: two numbers per hour.
 
 use crate::clock::{Millis, Time};
-use crate::config::Settings;
-use crate::error::Error;
 use crate::event::transactions::{AMOUNT, STATUS};
-use crate::monoid::{Dated, DatedLog};
-use crate::operator::{Collection, Sliding};
+use crate::monoid::{Dated, DatedLog, Entries};
+use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::value::{Hour, Money, Real};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// See the module.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Anomalies {
     /// Days before that an hour is compared with.
@@ -136,10 +134,7 @@ impl Query for Anomalies {
         "hours with far more or fewer sales than usual at their hour of day"
     }
 
-    fn configure(&mut self, settings: &Settings) -> Result<(), Error> {
-        *self = settings.of(self.name())?;
-        Ok(())
-    }
+    crate::parameters!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let this = self.clone();
@@ -158,7 +153,12 @@ impl Query for Anomalies {
                     (count > 0).then(|| (hour.of_day(), sales))
                 },
             )
-            .sliding("Anomalies", reach, move |_, log, hour| this.judge(log, hour))
+            .keyed(
+                "Anomalies",
+                |(of_day, _)| Some(*of_day),
+                |hours: &mut Entries<i64>, (_, sales), diff| hours.add(*sales, diff),
+            )
+            .as_of(reach, move |_, log, hour| this.judge(log, hour))
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {

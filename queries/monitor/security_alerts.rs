@@ -22,8 +22,6 @@
 //! failed logins or small payments, per session the times of its events (24 bytes each).
 
 use crate::clock::{Millis, Time};
-use crate::config::Settings;
-use crate::error::Error;
 use crate::event::{
     LoginOutcome, Logins, Row, Stream, Transactions, behavior, logins, transactions,
 };
@@ -36,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SecurityAlerts {
     /// Failed logins.
@@ -227,10 +225,7 @@ impl Query for SecurityAlerts {
         "brute force, credential stuffing, card testing and bots, with evidence and severity"
     }
 
-    fn configure(&mut self, settings: &Settings) -> Result<(), Error> {
-        *self = settings.of(self.name())?;
-        Ok(())
-    }
+    crate::parameters!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         inputs.any_of(&[Stream::Logins, Stream::Transactions, Stream::Behavior]);

@@ -38,11 +38,9 @@
 //! and once with its measures.
 
 use crate::clock::{Millis, Time};
-use crate::config::Settings;
-use crate::error::Error;
 use crate::event::{Col, Row, Transactions, logins, transactions};
 use crate::monoid::{Dated, Entries};
-use crate::operator::{Aggregate, Collection, Sliding, fingerprint};
+use crate::operator::{Aggregate, Collection, fingerprint};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Moment, Money};
@@ -59,7 +57,7 @@ pub(crate) use naive::decisions as naive_decisions;
 use rule::{Field, Outcome, Rule, Stream};
 
 /// The limits of the built-in rules, and further rules.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RiskDecisions {
     /// Orders of a card or user within an hour above which it is looked at; twice that of an ip.
@@ -85,6 +83,7 @@ pub struct RiskDecisions {
     /// How far back a user's own history goes.
     pub history: Millis,
     /// Further rules; one with the id of a built-in rule takes its place.
+    #[serde(deserialize_with = "rule::checked")]
     pub rules: Vec<Rule>,
 }
 
@@ -108,24 +107,6 @@ impl Default for RiskDecisions {
 }
 
 impl RiskDecisions {
-    /// The section of the configuration both decision queries read.
-    pub const SECTION: &'static str = "risk_decisions";
-
-    /// The parameters that were given, checked.
-    pub fn configured(settings: &Settings) -> Result<RiskDecisions, Error> {
-        let this: RiskDecisions = settings.of(Self::SECTION)?;
-        for rule in &this.rules {
-            if let Some(problem) = rule.problem() {
-                return Err(Error::Usage(format!(
-                    "[[query.{}.rules]] {}: {problem}",
-                    Self::SECTION,
-                    rule.id
-                )));
-            }
-        }
-        Ok(this)
-    }
-
     /// The rules in force.
     pub fn in_force(&self) -> Vec<Rule> {
         let mut rules = rule::built_in(self);
@@ -184,7 +165,7 @@ fn tag(row: &Row<'_, Transactions>) -> u64 {
 }
 
 /// The decision from the measures that could be made, in the order of the rules.
-fn decide(rules: &[Rule], payment: Payment, measures: &[(usize, i64)]) -> Output {
+fn decide(rules: &[Rule], version: &Text, payment: Payment, measures: &[(usize, i64)]) -> Output {
     let applying = |outcome: Outcome| {
         let hits = measures.iter().filter_map(|(i, m)| rules.get(*i).zip(Some(*m)));
         hits.filter(move |(r, m)| r.outcome == outcome && r.applies(*m)).map(|(r, _)| r.id.as_str())
@@ -205,7 +186,7 @@ fn decide(rules: &[Rule], payment: Payment, measures: &[(usize, i64)]) -> Output
         decision: Text::new(decision),
         reasons: Text::new(&reasons.join(" ")),
         features: Text::new(&named.collect::<Vec<_>>().join(" ")),
-        version: version(rules),
+        version: version.clone(),
     }
 }
 
@@ -303,7 +284,12 @@ fn measured<'s>(group: Group, inputs: &Inputs<'s>, columns: &[Col]) -> Collectio
     } else {
         payments
     };
-    facts.sliding("Measures", reach, move |_, log, at| {
+    let measures = facts.keyed(
+        "Measures",
+        |(keys, _)| Some(keys.clone()),
+        |facts: &mut Entries<Fact>, (_, fact), diff| facts.add(fact.clone(), diff),
+    );
+    measures.as_of(reach, move |_, log, at| {
         let judged = at.item.stream == Stream::Transactions && !at.item.id.is_empty();
         judged.then(|| {
             let of = |(i, rule): &(usize, Rule)| Some((*i, measure(rule, &group.fields, log, at)?));
@@ -316,11 +302,11 @@ fn measured<'s>(group: Group, inputs: &Inputs<'s>, columns: &[Col]) -> Collectio
 
 /// The decisions by these rules, built once for all queries that read them.
 pub(crate) fn decisions<'s>(rules: Vec<Rule>, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-    inputs.decisions(rules, |rules| decided(rules, inputs))
+    inputs.shared(rules.clone(), || decided(rules, inputs))
 }
 
 fn decided<'s>(rules: Vec<Rule>, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-    let columns = columns();
+    let (columns, version) = (columns(), version(&rules));
     let mut parts = inputs.transactions(&columns).flat_map("Payment", |row| {
         let id = row.transaction_id().clone();
         (row.is_attempt() && !id.is_empty()).then(|| {
@@ -349,7 +335,7 @@ fn decided<'s>(rules: Vec<Rule>, inputs: &Inputs<'s>) -> Collection<'s, Output> 
                 }
             }
             measures.sort_unstable();
-            Some(decide(&rules, payment?, &measures))
+            Some(decide(&rules, &version, payment?, &measures))
         },
     )
 }
@@ -358,17 +344,14 @@ impl Query for RiskDecisions {
     type Output = Output;
 
     fn name(&self) -> &'static str {
-        Self::SECTION
+        "risk_decisions"
     }
 
     fn about(&self) -> &'static str {
         "every payment approved, reviewed or declined by rules, as of now"
     }
 
-    fn configure(&mut self, settings: &Settings) -> Result<(), Error> {
-        *self = Self::configured(settings)?;
-        Ok(())
-    }
+    crate::parameters!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         decisions(self.in_force(), inputs)

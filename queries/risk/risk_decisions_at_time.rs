@@ -32,8 +32,7 @@ impl Query for RiskDecisionsAtTime {
 
     fn configure(&mut self, settings: &Settings) -> Result<(), Error> {
         settings.none_for(self.name())?;
-        self.0 = RiskDecisions::configured(settings)?;
-        Ok(())
+        self.0.configure(settings)
     }
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {

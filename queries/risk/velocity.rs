@@ -12,8 +12,8 @@
 use crate::clock::{Millis, Time};
 use crate::event::transactions::{AMOUNT, CARD_ID, DEVICE, IP, STATUS, TRANSACTION_ID, USER_ID};
 use crate::event::{Row, Transactions};
-use crate::monoid::{Dated, DatedLog};
-use crate::operator::{Collection, Sliding};
+use crate::monoid::{Dated, DatedLog, Entries};
+use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Moment, Money};
@@ -100,7 +100,14 @@ impl Query for Velocity {
                     .map(|(by, key)| ((Text::new(by), key.clone()), dated.clone()))
                     .collect::<Vec<_>>()
             })
-            .sliding("Velocity", Millis::hours(24), row)
+            .keyed(
+                "Velocity",
+                |(key, _)| Some(key.clone()),
+                |payments: &mut Entries<Text>, (_, payment), diff| {
+                    payments.add(payment.clone(), diff);
+                },
+            )
+            .as_of(Millis::hours(24), row)
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {

@@ -7,15 +7,14 @@ use crate::config::Settings;
 use crate::error::Error;
 use crate::event::{Need, Stream, behavior, transactions};
 use crate::operator::{Dedupe, OnDuplicate};
-use crate::queries::catalog;
+use crate::queries::configured;
 use crate::query::{AnyQuery, Reads};
-use crate::sink::{Schema, Spec};
+use crate::sink::{Schema, Sink, Spec};
 use crate::source::header::Header;
 use crate::source::plan::{ParseOptions, Plan as Columns};
-use crate::source::read::Reader;
-use crate::source::{DeadLetters, Feeds, Partition};
+use crate::source::{DeadLetters, Feeds, Input, Partition};
 use crate::value::Decimals;
-use crate::worker::{self, Cluster, Plan, reads, with_id};
+use crate::worker::{self, Cluster, Plan, Progress, reads, with_id};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -104,6 +103,20 @@ pub struct Running {
 }
 
 impl Running {
+    /// One worker, nothing shown, no parameters.
+    pub fn one_worker(tick: Option<u64>) -> Running {
+        Running {
+            workers: Some(1),
+            processes: 1,
+            process: 0,
+            hostfile: None,
+            config: None,
+            set: Vec::new(),
+            tick,
+            quiet: true,
+        }
+    }
+
     /// The parameters of the queries.
     pub fn settings(&self) -> Result<Settings, Error> {
         let mut settings = Settings::default();
@@ -142,7 +155,7 @@ type Chosen = (Arc<dyn AnyQuery>, Reads);
 /// Everything a run is made of.
 pub struct Launch {
     /// The sources, opened, in the order in which they were given.
-    pub sources: Vec<(Stream, Reader)>,
+    pub sources: Vec<(Stream, Input)>,
     /// The queries asked for by name; none: all that can run.
     pub queries: Vec<String>,
     /// Where views go.
@@ -153,6 +166,16 @@ pub struct Launch {
     pub running: Running,
     /// Size of all input in bytes, if known.
     pub bytes: Option<u64>,
+    /// Instead of queries of the catalog and sinks: this one and where its changes go.
+    pub tap: Option<Tap>,
+}
+
+/// A query that is not of the catalog, and what reads it.
+pub struct Tap {
+    /// The query.
+    pub query: Arc<dyn AnyQuery>,
+    /// Sees its changes; only process 0 uses it.
+    pub sink: Box<dyn Sink + Send>,
 }
 
 /// What came of a run.
@@ -163,25 +186,34 @@ pub struct Outcome {
     pub dead_letters: Option<PathBuf>,
 }
 
+/// A plan that can run, and what its outcome is told with.
+pub struct Prepared {
+    /// The plan.
+    pub plan: Plan,
+    max_bad: f64,
+}
+
 impl Launch {
     /// Runs it.
     pub fn run(self) -> Result<Outcome, Error> {
-        let (cleaning, running) = (&self.cleaning, &self.running);
-        let workers = running.workers.map_or_else(
-            || std::thread::available_parallelism().map_or(1, usize::from),
-            usize::from,
-        );
-        let cluster = Cluster::processes(
-            workers,
-            usize::from(running.processes),
-            usize::from(running.process),
-            running.hostfile.as_deref(),
-        )?;
+        let progress = super::show::progress(self.bytes, self.running.quiet);
+        let process = self.running.process;
+        let prepared = self.prepare()?;
+        on_interrupt(Arc::clone(&prepared.plan.feeds.stop), usize::from(process));
+        prepared.run(progress)
+    }
+
+    /// Opens everything and matches queries with sources.
+    pub fn prepare(mut self) -> Result<Prepared, Error> {
+        let cluster = self.cluster()?;
         let options = self.parse_options()?;
-        let headers: Vec<(Stream, Header)> =
-            self.sources.iter().map(|(s, r)| (*s, r.header().clone())).collect();
-        let available = self.available(&headers, &options)?;
-        let chosen = self.choose(&available, running.quiet || running.process > 0)?;
+        let available = self.available(&options)?;
+        let quiet = self.running.quiet || self.running.process > 0;
+        let tap = self.tap.take();
+        let chosen = match &tap {
+            Some(tap) => vec![self.tapped(Arc::clone(&tap.query), &available)?],
+            None => self.choose(&available, quiet)?,
+        };
         let mut all = Reads::default();
         chosen.iter().for_each(|(_, reads)| all.merge(reads));
         let dedupe = self.dedupe(&available);
@@ -201,65 +233,143 @@ impl Launch {
         };
         let views: Vec<Schema> =
             chosen.iter().map(|(q, _)| Schema { name: q.name(), columns: q.columns() }).collect();
-        let decimals = Decimals(cleaning.decimals);
+        let decimals = Decimals(self.cleaning.decimals);
         let mut sinks = Vec::new();
-        if running.process == 0 {
+        if self.running.process == 0 {
             for spec in &self.sinks {
                 sinks.push(spec.open(&views, decimals)?);
             }
+            sinks.extend(tap.map(|tap| tap.sink));
         }
-        let tick = running.tick.and_then(Tick::from_millis);
+        let recorded = self.recorded()?;
+        let tick = recorded.or(self.running.tick.and_then(Tick::from_millis));
         let tick = tick.unwrap_or_else(|| worker::default_tick(&self.sinks, &all));
-        let clock = Clock::new(tick, cleaning.max_jump.map(|ms| ms as i64));
+        let names: Vec<&str> = chosen.iter().map(|(q, _)| q.name()).collect();
+        let streams: Vec<Stream> = self.sources.iter().map(|(stream, _)| *stream).collect();
+        let run = format!("{names:?} {streams:?} {tick:?} {}", cluster.workers);
+        let cluster = cluster.of_run(&run);
         let read: Vec<Stream> = all.streams().collect();
-        let mut partitions = Vec::new();
-        for (i, (stream, reader)) in self.sources.into_iter().enumerate() {
-            if i % cluster.count() != cluster.process || !read.contains(&stream) {
-                continue;
-            }
-            let plan = Columns::new(
-                stream.schema(),
-                reader.header(),
-                &wanted(stream),
-                &[],
-                &options,
-                &self.cleaning.map,
-            )?;
-            partitions.push(Partition::new(stream, i as u32, plan, reader, clock));
-        }
-        let stop = Arc::new(AtomicBool::new(false));
-        let dead_letters = dead_letters(&self.cleaning, &self.sinks, cluster.process);
-        let feeds = Arc::new(Feeds {
-            partitions,
-            dead_letters: DeadLetters::new(dead_letters),
-            cleaner: (cleaner.currency.is_some() || cleaner.enrich.is_some()).then_some(cleaner),
-            max_jump: self.cleaning.max_jump.map(|ms| ms as i64),
-            max_bad: self.cleaning.max_bad,
-            records: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            stop: Arc::clone(&stop),
-        });
-        on_interrupt(stop, cluster.process);
-        let summary = worker::run(Plan {
+        let partitions = self.partitions(&cluster, &options, tick, |stream, _| {
+            read.contains(&stream).then(|| wanted(stream))
+        })?;
+        let feeds = self.feeds(partitions, cleaner);
+        let plan = Plan {
             queries: chosen.into_iter().map(|(q, _)| q).collect(),
             reads: all,
             dedupe,
-            feeds: Arc::clone(&feeds),
+            feeds,
             tick,
             cluster,
             sinks,
-            progress: super::show::progress(self.bytes, self.running.quiet),
+            progress: Box::new(|_| {}),
+        };
+        Ok(Prepared { plan, max_bad: self.cleaning.max_bad })
+    }
+
+    /// The sources alone, with every field that is there, as they are recorded.
+    pub fn everything(mut self) -> Result<(Arc<Feeds>, Tick), Error> {
+        let cluster = Cluster::threads(1);
+        let options = self.parse_options()?;
+        let available = self.available(&options)?;
+        let cleaner = self.cleaner()?;
+        let tick = self.recorded()?.or(self.running.tick.and_then(Tick::from_millis));
+        let tick = tick.unwrap_or(Tick::MINUTE);
+        let enriched = cleaner.enrich.is_some();
+        let partitions = self.partitions(&cluster, &options, tick, |stream, i| {
+            let (_, _, plan) = &available[i];
+            let all = 1..stream.schema().fields.len();
+            let category = stream == Stream::Behavior && enriched;
+            let there = |f: &usize| plan.fills(*f) || (category && *f == behavior::CATEGORY.field);
+            Some(all.filter(there).collect())
         })?;
-        if feeds.bad_share() > self.cleaning.max_bad {
-            return Err(Error::TooManyBad {
-                bad: summary.bad,
-                records: summary.records,
-                limit: format!("{}%", self.cleaning.max_bad * 100.0),
-                where_: feeds.dead_letters.path().display().to_string(),
-            });
+        let feeds = self.feeds(partitions, cleaner);
+        Ok((feeds, tick))
+    }
+
+    fn cluster(&self) -> Result<Cluster, Error> {
+        let running = &self.running;
+        let workers = running.workers.map_or_else(
+            || std::thread::available_parallelism().map_or(1, usize::from),
+            usize::from,
+        );
+        let (count, process) = (usize::from(running.processes), usize::from(running.process));
+        Cluster::processes(workers, count, process, running.hostfile.as_deref())
+    }
+
+    /// The tick of the replay logs among the sources, which fixes that of the run.
+    fn recorded(&self) -> Result<Option<Tick>, Error> {
+        let mut found = None;
+        for (_, input) in &self.sources {
+            let file = input.header().file();
+            let Input::Recorded(frames) = input else { continue };
+            let wrong = |what: String| Err(Error::Usage(format!("{file}: {what}")));
+            if frames.decimals() != self.cleaning.decimals {
+                let decimals = frames.decimals();
+                return wrong(format!("recorded with --decimals {decimals}; say the same here"));
+            }
+            let tick = frames.tick();
+            let asked = self.running.tick.and_then(Tick::from_millis);
+            if found.or(asked).is_some_and(|other| other != tick) {
+                let tick = tick.millis();
+                return wrong(format!(
+                    "recorded with --tick {tick}ms, which cannot be another now; record it again"
+                ));
+            }
+            found = Some(tick);
         }
-        let path = feeds.dead_letters.path().to_path_buf();
-        Ok(Outcome { dead_letters: (summary.bad > 0).then_some(path), summary })
+        Ok(found)
+    }
+
+    /// The partitions this process reads. `wanted` gives the fields of a source to fill, or
+    /// nothing if it is not read.
+    fn partitions(
+        &mut self,
+        cluster: &Cluster,
+        options: &ParseOptions,
+        tick: Tick,
+        wanted: impl Fn(Stream, usize) -> Option<Vec<usize>>,
+    ) -> Result<Vec<Partition>, Error> {
+        let clock = Clock::new(tick, self.cleaning.max_jump.map(|ms| ms as i64));
+        let mut partitions = Vec::new();
+        for (i, (stream, input)) in std::mem::take(&mut self.sources).into_iter().enumerate() {
+            let Some(wanted) = wanted(stream, i).filter(|_| i % cluster.count() == cluster.process)
+            else {
+                continue;
+            };
+            let plan = self.columns(stream, &input, &wanted, options)?;
+            partitions.push(Partition::new(stream, i as u32, plan, input, clock));
+        }
+        Ok(partitions)
+    }
+
+    fn columns(
+        &self,
+        stream: Stream,
+        input: &Input,
+        wanted: &[usize],
+        options: &ParseOptions,
+    ) -> Result<Columns, Error> {
+        // A recording has the fields under their own names.
+        let renames = match input {
+            Input::Text(_) => self.cleaning.map.as_slice(),
+            Input::Recorded(_) => &[],
+        };
+        Ok(Columns::new(stream.schema(), input.header(), wanted, &[], options, renames)?)
+    }
+
+    fn feeds(&self, partitions: Vec<Partition>, cleaner: Cleaner) -> Arc<Feeds> {
+        let cleaning = &self.cleaning;
+        let dead_letters = dead_letters(cleaning, &self.sinks, usize::from(self.running.process));
+        Arc::new(Feeds {
+            partitions,
+            dead_letters: DeadLetters::new(dead_letters),
+            cleaner: (cleaner.currency.is_some() || cleaner.enrich.is_some()).then_some(cleaner),
+            max_jump: cleaning.max_jump.map(|ms| ms as i64),
+            max_bad: cleaning.max_bad,
+            records: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            stop: Arc::new(AtomicBool::new(false)),
+        })
     }
 
     fn has(&self, step: Step) -> bool {
@@ -281,11 +391,7 @@ impl Launch {
     }
 
     /// What each source has, as a plan that would read every column.
-    fn available(
-        &self,
-        headers: &[(Stream, Header)],
-        options: &ParseOptions,
-    ) -> Result<Vec<(Stream, Header, Columns)>, Error> {
+    fn available(&self, options: &ParseOptions) -> Result<Vec<(Stream, Header, Columns)>, Error> {
         for (name, _) in &self.cleaning.map {
             let stream = name.split('.').next().unwrap_or_default();
             if Stream::by_name(stream).is_none() {
@@ -295,13 +401,12 @@ impl Launch {
                 )));
             }
         }
-        let plan = |(stream, header): &(Stream, Header)| {
+        let plan = |(stream, input): &(Stream, Input)| {
             let all: Vec<usize> = (0..stream.schema().fields.len()).collect();
-            let plan =
-                Columns::new(stream.schema(), header, &all, &[], options, &self.cleaning.map)?;
-            Ok((*stream, header.clone(), plan))
+            let plan = self.columns(*stream, input, &all, options)?;
+            Ok((*stream, input.header().clone(), plan))
         };
-        headers.iter().map(plan).collect()
+        self.sources.iter().map(plan).collect()
     }
 
     fn choose(
@@ -309,7 +414,7 @@ impl Launch {
         available: &[(Stream, Header, Columns)],
         quiet: bool,
     ) -> Result<Vec<Chosen>, Error> {
-        let catalog = catalog(&self.running.settings()?)?;
+        let catalog = configured(&self.running.settings()?)?;
         for name in &self.queries {
             if !catalog.iter().any(|(_, q)| q.name() == name) {
                 let near = catalog.iter().map(|(_, q)| q.name());
@@ -319,7 +424,8 @@ impl Launch {
                 )));
             }
         }
-        let (mut chosen, mut skipped) = (Vec::new(), Vec::new());
+        // By what they lack, so that a stream that is not given is one line and not twenty.
+        let (mut chosen, mut skipped) = (Vec::new(), BTreeMap::<String, Vec<&str>>::new());
         for (_, query) in catalog {
             let named = self.queries.iter().any(|n| n == query.name());
             if !named && !self.queries.is_empty() {
@@ -331,9 +437,11 @@ impl Launch {
                 Some(lacks) if named => {
                     return Err(Error::Usage(format!("--query {}: {lacks}", query.name())));
                 }
-                Some(lacks) => skipped.push(format!("{}: {lacks}", query.name())),
+                Some(lacks) => skipped.entry(lacks).or_default().push(query.name()),
             }
         }
+        let skipped: Vec<String> =
+            skipped.iter().map(|(lacks, names)| format!("{}: {lacks}", names.join(", "))).collect();
         if chosen.is_empty() {
             return Err(Error::Usage(format!("no query can run:\n  {}", skipped.join("\n  "))));
         }
@@ -341,6 +449,18 @@ impl Launch {
             skipped.iter().for_each(|s| eprintln!("skipped {s}"));
         }
         Ok(chosen)
+    }
+
+    fn tapped(
+        &self,
+        query: Arc<dyn AnyQuery>,
+        available: &[(Stream, Header, Columns)],
+    ) -> Result<Chosen, Error> {
+        let reads = reads(&*query);
+        match self.lacking(&reads, available) {
+            None => Ok((query, reads)),
+            Some(lacks) => Err(Error::Usage(format!("{}: {lacks}", query.name()))),
+        }
     }
 
     /// What a query cannot do without and no source has.
@@ -410,6 +530,24 @@ impl Launch {
             cleaner.enrich = Some(Categories::read(path)?);
         }
         Ok(cleaner)
+    }
+}
+
+impl Prepared {
+    /// Runs the plan and judges what came of it.
+    pub fn run(self, progress: Box<dyn FnMut(&Progress) + Send>) -> Result<Outcome, Error> {
+        let feeds = Arc::clone(&self.plan.feeds);
+        let summary = worker::run(Plan { progress, ..self.plan })?;
+        if feeds.bad_share() > self.max_bad {
+            return Err(Error::TooManyBad {
+                bad: summary.bad,
+                records: summary.records,
+                limit: format!("{}%", self.max_bad * 100.0),
+                where_: feeds.dead_letters.path().display().to_string(),
+            });
+        }
+        let path = feeds.dead_letters.path().to_path_buf();
+        Ok(Outcome { dead_letters: (summary.bad > 0).then_some(path), summary })
     }
 }
 

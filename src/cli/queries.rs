@@ -1,6 +1,5 @@
 //! `tidemill queries`: the catalog.
 
-use crate::config::Settings;
 use crate::error::Error;
 use crate::event::Need;
 use crate::queries::catalog;
@@ -27,15 +26,15 @@ enum Format {
 impl Args {
     pub fn run(self) -> Result<(), Error> {
         match self.format {
-            Format::Text => super::print(&text()?),
-            Format::Json => super::print(&json()?),
+            Format::Text => super::print(&text()),
+            Format::Json => super::print(&json()),
         }
     }
 }
 
-fn text() -> Result<String, Error> {
+fn text() -> String {
     let (mut out, mut last) = (String::new(), "");
-    for (area, query) in catalog(&Settings::default())? {
+    for (area, query) in catalog() {
         if area != last {
             let gap = if last.is_empty() { "" } else { "\n" };
             out.push_str(&format!("{gap}{area}\n"));
@@ -54,11 +53,11 @@ fn text() -> Result<String, Error> {
             columns(false).join(", "),
         ));
     }
-    Ok(out)
+    out
 }
 
-fn json() -> Result<String, Error> {
-    let list: Vec<_> = catalog(&Settings::default())?
+fn json() -> String {
+    let list: Vec<_> = catalog()
         .into_iter()
         .map(|(area, query)| {
             let reads = reads(&*query);
@@ -96,5 +95,5 @@ fn json() -> Result<String, Error> {
         })
         .collect();
     // A list of plain values can always be written.
-    Ok(serde_json::to_string_pretty(&list).unwrap_or_default() + "\n")
+    serde_json::to_string_pretty(&list).unwrap_or_default() + "\n"
 }

@@ -1,11 +1,9 @@
 //! `tidemill run`: maintain queries over the user's files.
 
-use super::launch::{Cleaning, Launch, Running, stream_names};
-use super::show;
+use super::launch::{Cleaning, Launch, Running};
+use super::{show, sources};
 use crate::error::Error;
-use crate::event::Stream;
 use crate::sink::Spec;
-use crate::source::read::{BLOCK_SIZE, Reader};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -19,9 +17,10 @@ Examples:
 
 Sources are CSV with a header; columns may be in any order and others are ignored. Only the time
 column and what the chosen queries read must be there. A column _diff (+1/-1) makes a stream a
-change log. Files ending in .gz and .zst are decompressed; - is standard input.")]
+change log. Files ending in .gz and .zst are decompressed; - is standard input. A replay log made by
+`tidemill record` is named alone (--source shop.tide): its streams, cleaning and tick are in it.")]
 pub struct Args {
-    /// A stream and its file; repeat for more files, or use a pattern
+    /// A stream and its file, or a replay log (FILE.tide); repeat for more, or use a pattern
     #[arg(long, value_name = "STREAM=FILE", required = true)]
     source: Vec<String>,
     /// The queries to maintain [default: all whose streams are given]
@@ -38,35 +37,21 @@ pub struct Args {
 
 impl Args {
     pub fn run(self) -> Result<(), Error> {
-        let (mut sources, mut bytes, mut stdin) = (Vec::new(), Some(0), false);
-        for source in &self.source {
-            let (stream, paths) = files(source)?;
-            for path in paths {
-                if path == "-" {
-                    if std::mem::replace(&mut stdin, true) {
-                        return Err(Error::Usage("standard input can be read once only".into()));
-                    }
-                    if self.running.processes > 1 {
-                        return Err(Error::Usage(
-                            "standard input cannot be shared by several processes; use a file"
-                                .into(),
-                        ));
-                    }
-                }
-                let plain = !(path == "-" || path.ends_with(".gz") || path.ends_with(".zst"));
-                let size = std::fs::metadata(&path).map(|m| m.len()).ok();
-                bytes = bytes.zip(size.filter(|_| plain)).map(|(a, b)| a + b);
-                sources.push((stream, Reader::open(&path, BLOCK_SIZE)?));
-            }
+        let opened = sources::open(&self.source)?;
+        if opened.stdin && self.running.processes > 1 {
+            return Err(Error::Usage(
+                "standard input cannot be shared by several processes; use a file".into(),
+            ));
         }
         let quiet = self.running.quiet;
         let outcome = Launch {
-            sources,
+            sources: opened.inputs,
             queries: self.query.iter().map(|q| q.trim().to_string()).collect(),
             sinks: self.sink,
             cleaning: self.cleaning,
             running: self.running,
-            bytes,
+            bytes: opened.bytes,
+            tap: None,
         }
         .run()?;
         if !quiet {
@@ -77,35 +62,4 @@ impl Args {
         }
         Ok(())
     }
-}
-
-/// The stream and the files that a `--source` names.
-fn files(source: &str) -> Result<(Stream, Vec<String>), Error> {
-    let (name, pattern) = source.split_once('=').ok_or_else(|| {
-        Error::Usage(format!(
-            "--source {source}: expected STREAM=FILE, for instance transactions=transaction.csv"
-        ))
-    })?;
-    let stream = Stream::by_name(name).ok_or_else(|| {
-        Error::Usage(format!("--source {source}: there is no stream {name}; {}", stream_names()))
-    })?;
-    // A path that exists is meant as it is, whatever characters it has.
-    if pattern == "-"
-        || std::path::Path::new(pattern).exists()
-        || !pattern.contains(['*', '?', '['])
-    {
-        return Ok((stream, vec![pattern.to_string()]));
-    }
-    let wrong = |what: String| Error::Usage(format!("--source {source}: {what}"));
-    let matches = glob::glob(pattern).map_err(|e| wrong(e.to_string()))?;
-    let mut paths = Vec::new();
-    for path in matches {
-        let path = path.map_err(|e| wrong(e.to_string()))?;
-        let text = path.to_str().ok_or_else(|| wrong(format!("{path:?} is not UTF-8")))?;
-        paths.push(text.to_string());
-    }
-    if paths.is_empty() {
-        return Err(wrong("no file matches the pattern".into()));
-    }
-    Ok((stream, paths))
 }

@@ -137,11 +137,21 @@ impl<T> Entries<T> {
     }
 }
 
+impl<T> IntoIterator for Entries<T> {
+    type Item = (Dated<T>, i64);
+    type IntoIter = std::vec::IntoIter<(Dated<T>, i64)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
 impl<T> Group for Entries<T>
 where
     T: Ord + Clone + Debug + Send + Serialize + DeserializeOwned + 'static,
 {
     type State = DatedLog<T>;
+    const WORTH: usize = super::LISTS;
 
     fn is_zero(&self) -> bool {
         self.0.is_empty()

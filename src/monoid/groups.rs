@@ -1,6 +1,6 @@
 //! The structures of this room as groups that `aggregate` can keep.
 
-use super::{CrossMoments, Distinct, Group, Moments, Quantiles, Values};
+use super::{CrossMoments, Distinct, Group, HyperLogLog, Moments, Quantiles, Values};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -29,6 +29,7 @@ own_state!(Moments, CrossMoments);
 
 impl Group for Values {
     type State = Quantiles;
+    const WORTH: usize = super::LISTS;
     fn is_zero(&self) -> bool {
         self.is_empty()
     }
@@ -50,6 +51,21 @@ where
     }
     fn absorb(state: &mut Self, delta: Self) {
         state.merge(&delta);
+    }
+    fn is_nothing(state: &Self) -> bool {
+        state.is_empty()
+    }
+}
+
+/// All sketches that are kept as groups have the default precision.
+impl Group for HyperLogLog {
+    type State = Self;
+    fn is_zero(&self) -> bool {
+        self.is_empty()
+    }
+    fn absorb(state: &mut Self, delta: Self) {
+        let same = state.merge(&delta);
+        debug_assert!(same, "sketches of two precisions under one key");
     }
     fn is_nothing(state: &Self) -> bool {
         state.is_empty()

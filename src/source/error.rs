@@ -65,9 +65,25 @@ pub enum SourceError {
         /// The fields that are there.
         fields: String,
     },
+    /// A replay log this program cannot read exactly as it was written.
+    #[error("{file}: not usable: {problem} make it again: `{command}`", problem = ended(.problem))]
+    Replay {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        problem: String,
+        /// The command that makes it.
+        command: String,
+    },
     /// More decimals than a 64-bit number has room for.
     #[error("{0} decimals are too many for money; use at most 18")]
     Decimals(u32),
+}
+
+/// A problem with the punctuation that joins it to what to do about it.
+fn ended(problem: &str) -> String {
+    let joined = problem.ends_with([',', ';']) || problem.ends_with("or");
+    if joined { problem.into() } else { format!("{problem};") }
 }
 
 /// Why a record is bad.

@@ -2,7 +2,7 @@
 //! It shares the rules' data, the distances and the row with the dataflow, and no way of finding.
 
 use super::rule::{Aggregate, Rule, Stream, has_failed};
-use super::{Output, decide, tag, travel};
+use super::{Output, decide, tag, travel, version};
 use crate::clock::Time;
 use crate::event::{Row, Transactions};
 use crate::query::History;
@@ -33,8 +33,9 @@ pub fn decisions(
         let of = |(i, rule)| Some((i, measure(rule, payment, &payments, history, at)?));
         rules.iter().enumerate().filter_map(of).collect()
     };
+    let version = version(rules);
     let row = |(_, payment): ((i64, u64), &Row<'_, Transactions>)| {
-        decide(rules, payment.into(), &measures(payment))
+        decide(rules, &version, payment.into(), &measures(payment))
     };
     latest.into_values().map(row).collect()
 }

@@ -6,7 +6,8 @@ use super::RiskDecisions;
 use crate::clock::Millis;
 use crate::event::{LoginOutcome, Logins, Row, Transactions};
 use crate::text::Text;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A field of a payment (and, where they have it, of a login).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -189,6 +190,16 @@ impl Rule {
             }
         }
         None
+    }
+}
+
+/// Rules that can be used, or what is wrong with the first that cannot.
+pub fn checked<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Rule>, D::Error> {
+    let rules = Vec::<Rule>::deserialize(deserializer)?;
+    let problem = rules.iter().find_map(|rule| Some((&rule.id, rule.problem()?)));
+    match problem {
+        Some((id, problem)) => Err(D::Error::custom(format!("the rule {id}: {problem}"))),
+        None => Ok(rules),
     }
 }
 

@@ -1,0 +1,124 @@
+//! `tidemill record`: a source as a replay log.
+
+use super::launch::{Cleaning, Launch, Running};
+use super::{show, sources};
+use crate::error::Error;
+use crate::source::replay_log::{Codec, EXTENSION, Header, Recorded, Writer};
+use std::path::PathBuf;
+use std::time::Instant;
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  tidemill record --source transactions=transaction.csv --out tx.tide
+  tidemill record --source behavior='logs/*.csv.gz' --source logistics=logistics.csv \\
+      --tick 1s --out shop.tide
+  tidemill run --source tx.tide --query hourly_transactions
+
+Reads, cleans and stamps the records once and writes them down as checksummed frames, so that an
+experiment which must not measure parsing can read them. Cleaning steps and the tick are settled
+now; making records unique by id is not, a run does that. The codec abomonation needs a program
+built with `cargo build --release --features abomonation`; its crate is unsound on bytes it did
+not write (RUSTSEC-2021-0120), so such a file is read only by the build that wrote it.")]
+pub struct Args {
+    /// A stream and its file; repeat for more files, or use a pattern
+    #[arg(long, value_name = "STREAM=FILE", required = true)]
+    source: Vec<String>,
+    /// The replay log to write
+    #[arg(long, value_name = "FILE.tide")]
+    out: PathBuf,
+    /// How frames are written
+    #[arg(long, default_value = "columnar")]
+    codec: Codec,
+    /// How finely results are visible in time when it is played [default: 1m]
+    #[arg(long, value_name = "DURATION", value_parser = super::launch::duration)]
+    tick: Option<u64>,
+    /// No summary
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    cleaning: Cleaning,
+}
+
+impl Args {
+    pub fn run(mut self) -> Result<(), Error> {
+        let began = Instant::now();
+        if !self.codec.is_built() {
+            let name = self.codec.name();
+            return Err(Error::Usage(format!(
+                "--codec {name}: this program was built without it; build with `cargo build --release --features {name}`"
+            )));
+        }
+        if self.out.extension().is_none_or(|e| e != EXTENSION) {
+            return Err(Error::Usage(format!(
+                "--out {}: a replay log's name ends in .{EXTENSION}, by which `--source` knows it",
+                self.out.display()
+            )));
+        }
+        let opened = sources::open(&self.source)?;
+        if self.cleaning.dead_letters.is_none() {
+            self.cleaning.dead_letters = Some(self.out.with_extension("dead_letters.jsonl"));
+        }
+        let (decimals, max_bad) = (self.cleaning.decimals, self.cleaning.max_bad);
+        let launch = Launch {
+            sources: opened.inputs,
+            queries: Vec::new(),
+            sinks: Vec::new(),
+            tap: None,
+            cleaning: self.cleaning,
+            running: Running::one_worker(self.tick),
+            bytes: opened.bytes,
+        };
+        let (feeds, tick) = launch.everything()?;
+        let partitions = feeds.partitions.iter().map(|partition| {
+            let fields = partition.stream.schema().fields.iter().enumerate();
+            Recorded {
+                stream: partition.stream.name().into(),
+                name: partition.name.clone(),
+                fields: fields
+                    .filter(|(i, _)| partition.fills(*i))
+                    .map(|(_, f)| f.name.into())
+                    .collect(),
+                change_log: partition.is_change_log(),
+            }
+        });
+        let header = Header::new(self.codec, tick, decimals, partitions.collect(), command());
+        let mut writer = Writer::create(&self.out, &header)?;
+        feeds.read_all(|partition, batch| writer.write(partition.index(), &batch))?;
+        feeds.dead_letters.finish()?;
+        let (bad, records) = (feeds.dead_letters.count(), feeds.records());
+        if feeds.bad_share() > max_bad {
+            return Err(Error::TooManyBad {
+                bad,
+                records,
+                limit: format!("{}%", max_bad * 100.0),
+                where_: feeds.dead_letters.path().display().to_string(),
+            });
+        }
+        let rows = writer.finish()?;
+        if !self.quiet {
+            let size = std::fs::metadata(&self.out).map_or(0, |m| m.len());
+            eprintln!(
+                "recorded {} of {} records in {:.2} s: {} ({:.1} MB, {:.1} bytes each, {})",
+                show::grouped(rows),
+                show::grouped(records),
+                began.elapsed().as_secs_f64(),
+                self.out.display(),
+                size as f64 / 1e6,
+                size as f64 / rows.max(1) as f64,
+                self.codec.name(),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The command that is running, as one would type it.
+fn command() -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%@+".contains(c);
+    let words = std::env::args().skip(1).map(|word| match word.chars().all(plain) {
+        true if !word.is_empty() => word,
+        _ => format!("'{}'", word.replace('\'', "'\\''")),
+    });
+    std::iter::once("tidemill".to_string()).chain(words).collect::<Vec<_>>().join(" ")
+}
