@@ -3,10 +3,12 @@
 use crate::error::Error;
 use clap::{CommandFactory, Parser, Subcommand};
 
+mod choose;
 mod demo;
 mod eval;
 mod generate;
 mod launch;
+mod options;
 mod plot;
 mod queries;
 mod recommend;
