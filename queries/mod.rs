@@ -92,5 +92,6 @@ catalog! {
         frequent_itemsets::FrequentItemsets,
         rfm_segments::RfmSegments,
         inventory_alerts::InventoryAlerts,
+        stock_outs::StockOuts,
     }
 }
