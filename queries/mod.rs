@@ -3,12 +3,21 @@
 //! To add a query, write one file beside its siblings and add its line here. That alone gives it
 //! the command line, the sinks, the oracle test and the bench.
 
+use crate::config::Settings;
+use crate::error::Error;
 use crate::query::{AnyQuery, Query};
 use std::sync::Arc;
 
 /// A query with the parameters it has unless told otherwise.
 fn with_defaults<Q: Query + Default>() -> Arc<dyn AnyQuery> {
     Arc::new(Q::default())
+}
+
+/// A query with the parameters that were given.
+fn with<Q: Query + Default>(settings: &Settings) -> Result<Arc<dyn AnyQuery>, Error> {
+    let mut query = Q::default();
+    query.configure(settings)?;
+    Ok(Arc::new(query))
 }
 
 macro_rules! catalog {
@@ -23,6 +32,15 @@ macro_rules! catalog {
             vec![$($(
                 (stringify!($area), with_defaults::<$area::$module::$query>()),
             )*)*]
+        }
+
+        /// The catalog with the parameters that were given; refuses those that there are not.
+        pub fn configured(
+            settings: &Settings,
+        ) -> Result<Vec<(&'static str, Arc<dyn AnyQuery>)>, Error> {
+            let list = vec![$($((stringify!($area), with::<$area::$module::$query>(settings)?),)*)*];
+            settings.only(&list.iter().map(|(_, query)| query.name()).collect::<Vec<_>>())?;
+            Ok(list)
         }
     };
 }
@@ -43,6 +61,12 @@ catalog! {
         transactions_by_hour_of_day::TransactionsByHourOfDay,
         top_items_hourly::TopItemsHourly,
     }
+    risk {
+        velocity::Velocity,
+        risk_decisions::RiskDecisions,
+        risk_decisions_at_time::RiskDecisionsAtTime,
+        merchant_health::MerchantHealth,
+    }
     logistics {
         hourly_logistics::HourlyLogistics,
         logistics_by_hour_of_day::LogisticsByHourOfDay,
@@ -57,12 +81,18 @@ catalog! {
         frequency_cap::FrequencyCap,
         attribution::Attribution,
     }
+    monitor {
+        security_alerts::SecurityAlerts,
+        stream_health::StreamHealth,
+        anomalies::Anomalies,
+    }
     mining {
         hourly_correlation::HourlyCorrelation,
         bought_together::BoughtTogether,
         frequent_itemsets::FrequentItemsets,
         rfm_segments::RfmSegments,
         inventory_alerts::InventoryAlerts,
+        stock_outs::StockOuts,
     }
     recommend {
         similar_items::SimilarItems,

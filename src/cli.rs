@@ -3,15 +3,18 @@
 use crate::error::Error;
 use clap::{CommandFactory, Parser, Subcommand};
 
+mod choose;
 mod demo;
 mod eval;
 mod generate;
 mod launch;
+mod options;
 mod plot;
 mod queries;
 mod recommend;
 mod record;
 mod run;
+mod score;
 mod show;
 mod sources;
 
@@ -43,6 +46,8 @@ enum Command {
     Queries(queries::Args),
     /// Write the demo shop's streams as CSV files
     Generate(generate::Args),
+    /// Hold views against what the generator planted: precision and recall
+    Score(score::Args),
     /// Write a source down as a replay log, for experiments that must not measure parsing
     Record(record::Args),
     /// Draw a view's CSV as SVG
@@ -68,6 +73,7 @@ impl Cli {
             Some(Command::Demo(args)) => args.run(),
             Some(Command::Queries(args)) => args.run(),
             Some(Command::Generate(args)) => args.run(),
+            Some(Command::Score(args)) => args.run(),
             Some(Command::Record(args)) => args.run(),
             Some(Command::Plot(args)) => args.run(),
             Some(Command::Recommend(args)) => args.run(),

@@ -56,6 +56,50 @@ impl Millis {
     }
 }
 
+impl std::str::FromStr for Millis {
+    type Err = String;
+
+    /// 500ms, 30s, 5m, 2h, 7d.
+    fn from_str(text: &str) -> Result<Millis, String> {
+        let wrong = || "expected a duration such as 500ms, 30s, 5m, 2h or 7d".to_string();
+        let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let (number, unit) = text.split_at(digits);
+        let unit = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return Err(wrong()),
+        };
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        let millis = number.checked_mul(unit).filter(|x| *x > 0 && *x < 1 << 50);
+        millis.map(Millis).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+        let unit = units.into_iter().find(|(unit, _)| self.0 > 0 && self.0.is_multiple_of(*unit));
+        let (unit, name) = unit.unwrap_or((1, "ms"));
+        write!(f, "{}{name}", self.0 / unit)
+    }
+}
+
+impl Serialize for Millis {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Millis {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl PartialOrder for Time {
     #[inline]
     fn less_than(&self, other: &Self) -> bool {

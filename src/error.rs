@@ -46,6 +46,14 @@ pub enum Error {
         /// Where they are listed.
         where_: String,
     },
+    /// Detection is not as good as was asked for.
+    #[error("precision or recall of {kinds} is below --at-least {least}")]
+    Score {
+        /// What is not found well enough.
+        kinds: String,
+        /// The limit as it was given.
+        least: String,
+    },
     /// The cluster could not be formed, or a part of it failed.
     #[error("{0}")]
     Cluster(String),

@@ -386,6 +386,13 @@ impl Row<'_, Transactions> {
     pub fn is_sale(&self) -> bool {
         !matches!(self.status(), Some(PaymentStatus::Cancelled | PaymentStatus::Refunded))
     }
+
+    /// Whether the record tells of the payment itself. Cancellations, refunds and chargebacks
+    /// carry the time of the undoing, at which nobody tried to pay.
+    #[inline]
+    pub fn is_attempt(&self) -> bool {
+        self.is_sale() && self.status() != Some(PaymentStatus::Chargeback)
+    }
 }
 
 impl Row<'_, Logistics> {

@@ -20,6 +20,7 @@
 //! | [`query`], [`queries`] | what a query is; the catalog | operator, value |
 //! | [`recommend`] | what goes with what: pairs of items, the index that requests read, rankers, evaluation | nothing else |
 //! | [`source`], [`clean`] | blocks, parsing, cleaning, dead letters | files |
+//! | [`config`] | parameters of queries, from a file and flags | query |
 //! | [`serving`] | the index that requests read, fed by the dataflow | query, recommend, sink |
 //! | [`sink`], [`plot`] | where views go | files |
 //! | [`worker`] | joins dataflow and I/O; nothing else does | all |
@@ -47,6 +48,7 @@ pub mod batch;
 pub mod clean;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod error;
 pub mod event;
 pub mod monoid;

@@ -11,11 +11,13 @@ use std::fmt::Debug;
 
 mod bag;
 mod cuts;
+mod dated;
 mod distinct;
 mod groups;
 mod histogram;
 mod hyperloglog;
 mod moments;
+mod most;
 mod quantiles;
 mod ratio;
 mod sums;
@@ -30,10 +32,12 @@ mod window_log;
 
 pub use bag::{Bag, Items};
 pub use cuts::{Cuts, part};
+pub use dated::{Dated, DatedLog, Entries};
 pub use distinct::{Distinct, Members};
 pub use histogram::Histogram;
 pub use hyperloglog::{Hashes, HyperLogLog, Precision};
 pub use moments::{CrossMoments, Moments};
+pub use most::Most;
 pub use quantiles::{Interpolated, Quantiles};
 pub use ratio::Ratio;
 pub use timeline::Timeline;

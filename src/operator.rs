@@ -2,8 +2,8 @@
 //!
 //! A query reads [`Rows`] (batches of columns) from its inputs and turns them into a
 //! [`Collection`] of its output. The verbs that remember are `aggregate`, `retain`, `dedupe` and
-//! `session_pairs` (and those made of one of them with a richer value: `top_k`, `cooccur`,
-//! `sessionize` and `sliding` of [`Keyed`]); every other is recomputed from what they send.
+//! `session_pairs` (and those made of one of them with a richer value: `once`, and `top_k`,
+//! `cooccur`, `sessionize`, `sliding` and `as_of` of [`Keyed`]); every other is recomputed from what they send.
 //! Timely's own names stop at this room.
 
 use crate::batch::Batch;
@@ -16,6 +16,7 @@ use std::sync::Arc;
 use timely::dataflow::Stream as Timely;
 
 mod aggregate;
+mod as_of;
 mod board;
 mod collect;
 mod cooccur;
@@ -25,8 +26,10 @@ mod fold;
 mod keyed;
 mod lag;
 mod normalise;
+mod once;
 mod session_pairs;
 mod sessionize;
+mod shared;
 mod sliding;
 mod stretches;
 mod ticks;
@@ -43,8 +46,10 @@ pub use first::First;
 pub use keyed::Keyed;
 pub use lag::Passing;
 pub use normalise::{MinMax, Scale, ZScore, normalise};
+pub use once::Once;
 pub use session_pairs::{Link, SessionPairs};
 pub use sessionize::Session;
+pub(crate) use shared::Shared;
 pub use stretches::{Stretch, Stretches};
 pub use tiles::{Tiled, Tiles};
 pub use top_k::Place;
@@ -67,6 +72,11 @@ pub(crate) type Table<K, V> = hashbrown::HashMap<K, V, FixedState>;
 #[inline]
 pub(crate) fn route<K: Hash>(key: &K) -> u64 {
     FixedState::with_seed(0x7469_6465).hash_one(key)
+}
+
+/// A number that stands for a value: the same on every worker. Not a persistent format.
+pub fn fingerprint<T: Hash>(value: &T) -> u64 {
+    route(value)
 }
 
 /// The cleaned records of a stream, in shared batches of columns.

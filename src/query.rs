@@ -5,11 +5,13 @@
 //! query of the catalog. [`Inputs`] gives a query its streams, lazily: a stream no chosen query
 //! asks for is not read, and a column none asks for is not parsed.
 
-use crate::clock::{Millis, Tick, Time};
+use crate::clock::{Tick, Time};
+use crate::config::Settings;
+use crate::error::Error;
 use crate::event::{
     Ads, Behavior, Col, Inventory, Logins, Logistics, Need, Shape, Stream, Transactions,
 };
-use crate::operator::{Batches, Collection, Horizon, Item, Port, Rows, collect};
+use crate::operator::{Batches, Collection, Horizon, Item, Port, Rows, Shared, collect};
 use crate::value::Value;
 use std::cell::RefCell;
 use std::hash::Hash;
@@ -19,7 +21,7 @@ pub mod basket;
 mod history;
 pub mod session;
 pub use basket::Basket;
-pub use history::History;
+pub use history::{Arrival, History};
 pub use session::Session;
 
 /// A column of a query's output.
@@ -82,6 +84,23 @@ macro_rules! record {
     };
 }
 
+/// Within `impl Query`: the fields of the query are its parameters, under its name.
+#[macro_export]
+macro_rules! parameters {
+    () => {
+        fn parameters(&self) -> Vec<(String, String)> {
+            $crate::config::shown(self)
+        }
+        fn configure(
+            &mut self,
+            settings: &$crate::config::Settings,
+        ) -> Result<(), $crate::error::Error> {
+            *self = settings.of(self.name())?;
+            Ok(())
+        }
+    };
+}
+
 /// A view that is kept exact while events stream in.
 pub trait Query: Send + Sync + 'static {
     /// Its row.
@@ -90,6 +109,15 @@ pub trait Query: Send + Sync + 'static {
     fn name(&self) -> &'static str;
     /// One line, shown by `tidemill queries`.
     fn about(&self) -> &'static str;
+    /// Its parameters as they stand, by name, as they would be written in the settings; those
+    /// of most queries are their fields (see [`parameters!`](crate::parameters)).
+    fn parameters(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+    /// Takes its parameters from what was given; a query without any refuses all.
+    fn configure(&mut self, settings: &Settings) -> Result<(), Error> {
+        settings.none_for(self.name())
+    }
     /// The dataflow that maintains it.
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Self::Output>;
     /// Its meaning: what the view holds at `at`, from the history alone.
@@ -102,6 +130,8 @@ pub trait AnyQuery: Send + Sync {
     fn name(&self) -> &'static str;
     /// See [`Query::about`].
     fn about(&self) -> &'static str;
+    /// See [`Query::parameters`].
+    fn parameters(&self) -> Vec<(String, String)>;
     /// Its columns, key columns first.
     fn columns(&self) -> &'static [Column];
     /// Builds the dataflow, and the port at which worker 0 reads its output.
@@ -116,6 +146,9 @@ impl<Q: Query> AnyQuery for Q {
     }
     fn about(&self) -> &'static str {
         Query::about(self)
+    }
+    fn parameters(&self) -> Vec<(String, String)> {
+        Query::parameters(self)
     }
     fn columns(&self) -> &'static [Column] {
         Q::Output::COLUMNS
@@ -134,6 +167,7 @@ impl<Q: Query> AnyQuery for Q {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reads {
     streams: Vec<(Stream, Vec<Col>)>,
+    may_lack: Vec<Stream>,
     timed: bool,
 }
 
@@ -165,6 +199,11 @@ impl Reads {
     /// Whether the passing of time alone changes something, so that ticks must be fine.
     pub fn timed(&self) -> bool {
         self.timed
+    }
+
+    /// Whether the query can do without a stream that has no source.
+    pub fn may_lack(&self, stream: Stream) -> bool {
+        self.may_lack.contains(&stream)
     }
 
     /// The streams that are read.
@@ -210,8 +249,7 @@ pub struct Inputs<'s> {
     open: Box<Open<'s>>,
     opened: RefCell<Vec<Option<Opened<'s>>>>,
     reads: RefCell<Reads>,
-    sessions: RefCell<Vec<(Millis, Collection<'s, Session>)>>,
-    baskets: RefCell<Vec<(usize, Collection<'s, Basket>)>>,
+    shared: Shared<'s>,
     pub(crate) probe: Handle<Time>,
     horizon: Horizon,
     tick: Tick,
@@ -225,8 +263,7 @@ impl<'s> Inputs<'s> {
             tick,
             opened: RefCell::new(vec![None; Stream::ALL.len()]),
             reads: RefCell::default(),
-            sessions: RefCell::default(),
-            baskets: RefCell::default(),
+            shared: Shared::default(),
             probe,
         }
     }
@@ -252,14 +289,36 @@ impl<'s> Inputs<'s> {
         self.open(S::STREAM)
     }
 
-    fn rows<S: Shape>(&self, columns: &[Col]) -> Rows<'s, S> {
+    /// The records of a stream that hold, with these columns filled.
+    pub fn rows<S: Shape>(&self, columns: &[Col]) -> Rows<'s, S> {
         Rows::new(self.read::<S>(columns).unique)
+    }
+
+    /// Every record of a stream as it was sent, with these columns filled: what another replaced
+    /// is still here, and a record delivered twice is here twice.
+    pub fn sent<S: Shape>(&self, columns: &[Col]) -> Rows<'s, S> {
+        Rows::new(self.read::<S>(columns).all)
     }
 
     /// The tick, for the verbs that depend on the passing of time.
     pub fn tick(&self) -> Tick {
         self.reads.borrow_mut().timed = true;
         self.tick
+    }
+
+    /// Says that the query makes do with any of these streams: one that has no source is empty.
+    pub fn any_of(&self, streams: &[Stream]) {
+        self.reads.borrow_mut().may_lack.extend(streams);
+    }
+
+    /// A collection that several queries read: it is built by the first that asks with this key,
+    /// and given to all. The key says what it was made by, and its type what it is.
+    pub fn shared<K: PartialEq + 'static, D: Item>(
+        &self,
+        key: K,
+        build: impl FnOnce() -> Collection<'s, D>,
+    ) -> Collection<'s, D> {
+        self.shared.get(key, build)
     }
 
     /// What visitors do, with these columns filled.
@@ -273,11 +332,6 @@ impl<'s> Inputs<'s> {
     /// Parcels as they stand now, with these columns filled.
     pub fn logistics(&self, columns: &[Col]) -> Rows<'s, Logistics> {
         self.rows(columns)
-    }
-    /// Every status a parcel ever had, with these columns filled: what `logistics` replaces is
-    /// still here, and a record delivered twice is here twice.
-    pub fn logistics_scans(&self, columns: &[Col]) -> Rows<'s, Logistics> {
-        Rows::new(self.read::<Logistics>(columns).all)
     }
     /// Advertisements, with these columns filled.
     pub fn ads(&self, columns: &[Col]) -> Rows<'s, Ads> {

@@ -9,7 +9,7 @@ use tidemill::clock::Millis;
 use tidemill::event::Stream;
 use tidemill::operator::{Dedupe, OnDuplicate};
 use tidemill::queries::behavior::trending_items::TrendingItems;
-use tidemill::queries::catalog;
+use tidemill::queries::configured;
 use tidemill::queries::mining::bought_together::BoughtTogether;
 use tidemill::queries::mining::frequent_itemsets::FrequentItemsets;
 use tidemill::queries::mining::inventory_alerts::InventoryAlerts;
@@ -19,7 +19,7 @@ use tidemill::queries::recommend::user_recommendations::UserRecommendations;
 use tidemill::query::{AnyQuery, History};
 use tidemill::value::{Money, Value};
 use tidemill::worker::reads;
-use tidemill::worker::replay::{Change, replay};
+use tidemill::worker::replay::{Change, Recorded, replay};
 
 /// Equal but for the last digits of a float: the answer may add up in another order.
 fn close(a: &Value, b: &Value) -> bool {
@@ -82,14 +82,18 @@ fn tuned() -> Vec<Arc<dyn AnyQuery>> {
 }
 
 fn check(seed: u64, records: usize, dedupe: Option<Dedupe>) {
-    let mut queries: Vec<_> = catalog().into_iter().map(|(_, query)| query).collect();
+    check_history(seed, support::history(seed, records, dedupe.is_none()), dedupe);
+}
+
+fn check_history(seed: u64, mut recorded: Recorded, dedupe: Option<Dedupe>) {
+    let catalog = configured(&support::settings()).expect("the parameters are good");
+    let mut queries: Vec<_> = catalog.into_iter().map(|(_, query)| query).collect();
     queries.extend(tuned());
     // While writing a query: TIDEMILL_ORACLE=its_name cargo test --test oracle
     if let Ok(names) = std::env::var("TIDEMILL_ORACLE") {
         queries.retain(|query| names.split(',').any(|name| name == query.name()));
     }
     // A stream that no query reads does not make time pass.
-    let mut recorded = support::history(seed, records, dedupe.is_none());
     let read: Vec<Stream> = queries.iter().flat_map(|q| streams(&**q)).collect();
     recorded.retain(|(stream, _)| read.contains(stream));
     let history = History::new(recorded.clone(), dedupe);
@@ -148,4 +152,12 @@ fn queries_equal_their_answers_when_later_records_are_kept() {
 #[test]
 fn queries_equal_their_answers_on_change_logs() {
     (40..44).for_each(|seed| check(seed, 120, None));
+}
+
+#[test]
+fn queries_equal_their_answers_over_weeks() {
+    for seed in 50..52 {
+        let recorded = support::history_at_pace(seed, 150, false, 10_000);
+        check_history(seed, recorded, policy(OnDuplicate::Replace, 720));
+    }
 }

@@ -53,9 +53,12 @@ fn queries_operators_and_monoids_touch_nothing_outside() {
 #[test]
 fn every_query_file_is_in_the_catalog() {
     let catalog = include_str!("../queries/mod.rs");
-    for (path, _) in sources("queries") {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries");
+    // Deeper down are the parts of a query.
+    let is_query = |path: &Path| path.ancestors().nth(2) == Some(root.as_path());
+    for (path, _) in sources("queries").into_iter().filter(|(path, _)| is_query(path)) {
         let name = path.file_stem().and_then(|n| n.to_str()).expect("a name");
-        assert!(name == "mod" || catalog.contains(&format!("{name}::")), "{name} is not listed");
+        assert!(catalog.contains(&format!("{name}::")), "{name} is not listed");
     }
     let mut names: Vec<&str> = tidemill::queries::catalog().iter().map(|(_, q)| q.name()).collect();
     let listed = names.len();

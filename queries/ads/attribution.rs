@@ -29,12 +29,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// See the module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Attribution {
     /// For how many days a click counts.
-    pub click_days: i64,
+    pub click_days: u16,
     /// For how many days an impression counts.
-    pub view_days: i64,
+    pub view_days: u16,
 }
 
 impl Default for Attribution {
@@ -124,13 +125,13 @@ impl Attribution {
     fn credit(&self, touches: &Items<Touch>, sales: &Items<Sale>, rows: &mut Vec<Credit>) {
         for ((time, amount, _), count) in sales {
             let from = |time: i64| -> Touch { (time, false, Text::EMPTY, Text::EMPTY) };
-            let longest = self.click_days.max(self.view_days) * DAY;
+            let longest = i64::from(self.click_days.max(self.view_days)) * DAY;
             let path: Vec<&Touch> = touches
                 .range(from(time - longest)..from(time + 1))
                 .map(|(touch, _)| touch)
                 .filter(|touch| {
                     let days = if touch.1 { self.click_days } else { self.view_days };
-                    time - touch.0 <= days * DAY
+                    time - touch.0 <= i64::from(days) * DAY
                 })
                 .collect();
             let value = i128::from(*amount) * MICROS;
@@ -189,6 +190,8 @@ impl Query for Attribution {
         "the value of sales by campaign: last touch, linear and position-based"
     }
 
+    crate::parameters!();
+
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         self.credits(inputs).aggregate(
             "Attribution",
@@ -231,7 +234,7 @@ impl Query for Attribution {
                     _ => continue,
                 };
                 let creative = ad.creative_id().to_string();
-                if (0..=days * 86_400_000).contains(&age)
+                if (0..=i64::from(days) * 86_400_000).contains(&age)
                     && !campaign.is_empty()
                     && !ad.user_id().is_empty()
                 {

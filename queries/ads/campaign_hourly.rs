@@ -17,15 +17,17 @@ use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Hour, Money, Real};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// See the module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct CampaignHourly {
     /// For how many days a click counts.
-    pub click_days: i64,
+    pub click_days: u16,
     /// For how many days an impression counts.
-    pub view_days: i64,
+    pub view_days: u16,
 }
 
 impl Default for CampaignHourly {
@@ -87,6 +89,8 @@ impl Query for CampaignHourly {
         "campaigns by hour: impressions, clicks, smoothed CTR, spend, conversions, ROAS"
     }
 
+    crate::parameters!();
+
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let shown = inputs.ads(&[EVENT, CAMPAIGN_ID, COST.optional()]).aggregate(
             "Campaigns",
@@ -140,11 +144,13 @@ impl Query for CampaignHourly {
         }
         for sale in history.transactions(at).into_iter().filter(|t| t.is_sale()) {
             let value = sale.amount().map_or(0, |amount| amount.0);
-            let met = |event: AdEvent, days: i64| {
+            let met = |event: AdEvent, days: u16| {
                 ads.iter()
                     .filter(|ad| ad.event() == Some(event) && ad.user_id() == sale.user_id())
                     .filter(|ad| !ad.user_id().is_empty() && !ad.campaign_id().is_empty())
-                    .filter(|ad| (0..=days * 86_400_000).contains(&(sale.time() - ad.time())))
+                    .filter(|ad| {
+                        (0..=i64::from(days) * 86_400_000).contains(&(sale.time() - ad.time()))
+                    })
                     .max_by_key(|ad| (ad.time(), ad.campaign_id()))
             };
             let last = met(AdEvent::Click, self.click_days);

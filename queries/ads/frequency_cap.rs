@@ -11,13 +11,15 @@ use crate::operator::Collection;
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::Moment;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// See the module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct FrequencyCap {
     /// Impressions a day that are not too many.
-    pub cap: i64,
+    pub cap: u32,
 }
 
 impl Default for FrequencyCap {
@@ -52,8 +54,10 @@ impl Query for FrequencyCap {
         "impressions by user, campaign and day, and whether they are over the cap"
     }
 
+    crate::parameters!();
+
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let cap = self.cap;
+        let cap = i64::from(self.cap);
         inputs.ads(&[EVENT, USER_ID, CAMPAIGN_ID]).aggregate(
             "FrequencyCap",
             |ad| {
@@ -87,7 +91,7 @@ impl Query for FrequencyCap {
             campaign_id,
             user_id,
             impressions,
-            over: impressions > self.cap,
+            over: impressions > i64::from(self.cap),
         };
         rows.into_iter().map(row).collect()
     }

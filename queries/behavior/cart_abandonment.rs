@@ -32,8 +32,11 @@ use crate::operator::{Collection, Passing};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::Moment;
+use serde::{Deserialize, Serialize};
 
 /// See the module.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct CartAbandonment {
     /// The longest inactivity within a session that has no id.
     pub gap: Millis,
@@ -65,6 +68,8 @@ impl Query for CartAbandonment {
     fn about(&self) -> &'static str {
         "sessions with a cart and no purchase an hour after the last add_to_cart"
     }
+
+    crate::parameters!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let after = i64::try_from(self.after.0).unwrap_or(i64::MAX);

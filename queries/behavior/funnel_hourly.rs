@@ -30,9 +30,12 @@ use crate::operator::{Aggregate, Collection};
 use crate::query::session::STEPS;
 use crate::query::{History, Inputs, Query};
 use crate::value::{Hour, Real};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// See the module.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct FunnelHourly {
     /// The longest inactivity within a session that has no id.
     pub gap: Millis,
@@ -87,6 +90,8 @@ impl Query for FunnelHourly {
     fn about(&self) -> &'static str {
         "sessions by hour that view, add to cart, check out and buy, with conversions"
     }
+
+    crate::parameters!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         inputs.sessions(self.gap).aggregate(

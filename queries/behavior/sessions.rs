@@ -30,9 +30,12 @@ use crate::query::session::{value, visitor};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Moment, Money};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// See the module.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Sessions {
     /// The longest inactivity within a session that has no id.
     pub gap: Millis,
@@ -62,6 +65,8 @@ impl Query for Sessions {
     fn about(&self) -> &'static str {
         "sessions of visitors: start, end, events, pages, conversion and value"
     }
+
+    crate::parameters!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         inputs.sessions(self.gap).map(|session| Output {

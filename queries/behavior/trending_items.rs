@@ -41,14 +41,15 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// See the module.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct TrendingItems {
     /// How many items are listed.
     pub k: usize,
     /// How many recent events an item must have.
-    pub least: i64,
-    /// Events added to the baseline.
-    pub prior: i64,
+    pub least: u32,
+    /// Events added to the baseline, at least one.
+    pub prior: u32,
     /// What is recent.
     pub recent: Millis,
     /// What it is compared with: the time before.
@@ -73,7 +74,12 @@ crate::record! {
 impl TrendingItems {
     fn ratio(&self, recent: i64, baseline: i64) -> Real {
         let rate = |count: i64, per: Millis| count as f64 / per.0 as f64;
-        Real(rate(recent, self.recent) / rate(baseline + self.prior, self.baseline))
+        Real(rate(recent, self.recent) / rate(baseline + self.prior(), self.baseline))
+    }
+
+    /// At least one, so that there is something to divide by.
+    fn prior(&self) -> i64 {
+        i64::from(self.prior.max(1))
     }
 
     /// When an event stops being recent, and when it leaves the baseline.
@@ -121,6 +127,8 @@ impl Query for TrendingItems {
         "items asked for in the last hour more than in the day before"
     }
 
+    crate::parameters!();
+
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let query = *self;
         let tick = inputs.tick();
@@ -141,13 +149,17 @@ impl Query for TrendingItems {
                     *(if *now { recent } else { before }) += diff;
                 },
                 move |item, &(recent, before)| {
-                    let (item, weight) = (item.clone(), (before + query.prior).max(1));
-                    (recent >= query.least.max(1)).then_some(Trend { item, recent, weight })
+                    let (item, weight) = (item.clone(), (before + query.prior()).max(1));
+                    (recent >= i64::from(query.least.max(1))).then_some(Trend {
+                        item,
+                        recent,
+                        weight,
+                    })
                 },
             )
             .ranked("TrendingItems", self.k)
             .map(move |(rank, trend)| {
-                let baseline = trend.weight - query.prior;
+                let baseline = trend.weight - query.prior();
                 let ratio = query.ratio(trend.recent, baseline);
                 Output { item_id: trend.item, rank, recent: trend.recent, baseline, ratio }
             })
@@ -165,10 +177,12 @@ impl Query for TrendingItems {
                 _ => {}
             }
         }
-        let mut list: Vec<_> =
-            items.into_iter().filter(|(_, (recent, _))| *recent >= self.least).collect();
+        let mut list: Vec<_> = items
+            .into_iter()
+            .filter(|(_, (recent, _))| *recent >= i64::from(self.least.max(1)))
+            .collect();
         list.sort_by(|(x, (a, p)), (y, (b, q))| {
-            let order = (b * (p + self.prior)).cmp(&(a * (q + self.prior)));
+            let order = (b * (p + self.prior())).cmp(&(a * (q + self.prior())));
             order.then(b.cmp(a)).then(x.cmp(y))
         });
         let row = |(rank, (item_id, (recent, baseline)))| Output {

@@ -15,16 +15,18 @@ use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::Real;
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// See the module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct CarrierChoice {
     /// The least share on time that is good enough, in percent.
-    pub floor_percent: i64,
+    pub floor_percent: u8,
     /// The deliveries it takes to judge a carrier.
-    pub least_parcels: i64,
+    pub least_parcels: u32,
 }
 
 impl Default for CarrierChoice {
@@ -52,7 +54,7 @@ type Evidence = (Text, Ratio, Ratio);
 
 impl CarrierChoice {
     fn floor(&self) -> Ratio {
-        Ratio { part: self.floor_percent, whole: 100 }
+        Ratio { part: i64::from(self.floor_percent), whole: 100 }
     }
 
     /// `Less` if the first is the better choice.
@@ -88,8 +90,10 @@ impl Query for CarrierChoice {
         "the cheapest carrier of each region among those that are on time often enough"
     }
 
+    crate::parameters!();
+
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let (this, least) = (self.clone(), self.least_parcels);
+        let (this, least) = (self.clone(), i64::from(self.least_parcels).max(1));
         inputs
             .logistics(&[REGION, CARRIER, PROMISED_TIME, COST, STATUS.optional()])
             .aggregate(
@@ -136,11 +140,12 @@ impl Query for CarrierChoice {
                     .filter_map(|p| p.promised_time().map(|t| p.time() <= t))
                     .collect();
                 let costs: Vec<i64> = parcels.iter().filter_map(|p| Some(p.cost()?.0)).collect();
-                if (promised.len() as i64) < self.least_parcels || costs.is_empty() {
+                if promised.len() < (self.least_parcels as usize).max(1) || costs.is_empty() {
                     continue;
                 }
                 let hits = promised.iter().filter(|kept| **kept).count();
-                let meets_floor = hits as i64 * 100 >= self.floor_percent * promised.len() as i64;
+                let meets_floor =
+                    hits as i64 * 100 >= i64::from(self.floor_percent) * promised.len() as i64;
                 let row = Output {
                     region: region.clone(),
                     carrier,

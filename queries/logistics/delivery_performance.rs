@@ -11,7 +11,7 @@
 //!   money over the parcels whose cost is known.
 //!
 //! A share of nothing is empty. The current record of a shipment has replaced its earlier ones, so
-//! failed attempts are looked for among all scans (`Inputs::logistics_scans`); one found late
+//! failed attempts are looked for among all scans (`Inputs::sent`); one found late
 //! corrects the hour. State: per hour, carrier and region the sums and a count per distinct
 //! transit time; per delivered parcel its hour and place; per parcel with a failed attempt the
 //! times of those.
@@ -61,7 +61,7 @@ const MINUTE: f64 = 60_000.0;
 /// Parcels that were delivered after an attempt that failed, as their places.
 fn attempted_again<'s>(inputs: &Inputs<'s>) -> Collection<'s, Place> {
     let failed = inputs
-        .logistics_scans(&[SHIPMENT_ID.optional(), STATUS.optional()])
+        .sent::<Logistics>(&[SHIPMENT_ID.optional(), STATUS.optional()])
         .flat_map("FailedAttempts", |scan| {
             let failed = scan.status() == Some(ParcelStatus::AttemptFail);
             (failed && !scan.shipment_id().is_empty())

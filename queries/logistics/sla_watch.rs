@@ -32,12 +32,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// See the module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct SlaWatch {
     /// Days without a scan after which a parcel is given up.
-    pub patience_days: i64,
+    pub patience_days: u16,
     /// Deliveries for which a level's own figure weighs half.
-    pub shrinkage: i64,
+    pub shrinkage: u32,
 }
 
 impl Default for SlaWatch {
@@ -156,7 +157,7 @@ impl SlaWatch {
         let mut chance = None;
         for (late, still) in levels.into_iter().filter(|(_, still)| *still > 0) {
             let own = late as f64 / still as f64;
-            let weight = still as f64 / (still + self.shrinkage) as f64;
+            let weight = still as f64 / (still + i64::from(self.shrinkage)) as f64;
             chance = Some(chance.map_or(own, |wider| weight * own + (1.0 - weight) * wider));
         }
         chance.map(Real)
@@ -174,7 +175,7 @@ impl SlaWatch {
         let mut parcels = open.keys().peekable();
         while let Some(parcel) = parcels.next() {
             let replaced = parcels.peek().is_some_and(|next| next.id == parcel.id);
-            if replaced || now - parcel.scanned > self.patience_days * DAY {
+            if replaced || now - parcel.scanned > i64::from(self.patience_days) * DAY {
                 continue;
             }
             let elapsed = (now - parcel.sent).max(0).div_euclid(MINUTE);
@@ -215,12 +216,14 @@ impl Query for SlaWatch {
         "open parcels at each full hour: elapsed, and the probability of missing the promise"
     }
 
+    crate::parameters!();
+
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         inputs.tick(); // the board is renewed by the hour: ticks must be finer
         let this = self.clone();
         let shipped = SHIPPED_TIME.or(ORDERED_TIME);
         let columns = [SHIPMENT_ID, STATUS, CARRIER, REGION, PROMISED_TIME, shipped];
-        let scans = inputs.logistics_scans(&[]).flat_map("Scans", |_| Some(Entry::Scan));
+        let scans = inputs.sent::<Logistics>(&[]).flat_map("Scans", |_| Some(Entry::Scan));
         inputs.logistics(&columns).flat_map("Parcels", Entry::of).concat(scans).board(
             "SlaWatch",
             Tick::HOUR,
@@ -261,7 +264,7 @@ impl Query for SlaWatch {
                 continue;
             }
             open.remove(id);
-            if now - parcel.time() > self.patience_days * 86_400_000 {
+            if now - parcel.time() > i64::from(self.patience_days) * 86_400_000 {
                 continue;
             }
             let elapsed = ((now - sent) as f64 / MINUTE as f64).floor().max(0.0);
@@ -279,7 +282,7 @@ impl Query for SlaWatch {
                 let (n, over) = (longer(elapsed), longer(promised.max(elapsed)));
                 if n > 0.0 {
                     let weight =
-                        if chance.is_some() { n / (n + self.shrinkage as f64) } else { 1.0 };
+                        if chance.is_some() { n / (n + f64::from(self.shrinkage)) } else { 1.0 };
                     chance = Some(weight * over / n + (1.0 - weight) * chance.unwrap_or(0.0));
                 }
             }

@@ -39,15 +39,18 @@ use crate::operator::{Aggregate, Collection, First};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::Real;
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct BoughtTogether {
     /// The most items an order may have to be looked at.
     pub most: usize,
     /// The fewest baskets a pair must be in.
-    pub least: i64,
+    pub least: u32,
     /// How many pairs are listed.
     pub top: usize,
 }
@@ -130,8 +133,10 @@ impl Query for BoughtTogether {
         "pairs of items by orders with both: support, confidence, lift and G2"
     }
 
+    crate::parameters!();
+
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let least = self.least.max(1);
+        let least = i64::from(self.least.max(1));
         let baskets = inputs.baskets(self.most);
         let all = baskets.clone().aggregate(
             "BasketCount",

@@ -32,15 +32,18 @@ use crate::operator::{Aggregate, Collection, First};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::Real;
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// See the module.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct FrequentItemsets {
     /// The most items an order may have to be looked at.
     pub most: usize,
     /// The fewest baskets a set must be in.
-    pub least: i64,
+    pub least: u32,
     /// How many sets are listed.
     pub top: usize,
 }
@@ -88,8 +91,10 @@ impl Query for FrequentItemsets {
         "sets of three items that are often in one order"
     }
 
+    crate::parameters!();
+
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let least = self.least.max(1);
+        let least = i64::from(self.least.max(1));
         let baskets = inputs.baskets(self.most);
         let all = baskets.clone().aggregate(
             "BasketCount",
@@ -143,7 +148,8 @@ impl Query for FrequentItemsets {
                 }
             }
         }
-        let mut sets: Vec<_> = sets.into_iter().filter(|(_, n)| *n >= self.least).collect();
+        let mut sets: Vec<_> =
+            sets.into_iter().filter(|(_, n)| *n >= i64::from(self.least.max(1))).collect();
         sets.sort_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
         let row = |((item_a, item_b, item_c), count): (Triple, i64)| Output {
             item_a,

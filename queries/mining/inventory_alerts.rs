@@ -35,10 +35,12 @@ use crate::operator::{Aggregate, Collection, Passing};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::Real;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// See the module.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct InventoryAlerts {
     /// Over which time the run rate is taken.
     pub window: Millis,
@@ -91,6 +93,8 @@ impl Query for InventoryAlerts {
     fn about(&self) -> &'static str {
         "items whose stock lasts shorter than a restock takes"
     }
+
+    crate::parameters!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let query = *self;

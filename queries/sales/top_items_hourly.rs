@@ -13,15 +13,23 @@ use crate::operator::{Collection, Place};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Hour, Money};
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// See the module.
-#[derive(Default)]
-pub struct TopItemsHourly;
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TopItemsHourly {
+    /// How many items are listed.
+    pub k: usize,
+}
 
-/// How many items are listed.
-const LISTED: usize = 10;
+impl Default for TopItemsHourly {
+    fn default() -> Self {
+        TopItemsHourly { k: 10 }
+    }
+}
 
 crate::record! {
     /// A place in an hour's list.
@@ -39,8 +47,10 @@ impl Query for TopItemsHourly {
     }
 
     fn about(&self) -> &'static str {
-        "the ten items with the largest revenue of each hour"
+        "the items with the largest revenue of each hour"
     }
+
+    crate::parameters!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         inputs
@@ -54,7 +64,7 @@ impl Query for TopItemsHourly {
                     }
                 },
             )
-            .top_k(LISTED, |&hour, Place { rank, item, weight }| Output {
+            .top_k(self.k, |&hour, Place { rank, item, weight }| Output {
                 hour,
                 rank,
                 item_id: item.clone(),
@@ -74,7 +84,7 @@ impl Query for TopItemsHourly {
         for (hour, items) in hours {
             let mut items: Vec<(Text, i64)> = items.into_iter().filter(|(_, r)| *r > 0).collect();
             items.sort_by_key(|(_, revenue)| Reverse(*revenue));
-            rows.extend((1..).zip(items).take(LISTED).map(|(rank, (item_id, revenue))| Output {
+            rows.extend((1..).zip(items).take(self.k).map(|(rank, (item_id, revenue))| Output {
                 hour,
                 rank,
                 item_id,

@@ -1,7 +1,8 @@
 //! `tidemill demo`, and `tidemill` alone: all queries over the built-in shop.
 
 use super::generate::Shop;
-use super::launch::{Cleaning, Launch, Running};
+use super::launch::Launch;
+use super::options::{Cleaning, Running};
 use super::show;
 use crate::error::Error;
 use crate::event::Stream;
@@ -44,11 +45,7 @@ impl Args {
     pub fn run(self) -> Result<(), Error> {
         let options = self.shop.options()?;
         let mut sources = Vec::new();
-        for (stream, feed) in [
-            (Stream::Behavior, Feed::Behavior),
-            (Stream::Transactions, Feed::Transactions),
-            (Stream::Logistics, Feed::Logistics),
-        ] {
+        for (stream, feed) in Stream::ALL.iter().filter_map(|s| Some((*s, Feed::of(*s)?))) {
             let blocks =
                 generator::blocks(&options, feed).map_err(|e| Error::Usage(e.to_string()))?;
             let text = Box::new(Text { blocks, block: io::Cursor::default() });

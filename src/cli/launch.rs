@@ -1,142 +1,24 @@
-//! From what was asked to a plan that can run: match queries with sources, open everything, and
-//! refuse early and by name what cannot work.
+//! From what was asked to a plan that can run: open everything, and refuse early and by name what
+//! cannot work.
 
+use super::choose::{Available, stream_names};
+use super::options::{Cleaning, Running};
 use crate::clean::{Cleaner, Step, currency::Rates, enrich::Categories};
 use crate::clock::{Clock, Millis, Tick};
 use crate::error::Error;
-use crate::event::{Need, Stream, behavior, transactions};
-use crate::operator::{Dedupe, OnDuplicate};
-use crate::queries::catalog;
+use crate::event::{Stream, behavior, transactions};
+use crate::operator::Dedupe;
 use crate::query::{AnyQuery, Reads};
 use crate::sink::{Schema, Sink, Spec};
 use crate::source::header::Header;
 use crate::source::plan::{ParseOptions, Plan as Columns};
 use crate::source::{DeadLetters, Feeds, Input, Partition};
 use crate::value::Decimals;
-use crate::worker::{self, Cluster, Plan, Progress, reads, with_id};
+use crate::worker::{self, Cluster, Plan, Progress, with_id};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-/// How records are read and cleaned.
-#[derive(clap::Args, Debug, Clone)]
-#[command(next_help_heading = "Reading and cleaning")]
-pub struct Cleaning {
-    /// A column under another name, for instance transactions.amount=paid
-    #[arg(long, value_name = "STREAM.FIELD=COLUMN", value_parser = pair)]
-    pub map: Vec<(String, String)>,
-    /// The cleaning steps to take
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "STEP,...",
-        default_value = "validate,trim,zone,currency,enrich,dedupe"
-    )]
-    pub steps: Vec<Step>,
-    /// Time zone of times that name none, for instance Europe/Berlin
-    #[arg(long, default_value = "UTC", value_name = "ZONE")]
-    pub time_zone: String,
-    /// Decimals of money: 2 for cents
-    #[arg(long, default_value_t = 2, value_name = "N",
-        value_parser = clap::value_parser!(u32).range(0..=9))]
-    pub decimals: u32,
-    /// Exchange rates to the base currency: a CSV file `currency,rate`
-    #[arg(long, value_name = "FILE")]
-    pub rates: Option<PathBuf>,
-    /// The currency amounts are converted to
-    #[arg(long, default_value = "EUR", value_name = "CODE")]
-    pub base_currency: String,
-    /// Categories of items: a CSV file with item_id and category
-    #[arg(long, value_name = "FILE")]
-    pub enrich: Option<PathBuf>,
-    /// What becomes of a later record with a known id
-    #[arg(long, default_value = "replace")]
-    pub on_duplicate: OnDuplicate,
-    /// For how many hours of stream time an id is remembered
-    #[arg(long, default_value_t = 720, value_name = "HOURS")]
-    pub dedupe_hours: u64,
-    /// Where bad records go [default: dead_letters.jsonl beside the first file sink]
-    #[arg(long, value_name = "FILE")]
-    pub dead_letters: Option<PathBuf>,
-    /// Fail if more than this share of the records is bad
-    #[arg(long, default_value = "5%", value_name = "PERCENT", value_parser = percent)]
-    pub max_bad: f64,
-    /// Event times further ahead of the wall clock are bad records
-    #[arg(long, default_value = "366d", value_name = "DURATION", value_parser = duration)]
-    pub max_future: u64,
-    /// Event times further ahead of their source's own clock are bad records
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub max_jump: Option<u64>,
-}
-
-/// Threads, processes and the tick.
-#[derive(clap::Args, Debug, Clone)]
-#[command(next_help_heading = "Running")]
-pub struct Running {
-    /// Worker threads of each process [default: one per core]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub workers: Option<u16>,
-    /// Processes of the cluster; start each with the same arguments but --process
-    #[arg(long, default_value_t = 1, value_name = "N",
-        value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub processes: u16,
-    /// Which process this is, from 0; process 0 writes the results
-    #[arg(long, default_value_t = 0, value_name = "I")]
-    pub process: u16,
-    /// host:port of each process, one per line [default: 127.0.0.1 from port 2101 on]
-    #[arg(long, value_name = "FILE")]
-    pub hostfile: Option<PathBuf>,
-    /// How finely results are visible in time [default: 1m with a change log, otherwise 1d]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub tick: Option<u64>,
-    /// No progress bar, no summary
-    #[arg(long, short)]
-    pub quiet: bool,
-}
-
-impl Running {
-    /// One worker, nothing shown.
-    pub fn one_worker(tick: Option<u64>) -> Running {
-        Running { workers: Some(1), processes: 1, process: 0, hostfile: None, tick, quiet: true }
-    }
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((left, right)) if left.contains('.') && !right.is_empty() => {
-            Ok((left.trim().into(), right.trim().into()))
-        }
-        _ => Err("expected STREAM.FIELD=COLUMN, for instance transactions.amount=paid".into()),
-    }
-}
-
-fn percent(text: &str) -> Result<f64, String> {
-    let number = text.trim().strip_suffix('%').unwrap_or(text);
-    match number.trim().parse::<f64>() {
-        Ok(x) if (0.0..=100.0).contains(&x) => Ok(x / 100.0),
-        _ => Err("expected a percentage from 0% to 100%".into()),
-    }
-}
-
-/// A length of time in milliseconds: 500ms, 30s, 5m, 2h, 7d.
-pub fn duration(text: &str) -> Result<u64, String> {
-    let wrong = || "expected a duration such as 500ms, 30s, 5m, 2h or 7d".to_string();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (number, unit) = text.split_at(digits);
-    let unit = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    number.checked_mul(unit).filter(|x| *x > 0 && *x < 1 << 50).ok_or_else(wrong)
-}
-
-type Chosen = (Arc<dyn AnyQuery>, Reads);
 
 /// Everything a run is made of.
 pub struct Launch {
@@ -395,95 +277,8 @@ impl Launch {
         self.sources.iter().map(plan).collect()
     }
 
-    fn choose(
-        &self,
-        available: &[(Stream, Header, Columns)],
-        quiet: bool,
-    ) -> Result<Vec<Chosen>, Error> {
-        let catalog = catalog();
-        for name in &self.queries {
-            if !catalog.iter().any(|(_, q)| q.name() == name) {
-                let near = catalog.iter().map(|(_, q)| q.name());
-                let near = near.max_by_key(|n| common_prefix(n, name)).unwrap_or_default();
-                return Err(Error::Usage(format!(
-                    "--query {name}: there is no such query; did you mean {near}? `tidemill queries` lists them"
-                )));
-            }
-        }
-        // By what they lack, so that a stream that is not given is one line and not twenty.
-        let (mut chosen, mut skipped) = (Vec::new(), BTreeMap::<String, Vec<&str>>::new());
-        for (_, query) in catalog {
-            let named = self.queries.iter().any(|n| n == query.name());
-            if !named && !self.queries.is_empty() {
-                continue;
-            }
-            let reads = reads(&*query);
-            match self.lacking(&reads, available) {
-                None => chosen.push((query, reads)),
-                Some(lacks) if named => {
-                    return Err(Error::Usage(format!("--query {}: {lacks}", query.name())));
-                }
-                Some(lacks) => skipped.entry(lacks).or_default().push(query.name()),
-            }
-        }
-        let skipped: Vec<String> =
-            skipped.iter().map(|(lacks, names)| format!("{}: {lacks}", names.join(", "))).collect();
-        if chosen.is_empty() {
-            return Err(Error::Usage(format!("no query can run:\n  {}", skipped.join("\n  "))));
-        }
-        if !quiet {
-            skipped.iter().for_each(|s| eprintln!("skipped {s}"));
-        }
-        Ok(chosen)
-    }
-
-    fn tapped(
-        &self,
-        query: Arc<dyn AnyQuery>,
-        available: &[(Stream, Header, Columns)],
-    ) -> Result<Chosen, Error> {
-        let reads = reads(&*query);
-        match self.lacking(&reads, available) {
-            None => Ok((query, reads)),
-            Some(lacks) => Err(Error::Usage(format!("{}: {lacks}", query.name()))),
-        }
-    }
-
-    /// What a query cannot do without and no source has.
-    fn lacking(&self, reads: &Reads, available: &[(Stream, Header, Columns)]) -> Option<String> {
-        for stream in reads.streams() {
-            let mut sources = available.iter().filter(|(s, ..)| *s == stream).peekable();
-            if sources.peek().is_none() {
-                return Some(format!("needs the stream {0}; add --source {0}=FILE", stream.name()));
-            }
-            for (_, header, plan) in sources {
-                for col in reads.columns(stream) {
-                    let fields = stream.schema().fields;
-                    let name = |field: usize| format!("{}.{}", stream.name(), fields[field].name);
-                    let enriched = self.cleaning.enrich.is_some()
-                        && stream == Stream::Behavior
-                        && col.field == behavior::CATEGORY.field;
-                    let lacks = match col.need {
-                        Need::Optional => continue,
-                        _ if plan.fills(col.field) || enriched => continue,
-                        Need::Or(other) if plan.fills(other) => continue,
-                        Need::Or(other) => format!("{} or {}", name(col.field), name(other)),
-                        Need::Required => name(col.field),
-                    };
-                    return Some(format!(
-                        "needs a column for {lacks}, which {} lacks (it has {}); name it with --map {}=COLUMN",
-                        header.file(),
-                        header.columns().join(", "),
-                        name(col.field),
-                    ));
-                }
-            }
-        }
-        None
-    }
-
     /// The streams that are made unique: those with an id, unless they are change logs.
-    fn dedupe(&self, available: &[(Stream, Header, Columns)]) -> BTreeMap<Stream, Dedupe> {
+    fn dedupe(&self, available: &Available) -> BTreeMap<Stream, Dedupe> {
         let how = Dedupe {
             policy: self.cleaning.on_duplicate,
             keep: Millis::hours(self.cleaning.dedupe_hours),
@@ -530,16 +325,6 @@ impl Prepared {
         let path = feeds.dead_letters.path().to_path_buf();
         Ok(Outcome { dead_letters: (summary.bad > 0).then_some(path), summary })
     }
-}
-
-/// The streams there are, for messages.
-pub fn stream_names() -> String {
-    let names: Vec<&str> = Stream::ALL.iter().map(|s| s.name()).collect();
-    format!("the streams are {}", names.join(", "))
-}
-
-fn common_prefix(a: &str, b: &str) -> usize {
-    a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
 }
 
 fn dead_letters(cleaning: &Cleaning, sinks: &[Spec], process: usize) -> PathBuf {

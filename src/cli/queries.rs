@@ -1,17 +1,24 @@
-//! `tidemill queries`: the catalog.
+//! `tidemill queries`: the catalog, and what there is to know of one query.
 
 use crate::error::Error;
-use crate::event::Need;
+use crate::event::{Col, Need};
 use crate::queries::catalog;
+use crate::query::AnyQuery;
+use crate::source::generator::Feed;
 use crate::worker::reads;
 use serde_json::json;
+use std::sync::Arc;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
   tidemill queries
+  tidemill queries risk_decisions           what it reads, its parameters, and how to run it
   tidemill queries --format json | jq -r '.[].name'")]
 pub struct Args {
+    /// The query to tell about [default: all, in a list]
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
     /// How to list them
     #[arg(long, default_value = "text")]
     format: Format,
@@ -23,44 +30,102 @@ enum Format {
     Json,
 }
 
+type Listed = (&'static str, Arc<dyn AnyQuery>);
+
 impl Args {
     pub fn run(self) -> Result<(), Error> {
-        match self.format {
-            Format::Text => super::print(&text()),
-            Format::Json => super::print(&json()),
+        let mut listed = catalog();
+        if let Some(name) = &self.name {
+            listed.retain(|(_, query)| query.name() == name);
+            if listed.is_empty() {
+                let what = format!("there is no query {name}; `tidemill queries` lists them");
+                return Err(Error::Usage(what));
+            }
         }
+        super::print(&match (self.format, &self.name, &listed[..]) {
+            (Format::Text, Some(_), [(area, query)]) => about(area, &**query),
+            (Format::Text, ..) => list(&listed),
+            (Format::Json, ..) => json(&listed),
+        })
     }
 }
 
-fn text() -> String {
+fn list(listed: &[Listed]) -> String {
     let (mut out, mut last) = (String::new(), "");
-    for (area, query) in catalog() {
-        if area != last {
+    for (area, query) in listed {
+        if *area != last {
             let gap = if last.is_empty() { "" } else { "\n" };
             out.push_str(&format!("{gap}{area}\n"));
             last = area;
         }
-        let streams: Vec<&str> = reads(&*query).streams().map(|s| s.name()).collect();
-        let columns = |key: bool| -> Vec<&str> {
-            query.columns().iter().filter(|c| c.key == key).map(|c| c.name).collect()
-        };
+        let streams: Vec<&str> = reads(&**query).streams().map(|s| s.name()).collect();
         out.push_str(&format!(
             "  {}: {}\n      reads {}; by {}: {}\n",
             query.name(),
             query.about(),
             streams.join(", "),
-            columns(true).join(", "),
-            columns(false).join(", "),
+            columns(&**query, true).join(", "),
+            columns(&**query, false).join(", "),
         ));
     }
+    out.push_str("\n`tidemill queries NAME` shows a query's parameters and how to run it.\n");
     out
 }
 
-fn json() -> String {
-    let list: Vec<_> = catalog()
-        .into_iter()
+fn about(area: &str, query: &dyn AnyQuery) -> String {
+    let mut out = format!("{} ({area}): {}\n\nreads\n", query.name(), query.about());
+    let reads = reads(query);
+    for stream in reads.streams() {
+        let fields = stream.schema().fields;
+        let column = |col: &Col| match col.need {
+            Need::Required => fields[col.field].name.to_string(),
+            Need::Optional => format!("[{}]", fields[col.field].name),
+            Need::Or(other) => format!("{} or {}", fields[col.field].name, fields[other].name),
+        };
+        let time = fields[0].name.to_string();
+        let columns: Vec<String> =
+            std::iter::once(time).chain(reads.columns(stream).iter().map(column)).collect();
+        let may = if reads.may_lack(stream) { " (if given)" } else { "" };
+        out.push_str(&format!("  {}{may}: {}\n", stream.name(), columns.join(", ")));
+    }
+    out.push_str(&format!("\nkey\n  {}\n", columns(query, true).join(", ")));
+    out.push_str(&format!("\nvalues\n  {}\n", columns(query, false).join(", ")));
+    let parameters = query.parameters();
+    if !parameters.is_empty() {
+        out.push_str("\nparameters (--set NAME=VALUE, or --config FILE) and their defaults\n");
+    }
+    for (name, value) in &parameters {
+        out.push_str(&format!("  {}.{name} = {value}\n", query.name()));
+    }
+    out.push_str("\nexample\n");
+    example(query).iter().for_each(|line| out.push_str(&format!("  {line}\n")));
+    out
+}
+
+/// Commands that run a query on what the generator makes.
+fn example(query: &dyn AnyQuery) -> [String; 2] {
+    let sources: String = reads(query)
+        .streams()
+        .filter_map(|stream| Some((stream, Feed::of(stream)?)))
+        .map(|(stream, feed)| format!(" --source {}=data/{}", stream.name(), feed.file_name()))
+        .collect();
+    let mut run = format!("tidemill run --query {}{sources}", query.name());
+    // A list is better written in a file.
+    if let Some((name, value)) = query.parameters().iter().find(|(_, v)| !v.starts_with('[')) {
+        run.push_str(&format!(" --set {}.{name}={}", query.name(), value.trim_matches('"')));
+    }
+    ["tidemill generate --all --events 100000 --out data".into(), run]
+}
+
+fn columns(query: &dyn AnyQuery, key: bool) -> Vec<&'static str> {
+    query.columns().iter().filter(|c| c.key == key).map(|c| c.name).collect()
+}
+
+fn json(listed: &[Listed]) -> String {
+    let list: Vec<_> = listed
+        .iter()
         .map(|(area, query)| {
-            let reads = reads(&*query);
+            let reads = reads(&**query);
             let streams: serde_json::Map<_, _> = reads
                 .streams()
                 .map(|stream| {
@@ -81,16 +146,21 @@ fn json() -> String {
                     (stream.name().to_string(), columns.into())
                 })
                 .collect();
-            let columns = |key: bool| -> Vec<&str> {
-                query.columns().iter().filter(|c| c.key == key).map(|c| c.name).collect()
-            };
+            let parameters: serde_json::Map<_, _> = query
+                .parameters()
+                .into_iter()
+                // They were made of JSON.
+                .map(|(name, value)| (name, serde_json::from_str(&value).unwrap_or_default()))
+                .collect();
             json!({
                 "name": query.name(),
                 "area": area,
                 "about": query.about(),
                 "reads": streams,
-                "keys": columns(true),
-                "values": columns(false),
+                "keys": columns(&**query, true),
+                "values": columns(&**query, false),
+                "parameters": parameters,
+                "example": example(&**query),
             })
         })
         .collect();

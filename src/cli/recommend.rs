@@ -1,6 +1,7 @@
 //! `tidemill recommend`: what goes with the items of a session, and why.
 
-use super::launch::{Cleaning, Launch, Running, Tap};
+use super::launch::{Launch, Tap};
+use super::options::{Cleaning, Running};
 use super::sources;
 use crate::error::Error;
 use crate::event::Stream;

@@ -1,6 +1,7 @@
 //! `tidemill record`: a source as a replay log.
 
-use super::launch::{Cleaning, Launch, Running};
+use super::launch::Launch;
+use super::options::{Cleaning, Running};
 use super::{show, sources};
 use crate::error::Error;
 use crate::source::replay_log::{Codec, EXTENSION, Header, Recorded, Writer};
@@ -31,7 +32,7 @@ pub struct Args {
     #[arg(long, default_value = "columnar")]
     codec: Codec,
     /// How finely results are visible in time when it is played [default: 1m]
-    #[arg(long, value_name = "DURATION", value_parser = super::launch::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = super::options::duration)]
     tick: Option<u64>,
     /// No summary
     #[arg(long, short)]

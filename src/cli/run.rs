@@ -1,6 +1,7 @@
 //! `tidemill run`: maintain queries over the user's files.
 
-use super::launch::{Cleaning, Launch, Running};
+use super::launch::Launch;
+use super::options::{Cleaning, Running};
 use super::{show, sources};
 use crate::error::Error;
 use crate::sink::Spec;

@@ -1,6 +1,6 @@
 //! `--source`, as `run`, `record` and `bench` take it.
 
-use super::launch::stream_names;
+use super::choose::stream_names;
 use crate::error::Error;
 use crate::event::Stream;
 use crate::source::read::{BLOCK_SIZE, Reader};

@@ -35,7 +35,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    fn of(event: &Event, count: i64) -> Totals {
+    pub(super) fn of(event: &Event, count: i64) -> Totals {
         let value = i128::from(event.value);
         if count == 1 {
             // Nearly always; one widening multiplication.
@@ -45,7 +45,7 @@ impl Totals {
         Totals { count, sum, squares: value.wrapping_mul(sum) }
     }
 
-    fn plus(self, other: Totals) -> Totals {
+    pub(super) fn plus(self, other: Totals) -> Totals {
         Totals {
             count: self.count.wrapping_add(other.count),
             sum: self.sum.wrapping_add(other.sum),

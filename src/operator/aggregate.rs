@@ -9,6 +9,7 @@
 use super::fold::Fold;
 use super::keyed::{DeltaBuilder, Deltas, Keyed};
 use super::{Collection, Item, Key, Rows};
+use crate::clock::Time;
 use crate::event::{Row, Shape};
 use crate::monoid::Group;
 use timely::dataflow::channels::pact::Pipeline;
@@ -57,6 +58,18 @@ impl<'s, S: Shape> Rows<'s, S> {
         key: impl Fn(&Row<'_, S>) -> Option<K> + 'static,
         add: impl Fn(&mut R, &Row<'_, S>, i64) + 'static,
     ) -> Keyed<'s, K, R> {
+        let add = move |group: &mut R, row: &Row<'_, S>, _| add(group, row, row.diff());
+        self.stamped(name, move |row, _| key(row), add)
+    }
+
+    /// As `keyed`, with the stamps. What arrived has arrived: a record that takes another back
+    /// ([`Row::diff`]) is an arrival of its own.
+    pub fn stamped<K: Key, R: Group>(
+        self,
+        name: &str,
+        key: impl Fn(&Row<'_, S>, Time) -> Option<K> + 'static,
+        add: impl Fn(&mut R, &Row<'_, S>, Time) + 'static,
+    ) -> Keyed<'s, K, R> {
         let deltas: Deltas<'s, K, R> =
             self.batches.unary::<DeltaBuilder<K, R>, _, _, _>(Pipeline, name, |_, _| {
                 let mut fold = Fold::default();
@@ -67,8 +80,8 @@ impl<'s, S: Shape> Rows<'s, S> {
                             for (time, rows) in batch.runs() {
                                 for i in rows {
                                     let row = Row::new(&batch, i);
-                                    let Some(key) = key(&row) else { continue };
-                                    add(fold.group(key), &row, row.diff());
+                                    let Some(key) = key(&row, time) else { continue };
+                                    add(fold.group(key), &row, time);
                                 }
                                 fold.drain(|key, delta| session.give((key, time, delta)));
                             }

@@ -19,6 +19,7 @@ use std::hash::BuildHasher;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream as Timely;
 use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::generic::Operator;
 
 pub(super) type Deltas<'s, K, R> = Timely<'s, Time, Vec<(K, Time, R)>>;
@@ -148,6 +149,11 @@ impl<K: Key, S> States<K, S> {
 }
 
 impl<'s, K: Key, R: Group> Keyed<'s, K, R> {
+    /// Both together, under the name of this one.
+    pub fn concat(self, other: Keyed<'s, K, R>) -> Keyed<'s, K, R> {
+        Keyed { deltas: self.deltas.concat(other.deltas), name: self.name }
+    }
+
     /// Brings the deltas of a key together and lets it step through the ticks.
     pub(super) fn keep<P: Step<K, R>>(self, mut how: P) -> Collection<'s, P::Row> {
         let by_key = Exchange::new(|(key, _, _): &(K, Time, R)| route(key));

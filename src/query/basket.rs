@@ -6,9 +6,10 @@
 //! item.
 
 use super::Inputs;
+use crate::event::Transactions;
 use crate::event::transactions::{ITEM_ID, ORDER_ID, STATUS};
 use crate::monoid::{Bag, Items};
-use crate::operator::Collection;
+use crate::operator::{Collection, Rows};
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 
@@ -37,25 +38,27 @@ impl<'s> Inputs<'s> {
     pub fn baskets(&self, most: usize) -> Collection<'s, Basket> {
         // Asked for in any case, so that each query is known to read these columns.
         let sales = self.transactions(&[ORDER_ID, ITEM_ID, STATUS.optional()]);
-        let mut known = self.baskets.borrow_mut();
-        if let Some((_, baskets)) = known.iter().find(|(of, _)| *of == most) {
-            return baskets.clone();
-        }
-        let baskets = sales.aggregate(
-            "Baskets",
-            |sale| {
-                let named = !sale.order_id().is_empty() && !sale.item_id().is_empty();
-                (named && sale.is_sale()).then(|| sale.order_id().clone())
-            },
-            |items: &mut Bag<Text>, sale, diff| items.add(sale.item_id().clone(), diff),
-            move |order_id, items: &Items<Text>| {
-                let there = items.iter().filter(|(_, n)| **n > 0);
-                let items: Vec<Text> = there.map(|(item, _)| item.clone()).take(most + 1).collect();
-                let order_id = order_id.clone();
-                (1..=most).contains(&items.len()).then_some(Basket { order_id, items })
-            },
-        );
-        known.push((most, baskets.clone()));
-        baskets
+        self.shared(Most(most), || of_sales(sales, most))
     }
+}
+
+/// By what baskets are told apart.
+#[derive(PartialEq)]
+struct Most(usize);
+
+fn of_sales<'s>(sales: Rows<'s, Transactions>, most: usize) -> Collection<'s, Basket> {
+    sales.aggregate(
+        "Baskets",
+        |sale| {
+            let named = !sale.order_id().is_empty() && !sale.item_id().is_empty();
+            (named && sale.is_sale()).then(|| sale.order_id().clone())
+        },
+        |items: &mut Bag<Text>, sale, diff| items.add(sale.item_id().clone(), diff),
+        move |order_id, items: &Items<Text>| {
+            let there = items.iter().filter(|(_, n)| **n > 0);
+            let items: Vec<Text> = there.map(|(item, _)| item.clone()).take(most + 1).collect();
+            let order_id = order_id.clone();
+            (1..=most).contains(&items.len()).then_some(Basket { order_id, items })
+        },
+    )
 }

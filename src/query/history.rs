@@ -18,6 +18,19 @@ pub struct History {
     dedupe: Option<Dedupe>,
 }
 
+/// A record as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Its stamp.
+    pub stamp: Time,
+    /// Its event time.
+    pub time: i64,
+    /// Whether it takes another back, as in a change log.
+    pub retracts: bool,
+    /// Whether it is a later one of its id, and replaced the earlier or was ignored.
+    pub known: bool,
+}
+
 impl History {
     /// A history of these batches, which the clock has stamped.
     pub fn new(batches: Vec<(Stream, Arc<Batch>)>, dedupe: Option<Dedupe>) -> Self {
@@ -99,27 +112,50 @@ impl History {
         batches.flat_map(|(_, batch)| batch.runs().map(|(time, _)| time)).collect()
     }
 
+    /// Every record of a stream that came up to `at`.
+    pub fn arrivals(&self, stream: Stream, at: Time) -> Vec<Arrival> {
+        let mut last: HashMap<String, Time> = HashMap::new();
+        let arrival = |(stamp, batch, i): (Time, &Batch, usize)| {
+            let (time, retracts) = (batch.times[i], batch.diff(i) < 0);
+            let mut known = false;
+            if let (Column::Text(ids), Some(how)) = (&batch.columns[stream.id()], self.dedupe)
+                && !ids[i].is_empty()
+                && !retracts
+            {
+                let id = ids[i].to_string();
+                let withdraws = withdraws(stream, batch, i);
+                let (take_back, pass) = how.judge(last.get(&id).copied(), stamp, withdraws);
+                known = take_back || !pass;
+                if pass {
+                    last.insert(id, stamp);
+                }
+            }
+            Arrival { stamp, time, retracts, known }
+        };
+        self.records(stream, at).into_iter().map(arrival).collect()
+    }
+
+    /// All records up to `at`, in the order in which they count as later and earlier.
+    fn records(&self, stream: Stream, at: Time) -> Vec<(Time, &Batch, usize)> {
+        let mut records = Vec::new();
+        for (_, batch) in self.batches.iter().filter(|(s, _)| *s == stream) {
+            let batch = &**batch;
+            for (time, rows) in batch.runs().filter(|(time, _)| *time <= at) {
+                records.extend(rows.map(|i| ((time, batch.partition, batch.offset, i), batch)));
+            }
+        }
+        records.sort_by_key(|(order, _)| *order);
+        records.into_iter().map(|((time, _, _, i), batch)| (time, batch, i)).collect()
+    }
+
     fn rows<S: Shape>(&self, at: Time) -> Vec<Row<'_, S>> {
         self.rows_by(self.dedupe, at)
     }
 
     fn rows_by<S: Shape>(&self, dedupe: Option<Dedupe>, at: Time) -> Vec<Row<'_, S>> {
-        // All records up to `at`, in the order in which they count as later and earlier.
-        let mut records = Vec::new();
-        for (stream, batch) in &self.batches {
-            if *stream != S::STREAM {
-                continue;
-            }
-            let batch = &**batch;
-            for (time, rows) in batch.runs().filter(|(time, _)| *time <= at) {
-                records.extend(rows.map(|i| ((time, batch.partition, batch.offset, i), batch, i)));
-            }
-        }
-        records.sort_by_key(|(order, ..)| *order);
-
         let mut seen: Vec<Option<Row<'_, S>>> = Vec::new();
         let mut last: HashMap<String, (Time, usize)> = HashMap::new();
-        for ((time, ..), batch, i) in records {
+        for (time, batch, i) in self.records(S::STREAM, at) {
             let row = Row::<S>::new(batch, i);
             if row.diff() < 0 {
                 // A retraction takes an equal record away.

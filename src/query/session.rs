@@ -9,7 +9,7 @@ use super::Inputs;
 use crate::clock::Millis;
 use crate::event::behavior::{EVENT, PRICE, QUANTITY, SESSION_ID, USER_ID};
 use crate::event::{Behavior, Row, ShopEvent};
-use crate::operator::{Collection, Stretch, Stretches};
+use crate::operator::{Collection, Rows, Stretch, Stretches};
 use crate::text::Text;
 use crate::value::Money;
 use serde::{Deserialize, Serialize};
@@ -73,28 +73,30 @@ impl<'s> Inputs<'s> {
             PRICE.optional(),
             QUANTITY.optional(),
         ]);
-        let mut known = self.sessions.borrow_mut();
-        if let Some((_, sessions)) = known.iter().find(|(of, _)| *of == gap) {
-            return sessions.clone();
-        }
-        let millis = i64::try_from(gap.0).unwrap_or(i64::MAX);
-        let sessions = visits
-            .flat_map("Visits", |visit| {
-                let event = visit.event().unwrap_or(ShopEvent::Other);
-                let item = (visit.time(), (event, value(visit)));
-                visitor(visit).map(|visitor| (visitor, item))
-            })
-            .stretches(
-                "Sessions",
-                move |(_, session_id)| if session_id.is_empty() { millis } else { i64::MAX },
-                |(user_id, session_id), events| {
-                    let (user_id, session_id) = (user_id.clone(), session_id.clone());
-                    read(Session { user_id, session_id, ..Session::default() }, events)
-                },
-            );
-        known.push((gap, sessions.clone()));
-        sessions
+        self.shared(Gap(gap), || by_gap(visits, gap))
     }
+}
+
+/// By what sessions are told apart.
+#[derive(PartialEq)]
+struct Gap(Millis);
+
+fn by_gap<'s>(visits: Rows<'s, Behavior>, gap: Millis) -> Collection<'s, Session> {
+    let millis = i64::try_from(gap.0).unwrap_or(i64::MAX);
+    visits
+        .flat_map("Visits", |visit| {
+            let event = visit.event().unwrap_or(ShopEvent::Other);
+            let item = (visit.time(), (event, value(visit)));
+            visitor(visit).map(|visitor| (visitor, item))
+        })
+        .stretches(
+            "Sessions",
+            move |(_, session_id)| if session_id.is_empty() { millis } else { i64::MAX },
+            |(user_id, session_id), events| {
+                let (user_id, session_id) = (user_id.clone(), session_id.clone());
+                read(Session { user_id, session_id, ..Session::default() }, events)
+            },
+        )
 }
 
 fn read(mut session: Session, events: Stretch<'_, '_, (ShopEvent, Money)>) -> Session {

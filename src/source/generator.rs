@@ -29,6 +29,7 @@ mod text;
 mod truth;
 mod write;
 
+use crate::event::Stream;
 pub use blocks::Blocks;
 
 /// A stream the generator makes.
@@ -64,6 +65,11 @@ impl Feed {
         Feed::Catalog,
         Feed::Truth,
     ];
+
+    /// The feed of a stream.
+    pub fn of(stream: Stream) -> Option<Feed> {
+        Feed::ALL.into_iter().find(|feed| feed.name() == stream.name())
+    }
 
     /// The name of the stream.
     pub fn name(self) -> &'static str {

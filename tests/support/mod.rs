@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use tidemill::clock::{Clock, Tick};
+use tidemill::config::Settings;
 use tidemill::event::Stream;
 use tidemill::source::plan::{ParseOptions, Plan};
 use tidemill::source::read::Reader;
@@ -63,14 +64,78 @@ pub fn record(stream: Stream, partition: u32, csv: &str, block: usize) -> Record
     out
 }
 
+/// Parameters with which few records are enough to make every query say something.
+pub fn settings() -> Settings {
+    let text = r#"
+        [query.security_alerts]
+        failures = 2
+        failure_window = "15m"
+        stuffing_users = 3
+        testing_charges = 2
+        testing_cards = 2
+        testing_amount = 2000
+        bot_events = 2
+        bot_views_per_minute = 0
+
+        [query.stream_health]
+        late_after = "12m"
+
+        [query.anomalies]
+        days = 5
+        baseline = 2
+        limit = 500
+
+        [query.risk_decisions]
+        velocity_limit = 1
+        velocity_sum = 20_000
+        testing_cards = 2
+        testing_amount = 3000
+        duplicate_window = "1h"
+        zscore = 1_000
+        median_ratio = 2_000
+        speed = 300
+        new_device_amount = 5_000
+        hour_gap = 1
+
+        [[query.risk_decisions.rules]]
+        id = "failed_logins"
+        stream = "logins"
+        keys = ["user_id"]
+        aggregate = "count"
+        comparison = ">="
+        limit = 2
+        window = "1h"
+        outcome = "review"
+
+        [[query.risk_decisions.rules]]
+        id = "users_of_ip"
+        stream = "logins"
+        keys = ["ip"]
+        field = "user_id"
+        aggregate = "distinct"
+        comparison = "<="
+        limit = 1
+        window = "30m"
+        outcome = "decline"
+    "#;
+    let mut settings = Settings::default();
+    settings.parse("support", text).expect("a good text");
+    settings
+}
+
 /// A random history of all streams: disorder, late records, duplicate ids with other contents,
 /// cancellations, or (as change logs) retractions of earlier records.
 pub fn history(seed: u64, records: usize, change_log: bool) -> Recorded {
+    history_at_pace(seed, records, change_log, 400)
+}
+
+/// As `history`, with up to so many seconds from one record to the next.
+pub fn history_at_pace(seed: u64, records: usize, change_log: bool, pace: u64) -> Recorded {
     let mut random = Random(seed);
     let mut all = Recorded::new();
     for &stream in Stream::ALL {
         for partition in 0..2u32 {
-            let csv = csv(stream, &mut random, records, change_log);
+            let csv = csv(stream, &mut random, (records, pace), change_log);
             let block = 64 + random.below(600) as usize;
             all.extend(record(stream, partition, &csv, block));
         }
@@ -78,7 +143,12 @@ pub fn history(seed: u64, records: usize, change_log: bool) -> Recorded {
     all
 }
 
-fn csv(stream: Stream, random: &mut Random, records: usize, change_log: bool) -> String {
+fn csv(
+    stream: Stream,
+    random: &mut Random,
+    (records, pace): (usize, u64),
+    change_log: bool,
+) -> String {
     let mut columns: Vec<&str> = stream.schema().fields.iter().map(|f| f.name).collect();
     if change_log {
         columns.push("_diff");
@@ -87,7 +157,7 @@ fn csv(stream: Stream, random: &mut Random, records: usize, change_log: bool) ->
     let mut sent: Vec<String> = Vec::new();
     let mut now = 0i64;
     for _ in 0..records {
-        now += random.below(400) as i64;
+        now += random.below(pace) as i64;
         let late = if random.one_in(12) { random.below(20_000) as i64 } else { 0 };
         let jitter = random.below(300) as i64;
         let at = (now - late - jitter).max(0);
@@ -157,12 +227,16 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
                 "chargeback",
                 "",
             ]);
-            let amount = maybe(random, money);
+            // Few amounts, so that some charges are the same.
+            let amount = if random.one_in(3) { "3.50".into() } else { maybe(random, money) };
             // Few orders, so that they have several lines.
             let order = format!("o{}", random.below(25));
             let order = maybe(random, order);
+            let card = random.below(10);
+            let (ip, device) = (random.below(5), random.below(6));
+            let country = random.of(&["DE", "DE", "FR", "us", "XX", ""]);
             format!(
-                "{time},{id},{order},u{user},{item},1,{amount},EUR,{status},c{user},10.0.0.{user},d{user},DE"
+                "{time},{id},{order},u{user},{item},1,{amount},EUR,{status},c{card},10.0.0.{ip},d{device},{country}"
             )
         }
         Stream::Logistics => {

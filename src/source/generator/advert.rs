@@ -76,10 +76,12 @@ pub(super) fn play(lead: Lead, people: &People, key: (u64, u64), sink: &mut Sink
         let campaign = lead.campaign;
         sink.push(time, Row::Touch(Touch { time, contact, user, campaign, creative, cost }));
     };
-    touch(lead.now, Contact::Impression, lead.user, creative, terms.impression);
+    // Bills are in cents: a part of a cent is one cent every so often.
+    let bill = |rng: &mut Rng, cost: u32| (cost + rng.below(100)) / 100;
+    touch(lead.now, Contact::Impression, lead.user, creative, bill(&mut rng, terms.impression));
     let click = rng.between(lead.now + 1, lead.visit);
     let bid = terms.click / 100 * (70 + rng.below(61));
-    touch(click, Contact::Click, lead.user, creative, bid);
+    touch(click, Contact::Click, lead.user, creative, bill(&mut rng, bid));
     if let Some(time) = lead.bought {
         touch(time, Contact::Conversion, lead.user, creative, 0);
     }
@@ -87,6 +89,7 @@ pub(super) fn play(lead: Lead, people: &People, key: (u64, u64), sink: &mut Sink
     for _ in 0..rng.below(2 * terms.seen - 1) {
         let user = if rng.permille(120) { lead.user } else { people.anyone(&mut rng) };
         let time = lead.now + rng.between(SECOND, 25 * MINUTE);
-        touch(time, Contact::Impression, user, rng.below(3) as u8, terms.impression);
+        let (creative, cost) = (rng.below(3) as u8, bill(&mut rng, terms.impression));
+        touch(time, Contact::Impression, user, creative, cost);
     }
 }

@@ -153,7 +153,7 @@ pub(super) enum Contact {
     Conversion,
 }
 
-/// A row of the ads stream. The cost is in hundredths of a cent.
+/// A row of the ads stream. The cost is in cents.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Touch {
     pub(super) time: i64,

@@ -89,13 +89,6 @@ impl Text {
         self.padded(u64::from(cents % 100), 2);
     }
 
-    /// `0.1234` from 1234.
-    pub(super) fn ten_thousandths(&mut self, value: u32) {
-        self.padded(u64::from(value / 10_000), 1);
-        self.bytes.push(b'.');
-        self.padded(u64::from(value % 10_000), 4);
-    }
-
     /// The low 48 bits as twelve hexadecimal digits.
     pub(super) fn hex48(&mut self, value: u64) {
         let digit = |place: u32| b"0123456789abcdef"[(value >> (4 * place) & 15) as usize];
@@ -200,11 +193,9 @@ mod tests {
         text.next();
         text.hex48(0xabc);
         text.next();
-        text.ten_thousandths(28);
-        text.next();
         text.id(b'u', 0);
         text.padded(u64::MAX, 20);
-        let wanted = "2026-01-01 13:05:09.007,0.05,1234.56,-40,10.1.2.255,000000000abc,0.0028,u018446744073709551615";
+        let wanted = "2026-01-01 13:05:09.007,0.05,1234.56,-40,10.1.2.255,000000000abc,u018446744073709551615";
         assert_eq!(String::from_utf8_lossy(&text.take(0)), wanted);
     }
 }

@@ -228,7 +228,7 @@ fn touch(touch: &Touch, text: &mut Text) {
     campaign(touch.campaign, text);
     text.word(named(&["a", "b", "c"], touch.creative));
     text.next();
-    text.ten_thousandths(touch.cost);
+    text.cents(touch.cost);
 }
 
 fn attempt(attempt: &Attempt, text: &mut Text) {

@@ -1,0 +1,208 @@
+//! Hours whose sales are out of the ordinary for their hour of day.
+//!
+//! The sales of an hour (as in `hourly_transactions`: number and amount) are held against those of
+//! the same hour of day (UTC) on the `days` days before. With the median `m` of these and their
+//! median absolute deviation from it, the robust z of `x` is `0.6745 (x - m) / MAD` (Iglewicz and
+//! Hoaglin 1993, whose limit of 3.5 is the default here); medians of an even number are the mean
+//! of the two middle ones. An hour is shown if the z of its number or of its amount is beyond
+//! `limit` (in thousandths) to either side. A z is empty where fewer than `baseline` hours are
+//! known before, or where more than half of them are the same (the MAD is 0). An hour without any
+//! sale is not there: neither shown nor part of a baseline. State: two numbers per hour.
+
+use crate::clock::{Millis, Time};
+use crate::event::transactions::{AMOUNT, STATUS};
+use crate::monoid::{Dated, DatedLog, Entries};
+use crate::operator::{Aggregate, Collection};
+use crate::query::{History, Inputs, Query};
+use crate::value::{Hour, Money, Real};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// See the module.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Anomalies {
+    /// Days before that an hour is compared with.
+    pub days: u16,
+    /// Hours that must be known among them.
+    pub baseline: usize,
+    /// The robust z beyond which an hour is shown, in thousandths.
+    pub limit: i64,
+}
+
+impl Default for Anomalies {
+    fn default() -> Self {
+        Anomalies { days: 28, baseline: 7, limit: 3_500 }
+    }
+}
+
+crate::record! {
+    /// An hour out of the ordinary.
+    pub struct Output {
+        keys { hour: Hour }
+        values {
+            count: i64,
+            count_median: Option<Real>,
+            count_z: Option<Real>,
+            amount: Money,
+            amount_median: Option<Real<1>>,
+            amount_z: Option<Real>,
+        }
+    }
+}
+
+const DAY: i64 = 86_400_000;
+
+/// How a value lies to those before it: twice their median, and its z in thousandths as a
+/// quotient of whole numbers (1349 is twice 674.5, the denominator four times the MAD).
+#[derive(Clone, Copy, Default)]
+struct Place {
+    twice_median: i128,
+    top: i128,
+    bottom: i128,
+}
+
+impl Place {
+    fn of(x: i64, before: &[i64]) -> Place {
+        let twice_median = twice_median(before.iter().map(|x| i128::from(*x)).collect());
+        let off = |x: i64| 2 * i128::from(x) - twice_median;
+        Place {
+            twice_median,
+            top: 1349 * off(x),
+            bottom: self::twice_median(before.iter().map(|x| off(*x).abs()).collect()),
+        }
+    }
+
+    fn is_beyond(&self, limit: i64) -> bool {
+        self.bottom > 0 && self.top.abs() > self.bottom * i128::from(limit)
+    }
+
+    fn median<const P: u8>(&self) -> Real<P> {
+        Real(self.twice_median as f64 / 2.0)
+    }
+
+    fn z(&self) -> Option<Real> {
+        (self.bottom > 0).then(|| Real(self.top as f64 / (1000.0 * self.bottom as f64)))
+    }
+}
+
+/// The two middle values added up; 0 for none.
+fn twice_median(mut values: Vec<i128>) -> i128 {
+    values.sort_unstable();
+    let n = values.len();
+    match n.checked_sub(1) {
+        Some(last) => values[last / 2] + values[n / 2],
+        None => 0,
+    }
+}
+
+/// An hour's number of sales; their amount is the value of its log entry.
+type Sales = Dated<i64>;
+
+impl Anomalies {
+    fn span(&self) -> i64 {
+        i64::from(self.days) * DAY
+    }
+
+    fn judge(&self, log: &DatedLog<i64>, hour: &Sales) -> Option<Output> {
+        let before = || log.between(hour.time - self.span() - 1, hour.time - 1).map(|(x, _)| x);
+        if before().count() < self.baseline.max(1) {
+            return None;
+        }
+        let count = Place::of(hour.item, &before().map(|x| x.item).collect::<Vec<_>>());
+        let amount = Place::of(hour.value, &before().map(|x| x.value).collect::<Vec<_>>());
+        (count.is_beyond(self.limit) || amount.is_beyond(self.limit)).then(|| Output {
+            hour: Hour::of(hour.time),
+            count: hour.item,
+            count_median: Some(count.median()),
+            count_z: count.z(),
+            amount: Money(hour.value),
+            amount_median: Some(amount.median()),
+            amount_z: amount.z(),
+        })
+    }
+}
+
+impl Query for Anomalies {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "anomalies"
+    }
+
+    fn about(&self) -> &'static str {
+        "hours with far more or fewer sales than usual at their hour of day"
+    }
+
+    crate::parameters!();
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        let this = self.clone();
+        let reach = Millis(self.span() as u64 + 1);
+        inputs
+            .transactions(&[AMOUNT, STATUS.optional()])
+            .aggregate(
+                "HourlySales",
+                |sale| (sale.is_sale() && sale.amount().is_some()).then(|| sale.hour()),
+                |(count, amount): &mut (i64, i64), sale, diff| {
+                    *count += diff;
+                    *amount += sale.amount().map_or(0, |m| m.0) * diff;
+                },
+                |hour, &(count, amount)| {
+                    let sales = Dated { time: hour.start().0, item: count, value: amount };
+                    (count > 0).then(|| (hour.of_day(), sales))
+                },
+            )
+            .keyed(
+                "Anomalies",
+                |(of_day, _)| Some(*of_day),
+                |hours: &mut Entries<i64>, (_, sales), diff| hours.add(*sales, diff),
+            )
+            .as_of(reach, move |_, log, hour| this.judge(log, hour))
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let mut hours: BTreeMap<Hour, (i64, i64)> = BTreeMap::new();
+        for sale in history.transactions(at).iter().filter(|t| t.is_sale()) {
+            if let Some(Money(amount)) = sale.amount() {
+                let hour = hours.entry(sale.hour()).or_default();
+                *hour = (hour.0 + 1, hour.1 + amount);
+            }
+        }
+        let median = |mut values: Vec<f64>| {
+            values.sort_by(f64::total_cmp);
+            (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0
+        };
+        // Median and z of one number of an hour.
+        let place = |x: i64, before: Vec<i64>| {
+            let before: Vec<f64> = before.into_iter().map(|x| x as f64).collect();
+            let middle = median(before.clone());
+            let mad = median(before.iter().map(|x| (x - middle).abs()).collect());
+            (middle, (mad > 0.0).then(|| 0.6745 * (x as f64 - middle) / mad))
+        };
+        let mut rows = Vec::new();
+        for (hour, (count, amount)) in &hours {
+            let same_hour = (1..=i32::from(self.days)).map(|days| Hour(hour.0 - 24 * days));
+            let before: Vec<(i64, i64)> =
+                same_hour.filter_map(|h| hours.get(&h).copied()).collect();
+            if before.len() < self.baseline.max(1) {
+                continue;
+            }
+            let (count_median, count_z) = place(*count, before.iter().map(|x| x.0).collect());
+            let (amount_median, amount_z) = place(*amount, before.iter().map(|x| x.1).collect());
+            let limit = self.limit as f64 / 1000.0;
+            if [count_z, amount_z].into_iter().flatten().any(|z| z.abs() > limit) {
+                rows.push(Output {
+                    hour: *hour,
+                    count: *count,
+                    count_median: Some(Real(count_median)),
+                    count_z: count_z.map(Real),
+                    amount: Money(*amount),
+                    amount_median: Some(Real(amount_median)),
+                    amount_z: amount_z.map(Real),
+                });
+            }
+        }
+        rows
+    }
+}

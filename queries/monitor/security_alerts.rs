@@ -1,0 +1,369 @@
+//! Attacks on the shop: brute force, credential stuffing, card testing and bots.
+//!
+//! Three of them are bursts. At each time `t` an event came, the events of the subject in
+//! `(t - window, t]` are looked at; while they are too many, the burst goes on. An alert is one
+//! burst, from the first event of its first window to its last event:
+//!
+//! - `brute_force_user`, `brute_force_ip`: at least `failures` failed logins of a user or from an
+//!   address within `failure_window`; `distinct` counts the addresses, or the users.
+//! - `credential_stuffing`: failed logins of at least `stuffing_users` users from one address
+//!   within `stuffing_window`; `distinct` counts the users.
+//! - `card_testing`: at least `testing_charges` payments of at most `testing_amount` with at least
+//!   `testing_cards` cards from one device within `testing_window`; `distinct` counts the cards.
+//!
+//! - `bot`: a session of at least `bot_events` events and more than `bot_views_per_minute` page
+//!   views per minute from its first event to its last (taken as a second if shorter), and no
+//!   purchase; `distinct` counts the page views.
+//!
+//! The evidence is when, how many and how many distinct; absent values are none of the distinct.
+//! `severity` compares events (for stuffing: users) with their limit: `high` from four times on,
+//! `medium` from twice, else `low`. Each stream may be absent. All follows from the events as they
+//! are known: what is late or taken back joins, parts and withdraws alerts. State: per subject its
+//! failed logins or small payments, per session the times of its events (24 bytes each).
+
+use crate::clock::{Millis, Time};
+use crate::event::{
+    LoginOutcome, Logins, Row, Stream, Transactions, behavior, logins, transactions,
+};
+use crate::monoid::{Dated, DatedLog, Entries};
+use crate::operator::{Aggregate, Collection};
+use crate::query::{History, Inputs, Query};
+use crate::text::Text;
+use crate::value::Moment;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// See the module.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecurityAlerts {
+    /// Failed logins.
+    pub failures: i64,
+    /// Within which so many are a brute-force attack.
+    pub failure_window: Millis,
+    /// Users whose logins fail from one address.
+    pub stuffing_users: i64,
+    /// Within which so many are credential stuffing.
+    pub stuffing_window: Millis,
+    /// Small payments from one device.
+    pub testing_charges: i64,
+    /// Cards among them.
+    pub testing_cards: i64,
+    /// What a small payment is at most, in minor units.
+    pub testing_amount: i64,
+    /// Within which so many are card testing.
+    pub testing_window: Millis,
+    /// Events of a session below which nobody is called a bot.
+    pub bot_events: i64,
+    /// Page views per minute that no person reads.
+    pub bot_views_per_minute: i64,
+}
+
+impl Default for SecurityAlerts {
+    fn default() -> Self {
+        SecurityAlerts {
+            failures: 10,
+            failure_window: Millis::minutes(10),
+            stuffing_users: 10,
+            stuffing_window: Millis::hours(1),
+            testing_charges: 10,
+            testing_cards: 5,
+            testing_amount: 500,
+            testing_window: Millis::hours(1),
+            bot_events: 50,
+            bot_views_per_minute: 40,
+        }
+    }
+}
+
+crate::record! {
+    /// An attack.
+    pub struct Output {
+        keys { kind: Text, subject: Text, since: Moment }
+        values { until: Moment, events: i64, distinct: i64, severity: Text }
+    }
+}
+
+/// Whose events are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+enum Subject {
+    User,
+    Ip,
+    Device,
+}
+
+/// What makes events of a subject an attack.
+struct Detector {
+    kind: &'static str,
+    subject: Subject,
+    window: Millis,
+    events: i64,
+    distinct: i64,
+}
+
+impl SecurityAlerts {
+    fn detectors(&self) -> [Detector; 4] {
+        let detector = |kind, subject, window, events, distinct| Detector {
+            kind,
+            subject,
+            window,
+            events,
+            distinct,
+        };
+        let (few, fast) = (self.failures.max(1), self.failure_window);
+        [
+            detector("brute_force_user", Subject::User, fast, few, 0),
+            detector("brute_force_ip", Subject::Ip, fast, few, 0),
+            detector(STUFFING, Subject::Ip, self.stuffing_window, 1, self.stuffing_users),
+            detector(
+                "card_testing",
+                Subject::Device,
+                self.testing_window,
+                self.testing_charges.max(1),
+                self.testing_cards,
+            ),
+        ]
+    }
+
+    fn is_small(&self, payment: &Row<'_, Transactions>) -> bool {
+        payment.is_attempt() && payment.amount().is_some_and(|a| a.0 <= self.testing_amount)
+    }
+
+    fn is_bot(&self, (views, events, orders): (i64, i64, i64), span: i64) -> bool {
+        let fast =
+            views.saturating_mul(60_000) > self.bot_views_per_minute.saturating_mul(span.max(1000));
+        orders <= 0 && events >= self.bot_events.max(1) && fast
+    }
+}
+
+const STUFFING: &str = "credential_stuffing";
+
+fn severity(measure: i64, limit: i64) -> Text {
+    Text::new(match measure / limit.max(1) {
+        4.. => "high",
+        2..4 => "medium",
+        _ => "low",
+    })
+}
+
+fn has_failed(login: &Row<'_, Logins>) -> bool {
+    login.outcome() == Some(LoginOutcome::Failure)
+}
+
+/// The number of distinct values that are not absent.
+fn distinct<'a>(log: impl Iterator<Item = (&'a Dated<Text>, i64)>) -> i64 {
+    let values: BTreeSet<&Text> = log.map(|(x, _)| &x.item).filter(|x| !x.is_empty()).collect();
+    values.len() as i64
+}
+
+impl Detector {
+    /// The bursts in a subject's events, by one walk with a window behind it.
+    fn bursts(&self, subject: &Text, log: &DatedLog<Text>, rows: &mut Vec<Output>) {
+        let width = self.window.0 as i64;
+        let (mut events, mut seen) = (0, BTreeMap::<&Text, i64>::new());
+        let (mut all, mut behind) = (log.iter().peekable(), log.iter().peekable());
+        let mut burst: Option<(i64, i64)> = None;
+        while let Some((first, _)) = all.peek() {
+            let now = first.time;
+            while let Some((x, n)) = all.next_if(|(x, _)| x.time == now) {
+                events += n;
+                *seen.entry(&x.item).or_default() += n;
+            }
+            while let Some((x, n)) = behind.next_if(|(x, _)| x.time <= now - width) {
+                events -= n;
+                let left = seen.entry(&x.item).or_default();
+                *left -= n;
+                if *left == 0 {
+                    seen.remove(&x.item);
+                }
+            }
+            let values = seen.len() as i64 - i64::from(seen.contains_key(&Text::EMPTY));
+            if events >= self.events && values >= self.distinct {
+                let start = behind.peek().map_or(now, |(x, _)| x.time);
+                burst = Some((burst.map_or(start, |(since, _)| since), now));
+            } else if let Some(burst) = burst.take() {
+                rows.push(self.alert(subject, log, burst));
+            }
+        }
+        rows.extend(burst.map(|burst| self.alert(subject, log, burst)));
+    }
+
+    fn alert(&self, subject: &Text, log: &DatedLog<Text>, (since, until): (i64, i64)) -> Output {
+        let inside = log.between(since - 1, until);
+        let events = inside.clone().map(|(_, n)| n).sum();
+        self.row(subject, (since, until), events, distinct(inside))
+    }
+
+    fn row(&self, subject: &Text, span: (i64, i64), events: i64, distinct: i64) -> Output {
+        let severity = match self.kind {
+            STUFFING => severity(distinct, self.distinct),
+            _ => severity(events, self.events),
+        };
+        Output {
+            kind: Text::new(self.kind),
+            subject: subject.clone(),
+            since: Moment(span.0),
+            until: Moment(span.1),
+            events,
+            distinct,
+            severity,
+        }
+    }
+}
+
+/// Times of a session's events with their page views, and its orders.
+type Pages = (Entries<()>, i64);
+
+impl Query for SecurityAlerts {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "security_alerts"
+    }
+
+    fn about(&self) -> &'static str {
+        "brute force, credential stuffing, card testing and bots, with evidence and severity"
+    }
+
+    crate::parameters!();
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        inputs.any_of(&[Stream::Logins, Stream::Transactions, Stream::Behavior]);
+        let failures = inputs
+            .logins(&[logins::USER_ID, logins::IP.optional(), logins::OUTCOME])
+            .flat_map("Failures", |login| {
+                let (user, ip, time) = (login.user_id().clone(), login.ip().clone(), login.time());
+                let dated = |item: &Text| Dated { time, item: item.clone(), value: 0 };
+                let both = [
+                    ((Subject::User, user.clone()), dated(&ip)),
+                    ((Subject::Ip, ip.clone()), dated(&user)),
+                ];
+                if has_failed(login) { Vec::from(both) } else { Vec::new() }
+            });
+        let this = self.clone();
+        let columns = [
+            transactions::AMOUNT,
+            transactions::CARD_ID,
+            transactions::DEVICE,
+            transactions::STATUS.optional(),
+        ];
+        let charges = inputs.transactions(&columns).flat_map("SmallCharges", move |payment| {
+            let (time, item) = (payment.time(), payment.card_id().clone());
+            let key = (Subject::Device, payment.device().clone());
+            this.is_small(payment).then_some((key, Dated { time, item, value: 0 }))
+        });
+        let detectors = self.detectors();
+        let bursts = failures.concat(charges).aggregate_rows(
+            "Bursts",
+            |(key, _)| (!key.1.is_empty()).then(|| key.clone()),
+            |events: &mut Entries<Text>, (_, event), diff| events.add(event.clone(), diff),
+            move |(subject, name), log, rows| {
+                for detector in detectors.iter().filter(|d| d.subject == *subject) {
+                    detector.bursts(name, log, rows);
+                }
+            },
+        );
+        let this = self.clone();
+        let views = behavior::PAGE_VIEWS.or(behavior::EVENT);
+        let orders = behavior::ORDERS.or(behavior::EVENT);
+        let columns = [behavior::SESSION_ID, behavior::EVENT.optional(), views, orders];
+        let bots = inputs.behavior(&columns).aggregate(
+            "Bots",
+            |event| (!event.session_id().is_empty()).then(|| event.session_id().clone()),
+            |(events, orders): &mut Pages, event, diff| {
+                events.add(Dated { time: event.time(), item: (), value: event.views() }, diff);
+                *orders += event.order_count() * diff;
+            },
+            move |session, (log, orders)| {
+                let (first, last) = (log.iter().next()?.0.time, log.iter().next_back()?.0.time);
+                let events: i64 = log.iter().map(|(_, n)| n).sum();
+                let views = log.iter().map(|(x, n)| x.value * n).sum();
+                this.is_bot((views, events, *orders), last - first).then(|| Output {
+                    kind: Text::new("bot"),
+                    subject: session.clone(),
+                    since: Moment(first),
+                    until: Moment(last),
+                    events,
+                    distinct: views,
+                    severity: severity(events, this.bot_events),
+                })
+            },
+        );
+        bursts.concat(bots)
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        // Subject, what is counted as distinct, and when.
+        let mut events: BTreeMap<(Subject, &Text), Vec<(i64, &Text)>> = BTreeMap::new();
+        let (tries, payments) = (history.logins(at), history.transactions(at));
+        for login in tries.iter().filter(|login| has_failed(login)) {
+            for (subject, name, item) in [
+                (Subject::User, login.user_id(), login.ip()),
+                (Subject::Ip, login.ip(), login.user_id()),
+            ] {
+                events.entry((subject, name)).or_default().push((login.time(), item));
+            }
+        }
+        for payment in payments.iter().filter(|payment| self.is_small(payment)) {
+            let key = (Subject::Device, payment.device());
+            events.entry(key).or_default().push((payment.time(), payment.card_id()));
+        }
+        events.retain(|(_, name), _| !name.is_empty());
+        let count = |inside: &[(i64, &Text)]| {
+            let values: BTreeSet<&Text> = inside.iter().map(|(_, x)| *x).collect();
+            (inside.len() as i64, values.iter().filter(|x| !x.is_empty()).count() as i64)
+        };
+        let mut rows = Vec::new();
+        for ((subject, name), all) in &events {
+            let within = |from: i64, to: i64| -> Vec<(i64, &Text)> {
+                all.iter().copied().filter(|(t, _)| *t >= from && *t <= to).collect()
+            };
+            let times: BTreeSet<i64> = all.iter().map(|(t, _)| *t).collect();
+            for detector in self.detectors().iter().filter(|d| d.subject == *subject) {
+                let width = detector.window.0 as i64;
+                // The time a window begins if it has too many, for each time.
+                let too_many = |t: &i64| {
+                    let inside = within(t - width + 1, *t);
+                    let (events, values) = count(&inside);
+                    let start = inside.iter().map(|(t, _)| *t).min();
+                    start.filter(|_| events >= detector.events && values >= detector.distinct)
+                };
+                let marks: Vec<(i64, Option<i64>)> =
+                    times.iter().map(|t| (*t, too_many(t))).collect();
+                for burst in marks.chunk_by(|a, b| a.1.is_some() == b.1.is_some()) {
+                    if let (Some((_, Some(since))), Some((until, _))) =
+                        (burst.first(), burst.last())
+                    {
+                        let (events, values) = count(&within(*since, *until));
+                        rows.push(detector.row(name, (*since, *until), events, values));
+                    }
+                }
+            }
+        }
+        let mut sessions: BTreeMap<&Text, Vec<(i64, i64, i64)>> = BTreeMap::new();
+        let visits = history.behavior(at);
+        for event in visits.iter().filter(|event| !event.session_id().is_empty()) {
+            let event_of = (event.time(), event.views(), event.order_count());
+            sessions.entry(event.session_id()).or_default().push(event_of);
+        }
+        for (session, mut all) in sessions {
+            all.sort_unstable();
+            let (first, last) = (all[0].0, all[all.len() - 1].0);
+            let views = all.iter().map(|x| x.1).sum();
+            let orders = all.iter().map(|x| x.2).sum();
+            let events = all.len() as i64;
+            if self.is_bot((views, events, orders), last - first) {
+                rows.push(Output {
+                    kind: Text::new("bot"),
+                    subject: session.clone(),
+                    since: Moment(first),
+                    until: Moment(last),
+                    events,
+                    distinct: views,
+                    severity: severity(events, self.bot_events),
+                });
+            }
+        }
+        rows
+    }
+}

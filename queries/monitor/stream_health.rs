@@ -1,0 +1,156 @@
+//! The health of the streams: per stream and minute of stream time, what came and how late.
+//!
+//! - `events`: records that came in the minute, as they were sent: duplicates are among them.
+//! - `duplicates`: those of a known id, which replaced the earlier record or were ignored.
+//! - `retractions`: records of a change log that take another back; they are no events.
+//! - `late`: events whose delay is above `late_after` (default five minutes).
+//! - `mean_delay`, `worst_delay`: milliseconds from an event's own time to its stamp. Stamps are
+//!   rounded up to the tick (a minute where nothing else is said), and delays with them.
+//!
+//! The clock is the sources' own: a stream that is silent has no rows, and one that is late as a
+//! whole is only seen to be so beside a faster one. What came is never rewritten. A record that
+//! cannot be read never came: it is in the dead letters, and counted in the run's summary. Each
+//! stream may be absent. State: six numbers per stream and minute.
+
+use crate::clock::{Millis, Time};
+use crate::event::{Ads, Behavior, Inventory, Logins, Logistics, Shape, Stream, Transactions};
+use crate::monoid::Most;
+use crate::operator::{Collection, Keyed};
+use crate::query::{Arrival, History, Inputs, Query};
+use crate::text::Text;
+use crate::value::{Moment, Real};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// See the module.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StreamHealth {
+    /// The delay from which on an event is late.
+    pub late_after: Millis,
+}
+
+impl Default for StreamHealth {
+    fn default() -> Self {
+        StreamHealth { late_after: Millis::minutes(5) }
+    }
+}
+
+crate::record! {
+    /// A minute of a stream.
+    pub struct Output {
+        keys { stream: Text, minute: Moment }
+        values {
+            events: i64,
+            duplicates: i64,
+            retractions: i64,
+            late: i64,
+            mean_delay: Option<Real>,
+            worst_delay: Option<i64>,
+        }
+    }
+}
+
+/// A stream's place in the list, and a minute.
+type Key = (u8, i64);
+/// Events, duplicates, retractions and late ones; the delays added up; the worst.
+type Health = ((i64, i64, i64, i64), i128, Most);
+
+fn minute(stamp: Time) -> i64 {
+    (stamp.millis() as i64).div_euclid(60_000) * 60_000
+}
+
+impl StreamHealth {
+    /// What came of a stream. A record of a known id adds nothing to the records that hold, so
+    /// what came less what is added to those are the duplicates.
+    fn of<'s, S: Shape>(&self, inputs: &Inputs<'s>) -> Keyed<'s, Key, Health> {
+        let late_after = self.late_after.0 as i64;
+        let sent = inputs.sent::<S>(&[]).stamped(
+            "StreamHealth",
+            |_, stamp| Some((S::STREAM.index() as u8, minute(stamp))),
+            move |(counts, delays, worst): &mut Health, row, stamp| {
+                counts.1 += row.diff();
+                if row.diff() < 0 {
+                    counts.2 += 1;
+                    return;
+                }
+                let delay = stamp.millis() as i64 - row.time();
+                counts.0 += 1;
+                counts.3 += i64::from(delay > late_after);
+                *delays += i128::from(delay);
+                worst.see(delay);
+            },
+        );
+        let hold = inputs.rows::<S>(&[]).stamped(
+            "Unique",
+            |_, stamp| Some((S::STREAM.index() as u8, minute(stamp))),
+            |(counts, ..): &mut Health, row, _| counts.1 -= row.diff(),
+        );
+        sent.concat(hold)
+    }
+}
+
+impl Query for StreamHealth {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "stream_health"
+    }
+
+    fn about(&self) -> &'static str {
+        "events, duplicates, lateness and delay per stream and minute"
+    }
+
+    crate::parameters!();
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        inputs.any_of(Stream::ALL);
+        // Delays mean little against the end of a day.
+        inputs.tick();
+        let shop = self.of::<Behavior>(inputs).concat(self.of::<Transactions>(inputs));
+        let shop = shop.concat(self.of::<Logistics>(inputs)).concat(self.of::<Ads>(inputs));
+        let all = shop.concat(self.of::<Logins>(inputs)).concat(self.of::<Inventory>(inputs));
+        all.rows(
+            |&(stream, minute), &((events, duplicates, retractions, late), delays, worst), rows| {
+                let Some(stream) = Stream::ALL.get(usize::from(stream)) else { return };
+                rows.push(Output {
+                    stream: Text::new(stream.name()),
+                    minute: Moment(minute),
+                    events,
+                    duplicates,
+                    retractions,
+                    late,
+                    mean_delay: (events > 0).then(|| Real(delays as f64 / events as f64)),
+                    worst_delay: worst.0,
+                });
+            },
+        )
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let mut minutes: BTreeMap<(&str, i64), Vec<Arrival>> = BTreeMap::new();
+        for &stream in Stream::ALL {
+            for arrival in history.arrivals(stream, at) {
+                let minute = arrival.stamp.millis() as i64 / 60_000 * 60_000;
+                minutes.entry((stream.name(), minute)).or_default().push(arrival);
+            }
+        }
+        let row = |((stream, minute), arrivals): ((&str, i64), Vec<Arrival>)| {
+            let (back, events): (Vec<Arrival>, Vec<Arrival>) =
+                arrivals.into_iter().partition(|arrival| arrival.retracts);
+            let delays: Vec<i64> =
+                events.iter().map(|event| event.stamp.millis() as i64 - event.time).collect();
+            Output {
+                stream: Text::new(stream),
+                minute: Moment(minute),
+                events: events.len() as i64,
+                duplicates: events.iter().filter(|event| event.known).count() as i64,
+                retractions: back.len() as i64,
+                late: delays.iter().filter(|d| **d > self.late_after.0 as i64).count() as i64,
+                mean_delay: Real::ratio(delays.iter().sum(), events.len() as i64),
+                worst_delay: delays.iter().max().copied(),
+            }
+        };
+        minutes.into_iter().map(row).collect()
+    }
+}

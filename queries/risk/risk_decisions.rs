@@ -1,0 +1,363 @@
+//! Risk decisions as of now: each payment is approved, reviewed or declined.
+//!
+//! A decision is made as of the payment's own event time: each rule measures the records that
+//! agree with the payment in the rule's keys within the rule's window up to that time (see
+//! [`rule::Rule`]). A rule applies if its measure is beyond its limit; the decision is the gravest
+//! outcome of the rules that apply, `approve` if there is none. `reasons` are at most three of
+//! them, declining ones first, then in the order of the rules. `features` are all measures that
+//! could be made, `rule=measure`. `version` changes whenever a rule or a limit does.
+//!
+//! This view is corrected: what is late or taken back changes the decisions that looked at it;
+//! `risk_decisions_at_time` keeps what was known when. A payment is a record that is authorized,
+//! captured or of unknown status and has an id; one that was cancelled, refunded or disputed
+//! leaves this view, and the neighbourhood of others. Of several records with one id (where they
+//! are kept) the latest decides.
+//!
+//! Built-in rules (`--config` and `--set` change the limits, see [`RiskDecisions`]): card testing,
+//! velocity (orders per card, user and address in an hour; the sum per card in a day), duplicate
+//! charge (same card, item and amount, other id, within ten minutes), amount against the user's
+//! own history (z and ratio to the median), impossible travel, new device and high amount, unusual
+//! hour. More are added as data:
+//!
+//! ```toml
+//! [query.risk_decisions]
+//! velocity_limit = 5
+//!
+//! [[query.risk_decisions.rules]]
+//! id = "many_failures"
+//! stream = "logins"            # failed logins
+//! keys = ["user_id"]
+//! aggregate = "count"
+//! comparison = ">="
+//! limit = 5
+//! window = "1h"
+//! outcome = "review"
+//! ```
+//!
+//! State: a payment is kept once per distinct set of keys (72 bytes and the fields its rules need)
+//! and once with its measures.
+
+use crate::clock::{Millis, Time};
+use crate::event::{Col, Row, Transactions, logins, transactions};
+use crate::monoid::{Dated, Entries};
+use crate::operator::{Aggregate, Collection, fingerprint};
+use crate::query::{History, Inputs, Query};
+use crate::text::Text;
+use crate::value::{Moment, Money};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+pub mod measure;
+mod naive;
+pub mod rule;
+pub mod travel;
+
+use measure::{Fact, measure};
+pub(crate) use naive::decisions as naive_decisions;
+use rule::{Field, Outcome, Rule, Stream};
+
+/// The limits of the built-in rules, and further rules.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RiskDecisions {
+    /// Orders of a card or user within an hour above which it is looked at; twice that of an ip.
+    pub velocity_limit: i64,
+    /// What a card may pay in 24 hours, in minor units.
+    pub velocity_sum: i64,
+    /// Cards of a device within an hour with small payments at which it is declined.
+    pub testing_cards: i64,
+    /// What a small payment is at most, in minor units.
+    pub testing_amount: i64,
+    /// Within which the same charge is a duplicate.
+    pub duplicate_window: Millis,
+    /// Thousandths of standard deviations above the user's mean.
+    pub zscore: i64,
+    /// Thousandths of the user's median.
+    pub median_ratio: i64,
+    /// km/h between countries.
+    pub speed: i64,
+    /// High for a payment from a device the user did not use before, in minor units.
+    pub new_device_amount: i64,
+    /// Hours on the clock from any at which the user paid before.
+    pub hour_gap: i64,
+    /// How far back a user's own history goes.
+    pub history: Millis,
+    /// Further rules; one with the id of a built-in rule takes its place.
+    #[serde(deserialize_with = "rule::checked")]
+    pub rules: Vec<Rule>,
+}
+
+impl Default for RiskDecisions {
+    fn default() -> Self {
+        RiskDecisions {
+            velocity_limit: 5,
+            velocity_sum: 500_000,
+            testing_cards: 5,
+            testing_amount: 500,
+            duplicate_window: Millis::minutes(10),
+            zscore: 4_000,
+            median_ratio: 20_000,
+            speed: 900,
+            new_device_amount: 30_000,
+            hour_gap: 8,
+            history: Millis::hours(90 * 24),
+            rules: Vec::new(),
+        }
+    }
+}
+
+impl RiskDecisions {
+    /// The rules in force.
+    pub fn in_force(&self) -> Vec<Rule> {
+        let mut rules = rule::built_in(self);
+        for rule in &self.rules {
+            match rules.iter_mut().find(|other| other.id == rule.id) {
+                Some(other) => *other = rule.clone(),
+                None => rules.push(rule.clone()),
+            }
+        }
+        rules.retain(|rule| rule.outcome != Outcome::Ignore);
+        rules
+    }
+}
+
+crate::record! {
+    /// A decision.
+    pub struct Output {
+        keys { transaction_id: Text }
+        values {
+            time: Moment,
+            user_id: Text,
+            amount: Option<Money>,
+            decision: Text,
+            reasons: Text,
+            features: Text,
+            version: Text,
+        }
+    }
+}
+
+/// What a decision says of its payment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Payment {
+    id: Text,
+    time: i64,
+    user: Text,
+    amount: Option<i64>,
+}
+
+impl From<&Row<'_, Transactions>> for Payment {
+    fn from(row: &Row<'_, Transactions>) -> Payment {
+        Payment {
+            id: row.transaction_id().clone(),
+            time: row.time(),
+            user: row.user_id().clone(),
+            amount: row.amount().map(|a| a.0),
+        }
+    }
+}
+
+/// Stands for the contents of a record, to tell records of one id apart.
+fn tag(row: &Row<'_, Transactions>) -> u64 {
+    use Field::*;
+    let fields = [UserId, CardId, Ip, Device, Country, ItemId, OrderId, Amount, Currency];
+    fingerprint(&fields.map(|field| field.of(row)))
+}
+
+/// The decision from the measures that could be made, in the order of the rules.
+fn decide(rules: &[Rule], version: &Text, payment: Payment, measures: &[(usize, i64)]) -> Output {
+    let applying = |outcome: Outcome| {
+        let hits = measures.iter().filter_map(|(i, m)| rules.get(*i).zip(Some(*m)));
+        hits.filter(move |(r, m)| r.outcome == outcome && r.applies(*m)).map(|(r, _)| r.id.as_str())
+    };
+    let reasons: Vec<&str> =
+        applying(Outcome::Decline).chain(applying(Outcome::Review)).take(3).collect();
+    let decision = match (applying(Outcome::Decline).next(), reasons.first()) {
+        (Some(_), _) => "decline",
+        (None, Some(_)) => "review",
+        (None, None) => "approve",
+    };
+    let named = measures.iter().filter_map(|(i, m)| Some(format!("{}={m}", rules.get(*i)?.id)));
+    Output {
+        transaction_id: payment.id,
+        time: Moment(payment.time),
+        user_id: payment.user,
+        amount: payment.amount.map(Money),
+        decision: Text::new(decision),
+        reasons: Text::new(&reasons.join(" ")),
+        features: Text::new(&named.collect::<Vec<_>>().join(" ")),
+        version: version.clone(),
+    }
+}
+
+/// FNV-1a over the rules as JSON, in eight digits.
+fn version(rules: &[Rule]) -> Text {
+    // Plain data can always be written.
+    let text = serde_json::to_string(rules).unwrap_or_default();
+    let hash =
+        text.bytes().fold(0x811c_9dc5u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+    Text::new(&format!("v{hash:08x}"))
+}
+
+/// The rules with one set of keys, by their place in the list, and the fields they need.
+struct Group {
+    keys: Vec<Field>,
+    rules: Vec<(usize, Rule)>,
+    fields: Vec<Field>,
+}
+
+fn groups(rules: &[Rule]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (i, rule) in rules.iter().enumerate() {
+        let at = groups.iter().position(|group| group.keys == rule.keys);
+        let at = at.unwrap_or_else(|| {
+            groups.push(Group { keys: rule.keys.clone(), rules: Vec::new(), fields: Vec::new() });
+            groups.len() - 1
+        });
+        let group = &mut groups[at];
+        let country = (rule.aggregate == rule::Aggregate::Speed).then_some(Field::Country);
+        for field in rule.field.into_iter().chain(country) {
+            if !group.fields.contains(&field) {
+                group.fields.push(field);
+            }
+        }
+        group.rules.push((i, rule.clone()));
+    }
+    groups
+}
+
+/// A part of a decision: the payment itself, or what the rules of one group measured.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+enum Part {
+    Payment(Text, Option<i64>),
+    Measures(Box<[(usize, i64)]>),
+}
+
+/// An id, and a part of the decision on one record of it.
+type Told = (Text, Dated<(u64, Part)>);
+
+fn columns() -> Vec<Col> {
+    use transactions::*;
+    let mut columns = vec![TRANSACTION_ID, AMOUNT, USER_ID.optional(), STATUS.optional()];
+    columns.extend([CARD_ID, IP, DEVICE, COUNTRY, ITEM_ID, ORDER_ID, CURRENCY].map(Col::optional));
+    columns
+}
+
+/// What the rules of a group measure of each payment.
+fn measured<'s>(group: Group, inputs: &Inputs<'s>, columns: &[Col]) -> Collection<'s, Told> {
+    let group = Arc::new(group);
+    let reach = group.rules.iter().map(|(_, rule)| rule.window).max().unwrap_or_default();
+    let of = Arc::clone(&group);
+    let payments = inputs.transactions(columns).flat_map("Payments", move |row| {
+        let keys: Vec<Text> = of.keys.iter().map(|key| key.of(row)).collect();
+        let counts = row.is_attempt() && !keys.iter().any(Text::is_empty);
+        counts.then(|| {
+            let item = Fact {
+                stream: Stream::Transactions,
+                id: row.transaction_id().clone(),
+                tag: tag(row),
+                priced: row.amount().is_some(),
+                fields: of.fields.iter().map(|field| field.of(row)).collect(),
+            };
+            let value = row.amount().unwrap_or_default().0;
+            (keys, Dated { time: row.time(), item, value })
+        })
+    });
+    let facts = if group.rules.iter().any(|(_, rule)| rule.stream == Stream::Logins) {
+        let of = Arc::clone(&group);
+        let columns = [logins::OUTCOME, logins::USER_ID.optional(), logins::IP.optional()];
+        let columns = [&columns[..], &[logins::DEVICE.optional()]].concat();
+        payments.concat(inputs.logins(&columns).flat_map("Failures", move |row| {
+            let keys: Vec<Text> = of.keys.iter().map(|key| key.of_login(row)).collect();
+            let counts = rule::has_failed(row) && !keys.iter().any(Text::is_empty);
+            counts.then(|| {
+                let item = Fact {
+                    stream: Stream::Logins,
+                    id: Text::EMPTY,
+                    tag: 0,
+                    priced: false,
+                    fields: of.fields.iter().map(|field| field.of_login(row)).collect(),
+                };
+                (keys, Dated { time: row.time(), item, value: 0 })
+            })
+        }))
+    } else {
+        payments
+    };
+    let measures = facts.keyed(
+        "Measures",
+        |(keys, _)| Some(keys.clone()),
+        |facts: &mut Entries<Fact>, (_, fact), diff| facts.add(fact.clone(), diff),
+    );
+    measures.as_of(reach, move |_, log, at| {
+        let judged = at.item.stream == Stream::Transactions && !at.item.id.is_empty();
+        judged.then(|| {
+            let of = |(i, rule): &(usize, Rule)| Some((*i, measure(rule, &group.fields, log, at)?));
+            let measures = group.rules.iter().filter_map(of).collect();
+            let item = (at.item.tag, Part::Measures(measures));
+            (at.item.id.clone(), Dated { time: at.time, item, value: 0 })
+        })
+    })
+}
+
+/// The decisions by these rules, built once for all queries that read them.
+pub(crate) fn decisions<'s>(rules: Vec<Rule>, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+    inputs.shared(rules.clone(), || decided(rules, inputs))
+}
+
+fn decided<'s>(rules: Vec<Rule>, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+    let (columns, version) = (columns(), version(&rules));
+    let mut parts = inputs.transactions(&columns).flat_map("Payment", |row| {
+        let id = row.transaction_id().clone();
+        (row.is_attempt() && !id.is_empty()).then(|| {
+            let part = Part::Payment(row.user_id().clone(), row.amount().map(|a| a.0));
+            (id, Dated { time: row.time(), item: (tag(row), part), value: 0 })
+        })
+    });
+    for group in groups(&rules) {
+        parts = parts.concat(measured(group, inputs, &columns));
+    }
+    parts.aggregate(
+        "Decisions",
+        |(id, _): &Told| Some(id.clone()),
+        |told: &mut Entries<(u64, Part)>, (_, part), diff| told.add(part.clone(), diff),
+        move |id, told| {
+            let (last, _) = told.iter().next_back()?;
+            let (mut payment, mut measures) = (None, Vec::new());
+            for (x, _) in told.between(last.time - 1, last.time) {
+                match &x.item {
+                    (tag, _) if *tag != last.item.0 => {}
+                    (_, Part::Payment(user, amount)) => {
+                        let (id, time, user) = (id.clone(), x.time, user.clone());
+                        payment = Some(Payment { id, time, user, amount: *amount });
+                    }
+                    (_, Part::Measures(more)) => measures.extend_from_slice(more),
+                }
+            }
+            measures.sort_unstable();
+            Some(decide(&rules, &version, payment?, &measures))
+        },
+    )
+}
+
+impl Query for RiskDecisions {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "risk_decisions"
+    }
+
+    fn about(&self) -> &'static str {
+        "every payment approved, reviewed or declined by rules, as of now"
+    }
+
+    crate::parameters!();
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        decisions(self.in_force(), inputs)
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        naive_decisions(&self.in_force(), history, at, |_| true)
+    }
+}

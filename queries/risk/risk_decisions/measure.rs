@@ -1,0 +1,135 @@
+//! What a rule measures, from the log of those that agree with a payment in the rule's keys.
+//!
+//! Everything is whole numbers: a quotient is rounded once, at the end, so equal logs give equal
+//! measures on every worker.
+
+use super::rule::{Aggregate, Field, Rule, Stream};
+use super::travel;
+use crate::monoid::{Dated, DatedLog};
+use crate::text::Text;
+use serde::{Deserialize, Serialize};
+
+/// A payment or failed login as the rules of one group of keys see it. Its amount is the value of
+/// its log entry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Fact {
+    /// The stream.
+    pub stream: Stream,
+    /// The payment's id.
+    pub id: Text,
+    /// Stands for all its contents, to tell records of one id apart.
+    pub tag: u64,
+    /// Whether the amount is known.
+    pub priced: bool,
+    /// Values of the fields that the group's rules need.
+    pub fields: Box<[Text]>,
+}
+
+/// Others from which on a history says something.
+pub const ENOUGH: usize = 5;
+
+impl std::hash::Hash for Stream {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (*self as u8).hash(state);
+    }
+}
+
+type Log = DatedLog<Fact>;
+
+/// One rule's measure of a payment; `fields` are those the facts carry.
+pub fn measure(rule: &Rule, fields: &[Field], log: &Log, at: &Dated<Fact>) -> Option<i64> {
+    let width = rule.window.0 as i64;
+    let place = |field: Option<Field>| fields.iter().position(|f| Some(*f) == field);
+    let neighbours = log.between(at.time.saturating_sub(width), at.time).filter(|(x, _)| {
+        x.item.stream == rule.stream
+            && rule.at_most.is_none_or(|most| x.item.priced && x.value <= most)
+    });
+    let others = || neighbours.clone().filter(|(x, _)| x.item.id != at.item.id);
+    let amounts = || -> Vec<(i64, i64)> {
+        others().filter(|(x, _)| x.item.priced).map(|(x, n)| (x.value, n)).collect()
+    };
+    let amount = at.item.priced.then_some(at.value);
+    match rule.aggregate {
+        Aggregate::Count => Some(neighbours.map(|(_, n)| n).sum()),
+        Aggregate::Sum => {
+            let sum: i128 = neighbours.map(|(x, n)| i128::from(x.value) * i128::from(n)).sum();
+            i64::try_from(sum).ok()
+        }
+        Aggregate::Distinct => {
+            let field = place(rule.field)?;
+            let mut values: Vec<&Text> = neighbours.map(|(x, _)| &x.item.fields[field]).collect();
+            values.retain(|value| !value.is_empty());
+            values.sort_unstable();
+            values.dedup();
+            Some(values.len() as i64)
+        }
+        Aggregate::Zscore => zscore(amount?, &amounts()),
+        Aggregate::MedianRatio => median_ratio(amount?, amounts()),
+        Aggregate::Speed => {
+            let country = place(Some(Field::Country))?;
+            let here = &at.item.fields[country];
+            let known = |x: &Dated<Fact>| travel::distance(&x.item.fields[country], here);
+            let mut latest =
+                others().rev().filter_map(|(x, _)| Some((x.time, known(x)?))).peekable();
+            let time = latest.peek()?.0;
+            let far = latest.take_while(|(t, _)| *t == time).map(|(_, km)| km).max()?;
+            Some(travel::speed(far, at.time - time))
+        }
+        Aggregate::NewAmount => {
+            let (field, amount) = (place(rule.field)?, amount?);
+            let value = &at.item.fields[field];
+            others().next().filter(|_| !value.is_empty())?;
+            let is_new = others().all(|(x, _)| x.item.fields[field] != *value);
+            Some(if is_new { amount } else { 0 })
+        }
+        Aggregate::HourGap => {
+            let mut hours = [0i64; 24];
+            others().for_each(|(x, n)| hours[hour_of_day(x.time)] += n);
+            let here = hour_of_day(at.time);
+            let gap = |hour: usize| here.abs_diff(hour).min(24 - here.abs_diff(hour)) as i64;
+            let nearest = (0..24).filter(|hour| hours[*hour] > 0).map(gap).min()?;
+            (hours.iter().sum::<i64>() >= ENOUGH as i64).then_some(nearest)
+        }
+    }
+}
+
+/// 0 to 23, UTC.
+pub fn hour_of_day(time: i64) -> usize {
+    (time.div_euclid(3_600_000)).rem_euclid(24) as usize
+}
+
+/// With n, S and Q the others' count, sum and sum of squares, the square of z is
+/// (n x - S)^2 (n - 1) / (n (n Q - S^2)): whole numbers, of which one root is taken.
+fn zscore(x: i64, others: &[(i64, i64)]) -> Option<i64> {
+    let n: i128 = others.iter().map(|(_, n)| i128::from(*n)).sum();
+    let sum: i128 = others.iter().map(|(x, n)| i128::from(*x) * i128::from(*n)).sum();
+    let squares = others.iter().try_fold(0i128, |sum, (x, n)| {
+        sum.checked_add(i128::from(*x).checked_mul(i128::from(*x))?.checked_mul(i128::from(*n))?)
+    })?;
+    if n < ENOUGH as i128 {
+        return None;
+    }
+    let spread = n.checked_mul(squares)?.checked_sub(sum.checked_mul(sum)?)?;
+    let above = n.checked_mul(i128::from(x))?.checked_sub(sum)?;
+    let top = above.checked_mul(above)?.checked_mul(n - 1)?.checked_mul(1_000_000)?;
+    let root = top.checked_div(n.checked_mul(spread)?)?.isqrt();
+    i64::try_from(root * above.signum()).ok()
+}
+
+fn median_ratio(x: i64, mut others: Vec<(i64, i64)>) -> Option<i64> {
+    others.sort_unstable();
+    let n: i64 = others.iter().map(|(_, n)| n).sum();
+    if n < ENOUGH as i64 {
+        return None;
+    }
+    let ranked = |rank: i64| {
+        let mut before = 0;
+        let reached = |(_, n): &&(i64, i64)| {
+            before += n;
+            before > rank
+        };
+        others.iter().find(reached).map(|(x, _)| i128::from(*x))
+    };
+    let twice = ranked((n - 1) / 2)? + ranked(n / 2)?;
+    (twice > 0).then(|| i128::from(x) * 2000 / twice).and_then(|ratio| i64::try_from(ratio).ok())
+}

@@ -1,0 +1,54 @@
+//! Risk decisions as they were made: what was known when a payment was first heard of.
+//!
+//! Each payment is decided once, at the stamp of the first record by which it is in
+//! `risk_decisions`, on the records stamped up to then, by the same rules (the parameters are
+//! those of the section `risk_decisions`). The row is never rewritten, whatever comes late, is
+//! corrected or taken back: it is the evidence of why something was let through. State: the ids
+//! decided, for as long as the view itself is kept.
+
+use super::risk_decisions::{Output, RiskDecisions, decisions, naive_decisions};
+use crate::clock::Time;
+use crate::config::Settings;
+use crate::error::Error;
+use crate::operator::{Collection, Once};
+use crate::query::{History, Inputs, Query};
+use crate::text::Text;
+use std::collections::BTreeSet;
+
+/// See the module.
+#[derive(Default)]
+pub struct RiskDecisionsAtTime(RiskDecisions);
+
+impl Query for RiskDecisionsAtTime {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "risk_decisions_at_time"
+    }
+
+    fn about(&self) -> &'static str {
+        "every payment's decision as it was first made, never rewritten"
+    }
+
+    fn configure(&mut self, settings: &Settings) -> Result<(), Error> {
+        settings.none_for(self.name())?;
+        self.0.configure(settings)
+    }
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        // Stamps are what this is about, so ticks must be fine.
+        inputs.tick();
+        decisions(self.0.in_force(), inputs).once("First", |row| row.transaction_id.clone())
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let rules = self.0.in_force();
+        let (mut known, mut rows): (BTreeSet<Text>, _) = (BTreeSet::new(), Vec::new());
+        for time in history.times().into_iter().filter(|time| *time <= at) {
+            let new = naive_decisions(&rules, history, time, |id| !known.contains(id));
+            known.extend(new.iter().map(|row| row.transaction_id.clone()));
+            rows.extend(new);
+        }
+        rows
+    }
+}

@@ -1,0 +1,147 @@
+//! Velocity: how often and for how much a card, user, address or device paid just before.
+//!
+//! For each payment, as of its own time `t`, the number and sum of the payments with the same key
+//! in `(t - w, t]` of event time, the payment itself included, for `w` of one minute, one hour and
+//! 24 hours: true sliding windows, not hopping ones. One row per payment and kind of key it has;
+//! payments without an id count for others but have no row of their own. A payment is a record
+//! that is `authorized`, `captured` or of unknown status: what undoes one (`cancelled`, `refunded`,
+//! `chargeback`) is no payment at the time it carries. An absent amount adds nothing to sums. Late
+//! records and retractions correct every row within 24 hours after them, and no other is read
+//! again. State: per key its payments (56 bytes each), with prefix sums where there are many.
+
+use crate::clock::{Millis, Time};
+use crate::event::transactions::{AMOUNT, CARD_ID, DEVICE, IP, STATUS, TRANSACTION_ID, USER_ID};
+use crate::event::{Row, Transactions};
+use crate::monoid::{Dated, DatedLog, Entries};
+use crate::operator::{Aggregate, Collection};
+use crate::query::{History, Inputs, Query};
+use crate::text::Text;
+use crate::value::{Moment, Money};
+use std::collections::{BTreeSet, HashMap};
+
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// See the module.
+#[derive(Default)]
+pub struct Velocity;
+
+crate::record! {
+    /// What was paid with a key up to a payment.
+    pub struct Output {
+        keys { transaction_id: Text, time: Moment, by: Text, key: Text }
+        values {
+            count_1m: i64,
+            sum_1m: Option<Money>,
+            count_1h: i64,
+            sum_1h: Option<Money>,
+            count_24h: i64,
+            sum_24h: Option<Money>,
+        }
+    }
+}
+
+/// The keys a payment counts under.
+fn keys<'a>(payment: &Row<'a, Transactions>) -> impl Iterator<Item = (&'static str, &'a Text)> {
+    let keys = [
+        ("card", payment.card_id()),
+        ("user", payment.user_id()),
+        ("ip", payment.ip()),
+        ("device", payment.device()),
+    ];
+    let counts = payment.is_attempt();
+    keys.into_iter().filter(move |(_, key)| counts && !key.is_empty())
+}
+
+fn row((by, key): &(Text, Text), log: &DatedLog<Text>, payment: &Dated<Text>) -> Option<Output> {
+    let now = payment.time;
+    // Of records that agree in id and time but not in amount only the first makes the row.
+    let same = log.between(now - 1, now).find(|(other, _)| other.item == payment.item);
+    let is_first = same.is_some_and(|(first, _)| first == payment);
+    let [minute, hour, day] = [MINUTE, HOUR, DAY].map(|width| log.totals(now, width));
+    (is_first && !payment.item.is_empty()).then(|| Output {
+        transaction_id: payment.item.clone(),
+        time: Moment(now),
+        by: by.clone(),
+        key: key.clone(),
+        count_1m: minute.count,
+        sum_1m: Money::of(Some(minute.sum)),
+        count_1h: hour.count,
+        sum_1h: Money::of(Some(hour.sum)),
+        count_24h: day.count,
+        sum_24h: Money::of(Some(day.sum)),
+    })
+}
+
+impl Query for Velocity {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "velocity"
+    }
+
+    fn about(&self) -> &'static str {
+        "payments and sums per card, user, ip and device over 1 min, 1 h and 24 h, as of each payment"
+    }
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        let keys_of = [CARD_ID, USER_ID, IP, DEVICE].map(|key| key.optional());
+        let columns = [&[TRANSACTION_ID, AMOUNT, STATUS.optional()], &keys_of[..]].concat();
+        inputs
+            .transactions(&columns)
+            .flat_map("Keys", |payment| {
+                let dated = Dated {
+                    time: payment.time(),
+                    item: payment.transaction_id().clone(),
+                    value: payment.amount().unwrap_or_default().0,
+                };
+                keys(payment)
+                    .map(|(by, key)| ((Text::new(by), key.clone()), dated.clone()))
+                    .collect::<Vec<_>>()
+            })
+            .keyed(
+                "Velocity",
+                |(key, _)| Some(key.clone()),
+                |payments: &mut Entries<Text>, (_, payment), diff| {
+                    payments.add(payment.clone(), diff);
+                },
+            )
+            .as_of(Millis::hours(24), row)
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let payments = history.transactions(at);
+        let mut same: HashMap<(&str, &Text), Vec<(i64, i128)>> = HashMap::new();
+        for payment in &payments {
+            let amount = payment.amount().map_or(0, |amount| i128::from(amount.0));
+            for key in keys(payment) {
+                same.entry(key).or_default().push((payment.time(), amount));
+            }
+        }
+        let mut rows = BTreeSet::new();
+        for payment in payments.iter().filter(|payment| !payment.transaction_id().is_empty()) {
+            for (by, key) in keys(payment) {
+                let now = payment.time();
+                let [minute, hour, day] = [MINUTE, HOUR, DAY].map(|width| {
+                    let inside =
+                        same[&(by, key)].iter().filter(|(t, _)| *t <= now && *t > now - width);
+                    inside.fold((0, 0), |(n, sum), (_, amount)| (n + 1, sum + amount))
+                });
+                rows.insert(Output {
+                    transaction_id: payment.transaction_id().clone(),
+                    time: Moment(now),
+                    by: Text::new(by),
+                    key: key.clone(),
+                    count_1m: minute.0,
+                    sum_1m: Money::of(Some(minute.1)),
+                    count_1h: hour.0,
+                    sum_1h: Money::of(Some(hour.1)),
+                    count_24h: day.0,
+                    sum_24h: Money::of(Some(day.1)),
+                });
+            }
+        }
+        rows.into_iter().collect()
+    }
+}

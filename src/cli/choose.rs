@@ -1,0 +1,119 @@
+//! Matching queries with sources: which can run on what there is, and what the others lack.
+
+use super::launch::Launch;
+use crate::error::Error;
+use crate::event::{Need, Stream, behavior};
+use crate::queries::configured;
+use crate::query::{AnyQuery, Reads};
+use crate::source::header::Header;
+use crate::source::plan::Plan as Columns;
+use crate::worker::reads;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A query and what it reads.
+pub type Chosen = (Arc<dyn AnyQuery>, Reads);
+
+/// What each source has.
+pub type Available = [(Stream, Header, Columns)];
+
+impl Launch {
+    /// The queries that were asked for, or else all that can run.
+    pub(super) fn choose(&self, available: &Available, quiet: bool) -> Result<Vec<Chosen>, Error> {
+        let catalog = configured(&self.running.settings()?)?;
+        for name in &self.queries {
+            if !catalog.iter().any(|(_, q)| q.name() == name) {
+                let near = catalog.iter().map(|(_, q)| q.name());
+                let near = near.max_by_key(|n| common_prefix(n, name)).unwrap_or_default();
+                return Err(Error::Usage(format!(
+                    "--query {name}: there is no such query; did you mean {near}? `tidemill queries` lists them"
+                )));
+            }
+        }
+        // By what they lack, so that a stream that is not given is one line and not twenty.
+        let (mut chosen, mut skipped) = (Vec::new(), BTreeMap::<String, Vec<&str>>::new());
+        for (_, query) in catalog {
+            let named = self.queries.iter().any(|n| n == query.name());
+            if !named && !self.queries.is_empty() {
+                continue;
+            }
+            let reads = reads(&*query);
+            match self.lacking(&reads, available) {
+                None => chosen.push((query, reads)),
+                Some(lacks) if named => {
+                    return Err(Error::Usage(format!("--query {}: {lacks}", query.name())));
+                }
+                Some(lacks) => skipped.entry(lacks).or_default().push(query.name()),
+            }
+        }
+        let skipped: Vec<String> =
+            skipped.iter().map(|(lacks, names)| format!("{}: {lacks}", names.join(", "))).collect();
+        if chosen.is_empty() {
+            return Err(Error::Usage(format!("no query can run:\n  {}", skipped.join("\n  "))));
+        }
+        if !quiet {
+            skipped.iter().for_each(|s| eprintln!("skipped {s}"));
+        }
+        Ok(chosen)
+    }
+
+    pub(super) fn tapped(
+        &self,
+        query: Arc<dyn AnyQuery>,
+        available: &Available,
+    ) -> Result<Chosen, Error> {
+        let reads = reads(&*query);
+        match self.lacking(&reads, available) {
+            None => Ok((query, reads)),
+            Some(lacks) => Err(Error::Usage(format!("{}: {lacks}", query.name()))),
+        }
+    }
+
+    /// What a query cannot do without and no source has.
+    fn lacking(&self, reads: &Reads, available: &Available) -> Option<String> {
+        let given = |stream: Stream| available.iter().any(|(s, ..)| *s == stream);
+        if reads.streams().all(|s| !given(s) && reads.may_lack(s)) {
+            let names: Vec<&str> = reads.streams().map(Stream::name).collect();
+            return Some(format!("needs one of the streams {}", names.join(", ")));
+        }
+        for stream in reads.streams().filter(|s| given(*s) || !reads.may_lack(*s)) {
+            let mut sources = available.iter().filter(|(s, ..)| *s == stream).peekable();
+            if sources.peek().is_none() {
+                return Some(format!("needs the stream {0}; add --source {0}=FILE", stream.name()));
+            }
+            for (_, header, plan) in sources {
+                for col in reads.columns(stream) {
+                    let fields = stream.schema().fields;
+                    let name = |field: usize| format!("{}.{}", stream.name(), fields[field].name);
+                    let enriched = self.cleaning.enrich.is_some()
+                        && stream == Stream::Behavior
+                        && col.field == behavior::CATEGORY.field;
+                    let lacks = match col.need {
+                        Need::Optional => continue,
+                        _ if plan.fills(col.field) || enriched => continue,
+                        Need::Or(other) if plan.fills(other) => continue,
+                        Need::Or(other) => format!("{} or {}", name(col.field), name(other)),
+                        Need::Required => name(col.field),
+                    };
+                    return Some(format!(
+                        "needs a column for {lacks}, which {} lacks (it has {}); name it with --map {}=COLUMN",
+                        header.file(),
+                        header.columns().join(", "),
+                        name(col.field),
+                    ));
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The streams there are, for messages.
+pub fn stream_names() -> String {
+    let names: Vec<&str> = Stream::ALL.iter().map(|s| s.name()).collect();
+    format!("the streams are {}", names.join(", "))
+}
+
+fn common_prefix(a: &str, b: &str) -> usize {
+    a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
+}

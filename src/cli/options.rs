@@ -1,0 +1,138 @@
+//! The options that several subcommands share: how records are cleaned, and how a run is made.
+
+use crate::clean::Step;
+use crate::clock::Millis;
+use crate::config::Settings;
+use crate::error::Error;
+use crate::operator::OnDuplicate;
+use std::path::PathBuf;
+
+/// How records are read and cleaned.
+#[derive(clap::Args, Debug, Clone)]
+#[command(next_help_heading = "Reading and cleaning")]
+pub struct Cleaning {
+    /// A column under another name, for instance transactions.amount=paid
+    #[arg(long, value_name = "STREAM.FIELD=COLUMN", value_parser = pair)]
+    pub map: Vec<(String, String)>,
+    /// The cleaning steps to take
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "STEP,...",
+        default_value = "validate,trim,zone,currency,enrich,dedupe"
+    )]
+    pub steps: Vec<Step>,
+    /// Time zone of times that name none, for instance Europe/Berlin
+    #[arg(long, default_value = "UTC", value_name = "ZONE")]
+    pub time_zone: String,
+    /// Decimals of money: 2 for cents
+    #[arg(long, default_value_t = 2, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(0..=9))]
+    pub decimals: u32,
+    /// Exchange rates to the base currency: a CSV file `currency,rate`
+    #[arg(long, value_name = "FILE")]
+    pub rates: Option<PathBuf>,
+    /// The currency amounts are converted to
+    #[arg(long, default_value = "EUR", value_name = "CODE")]
+    pub base_currency: String,
+    /// Categories of items: a CSV file with item_id and category
+    #[arg(long, value_name = "FILE")]
+    pub enrich: Option<PathBuf>,
+    /// What becomes of a later record with a known id
+    #[arg(long, default_value = "replace")]
+    pub on_duplicate: OnDuplicate,
+    /// For how many hours of stream time an id is remembered
+    #[arg(long, default_value_t = 720, value_name = "HOURS")]
+    pub dedupe_hours: u64,
+    /// Where bad records go [default: dead_letters.jsonl beside the first file sink]
+    #[arg(long, value_name = "FILE")]
+    pub dead_letters: Option<PathBuf>,
+    /// Fail if more than this share of the records is bad
+    #[arg(long, default_value = "5%", value_name = "PERCENT", value_parser = percent)]
+    pub max_bad: f64,
+    /// Event times further ahead of the wall clock are bad records
+    #[arg(long, default_value = "366d", value_name = "DURATION", value_parser = duration)]
+    pub max_future: u64,
+    /// Event times further ahead of their source's own clock are bad records
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub max_jump: Option<u64>,
+}
+
+/// Threads, processes and the tick.
+#[derive(clap::Args, Debug, Clone)]
+#[command(next_help_heading = "Running")]
+pub struct Running {
+    /// Worker threads of each process [default: one per core]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub workers: Option<u16>,
+    /// Processes of the cluster; start each with the same arguments but --process
+    #[arg(long, default_value_t = 1, value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub processes: u16,
+    /// Which process this is, from 0; process 0 writes the results
+    #[arg(long, default_value_t = 0, value_name = "I")]
+    pub process: u16,
+    /// host:port of each process, one per line [default: 127.0.0.1 from port 2101 on]
+    #[arg(long, value_name = "FILE")]
+    pub hostfile: Option<PathBuf>,
+    /// Parameters of queries: a TOML file with sections [query.NAME]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// One parameter of a query; wins over the file
+    #[arg(long, value_name = "QUERY.PARAMETER=VALUE")]
+    pub set: Vec<String>,
+    /// How finely results are visible in time [default: 1m with a change log, otherwise 1d]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub tick: Option<u64>,
+    /// No progress bar, no summary
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+impl Running {
+    /// One worker, nothing shown, no parameters.
+    pub fn one_worker(tick: Option<u64>) -> Running {
+        Running {
+            workers: Some(1),
+            processes: 1,
+            process: 0,
+            hostfile: None,
+            config: None,
+            set: Vec::new(),
+            tick,
+            quiet: true,
+        }
+    }
+
+    /// The parameters of the queries.
+    pub fn settings(&self) -> Result<Settings, Error> {
+        let mut settings = Settings::default();
+        if let Some(path) = &self.config {
+            settings.read(path)?;
+        }
+        self.set.iter().try_for_each(|set| settings.set(set))?;
+        Ok(settings)
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((left, right)) if left.contains('.') && !right.is_empty() => {
+            Ok((left.trim().into(), right.trim().into()))
+        }
+        _ => Err("expected STREAM.FIELD=COLUMN, for instance transactions.amount=paid".into()),
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim().strip_suffix('%').unwrap_or(text);
+    match number.trim().parse::<f64>() {
+        Ok(x) if (0.0..=100.0).contains(&x) => Ok(x / 100.0),
+        _ => Err("expected a percentage from 0% to 100%".into()),
+    }
+}
+
+/// A length of time in milliseconds: 500ms, 30s, 5m, 2h, 7d.
+pub fn duration(text: &str) -> Result<u64, String> {
+    text.parse().map(|Millis(ms)| ms)
+}

@@ -1,0 +1,208 @@
+//! A key's items in the order of their times, with exact sums over any window of time.
+//!
+//! The items lie in one sorted vector: most keys have few, and nearly all come at the end. Once
+//! there are many, their values are also kept in a [`WindowLog`], so that the totals of a window
+//! are two binary searches instead of a walk. The log is derived from the items, so what is read
+//! is a function of the multiset of items alone. Items with a negative count (taken back ahead of
+//! their insertion) are remembered and not shown. Bound: the items that are in it.
+
+use super::Group;
+use super::window_log::{Event, Totals, WindowLog};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
+
+/// Up to here a walk through the items is cheaper than a log, in memory and in time.
+const FEW: usize = 32;
+
+/// An item with its time and the value that is summed.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Dated<T> {
+    /// Milliseconds.
+    pub time: i64,
+    /// What it is.
+    pub item: T,
+    /// What is summed over a window.
+    pub value: i64,
+}
+
+impl<T> Dated<T> {
+    fn event(&self) -> Event {
+        // Which of several events of one time and value it is does not matter to a sum.
+        Event { time: self.time, id: 0, value: self.value }
+    }
+}
+
+/// Dated items by time with their counts, none of them zero.
+#[derive(Clone, Debug)]
+pub struct DatedLog<T> {
+    items: Vec<(Dated<T>, i64)>,
+    sums: Option<Box<WindowLog>>,
+}
+
+impl<T> Default for DatedLog<T> {
+    fn default() -> Self {
+        DatedLog { items: Vec::new(), sums: None }
+    }
+}
+
+impl<T: Ord> DatedLog<T> {
+    /// Changes the count of an item.
+    pub fn add(&mut self, item: Dated<T>, diff: i64) {
+        if diff == 0 {
+            return;
+        }
+        if let Some(sums) = &mut self.sums {
+            sums.add(item.event(), diff);
+        }
+        let at = match self.items.last() {
+            Some((last, _)) if *last < item => self.items.len(),
+            _ => self.items.partition_point(|(other, _)| *other < item),
+        };
+        match self.items.get_mut(at) {
+            Some((other, count)) if *other == item => {
+                *count += diff;
+                if *count == 0 {
+                    self.items.remove(at);
+                }
+            }
+            _ => self.items.insert(at, (item, diff)),
+        }
+        match (self.items.len(), &self.sums) {
+            (n, None) if n > FEW => {
+                let mut sums = WindowLog::default();
+                self.items.iter().for_each(|(item, count)| sums.add(item.event(), *count));
+                self.sums = Some(Box::new(sums));
+            }
+            (n, Some(_)) if n < FEW / 2 => self.sums = None,
+            _ => {}
+        }
+    }
+
+    /// Count, sum and sum of squares of the values in `(until - width, until]`.
+    pub fn totals(&self, until: i64, width: i64) -> Totals {
+        match &self.sums {
+            Some(sums) => sums.window(until, width),
+            None => self
+                .slice(until.saturating_sub(width), until)
+                .iter()
+                .fold(Totals::default(), |sum, (x, n)| sum.plus(Totals::of(&x.event(), *n))),
+        }
+    }
+
+    /// The items in `(after, until]`, in order, that count.
+    pub fn between(
+        &self,
+        after: i64,
+        until: i64,
+    ) -> impl DoubleEndedIterator<Item = (&Dated<T>, i64)> + Clone {
+        self.slice(after, until).iter().filter(|(_, n)| *n > 0).map(|(item, n)| (item, *n))
+    }
+
+    /// All items that count, in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Dated<T>, i64)> + Clone {
+        self.items.iter().filter(|(_, n)| *n > 0).map(|(item, n)| (item, *n))
+    }
+
+    /// Whether every count is zero.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    fn slice(&self, after: i64, until: i64) -> &[(Dated<T>, i64)] {
+        let from = self.items.partition_point(|(x, _)| x.time <= after);
+        let rest = &self.items[from..];
+        &rest[..rest.partition_point(|(x, _)| x.time <= until)]
+    }
+}
+
+/// Changes of a [`DatedLog`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entries<T>(Vec<(Dated<T>, i64)>);
+
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Entries(Vec::new())
+    }
+}
+
+impl<T> Entries<T> {
+    /// Changes the count of an item.
+    pub fn add(&mut self, item: Dated<T>, diff: i64) {
+        if diff != 0 {
+            self.0.push((item, diff));
+        }
+    }
+}
+
+impl<T> IntoIterator for Entries<T> {
+    type Item = (Dated<T>, i64);
+    type IntoIter = std::vec::IntoIter<(Dated<T>, i64)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<T> Group for Entries<T>
+where
+    T: Ord + Clone + Debug + Send + Serialize + DeserializeOwned + 'static,
+{
+    type State = DatedLog<T>;
+    const WORTH: usize = super::LISTS;
+
+    fn is_zero(&self) -> bool {
+        self.0.is_empty()
+    }
+    fn absorb(state: &mut DatedLog<T>, delta: Entries<T>) {
+        delta.0.into_iter().for_each(|(item, diff)| state.add(item, diff));
+    }
+    fn is_nothing(state: &DatedLog<T>) -> bool {
+        state.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Random;
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn agrees_with_a_scan_of_all_items() {
+        let mut random = Random(17);
+        for round in 0..300 {
+            let mut log: DatedLog<u64> = DatedLog::default();
+            let mut twin: BTreeMap<Dated<u64>, i64> = BTreeMap::new();
+            let end = 5 + round;
+            for _ in 0..random.below(150) {
+                let known = twin.keys().nth(random.below(60) as usize).copied();
+                let (item, diff) = match (random.below(3), known) {
+                    (0, Some(item)) => (item, -twin[&item]),
+                    _ => {
+                        let (time, item) = (random.between(0, end), random.below(3));
+                        let value = random.between(-9, 9);
+                        (Dated { time, item, value }, random.between(-1, 2))
+                    }
+                };
+                log.add(item, diff);
+                *twin.entry(item).or_default() += diff;
+                twin.retain(|_, n| *n != 0);
+                assert_eq!(log.is_empty(), twin.is_empty());
+                let (until, width) = (random.between(-2, end + 2), random.between(0, end));
+                let after = until - width;
+                let inside = || twin.iter().filter(|(x, _)| x.time > after && x.time <= until);
+                let totals = log.totals(until, width);
+                assert_eq!(totals.count, inside().map(|(_, n)| n).sum::<i64>());
+                let sum: i64 = inside().map(|(x, n)| x.value * n).sum();
+                assert_eq!(totals.sum, i128::from(sum));
+                let shown: Vec<_> = log.between(after, until).map(|(x, n)| (*x, n)).collect();
+                let want: Vec<_> =
+                    inside().filter(|(_, n)| **n > 0).map(|(x, n)| (*x, *n)).collect();
+                assert_eq!(shown, want);
+            }
+        }
+    }
+}

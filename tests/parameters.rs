@@ -1,0 +1,126 @@
+//! Parameters of queries, from a file and from flags; rules as data; the shown examples.
+
+#[path = "support/program.rs"]
+mod program;
+
+use program::{directory, fail, succeed};
+use std::fs;
+use std::path::PathBuf;
+use tidemill::queries::catalog;
+
+fn write(path: PathBuf, text: impl AsRef<[u8]>) -> String {
+    fs::write(&path, text).expect("a file");
+    path.to_str().expect("UTF-8").to_string()
+}
+
+#[test]
+fn parameters_come_from_a_file_and_from_flags() {
+    let dir = directory("parameters");
+    let logins = "time,user_id,ip,device,outcome\n\
+        2026-01-05 10:00:00,u1,10.0.0.1,d1,failure\n\
+        2026-01-05 10:01:00,u1,10.0.0.1,d1,failure\n\
+        2026-01-05 10:02:00,u1,10.0.0.1,d1,failure\n";
+    let logins = format!("logins={}", write(dir.join("logins.csv"), logins));
+    let out = dir.join("out");
+    let sink = format!("csv:{}", out.display());
+    let alerts = |more: &[&str]| {
+        let run = ["run", "-q", "--source", &logins, "--query", "security_alerts", "--sink", &sink];
+        succeed(&[&run, more].concat());
+        fs::read_to_string(out.join("security_alerts.csv")).expect("the view").lines().count() - 1
+    };
+    let config = write(dir.join("t.toml"), "[query.security_alerts]\nfailures = 3\n");
+    assert_eq!(alerts(&[]), 0);
+    assert_eq!(alerts(&["--config", &config]), 2, "the user and the address");
+    assert_eq!(alerts(&["--config", &config, "--set", "security_alerts.failures=4"]), 0);
+    assert_eq!(
+        alerts(&["--config", &config, "--set", "security_alerts.failure_window=90s"]),
+        0,
+        "no three within the window"
+    );
+    let refuse = |text: &str, says: &[&str]| {
+        let config = write(dir.join("bad.toml"), text);
+        fail(2, &["run", "--source", &logins, "--config", &config], says);
+    };
+    refuse("[query.security_alerts]\n\nfailurs = 3\n", &["bad.toml, line 3", "failurs"]);
+    refuse("[query.velocity]\nlimit = 3\n", &["line 2", "velocity.limit", "no parameters"]);
+    refuse("[query.velocities]\nlimit = 3\n", &["line 2", "no query velocities"]);
+    refuse("[queries.x]\nlimit = 3\n", &["line 1", "queries"]);
+    let rule = "[[query.risk_decisions.rules]]\nid = 'x'\nkeys = ['user_id']\naggregate = \
+        'distinct'\ncomparison = '>'\nlimit = 1\nwindow = '1h'\noutcome = 'review'\n";
+    refuse(rule, &["risk_decisions", "x", "needs a field"]);
+    refuse(&rule.replace("'1h'", "'1 hour'"), &["line 7", "duration"]);
+}
+
+/// Payments of a user, each on a card of its own: no built-in rule minds.
+const PAYMENTS: &str = "transaction_time,transaction_id,user_id,amount,card_id,status\n\
+    2026-01-05 10:00:00,t1,u1,10.00,c1,captured\n\
+    2026-01-05 10:01:00,t2,u1,11.00,c2,captured\n\
+    2026-01-05 10:02:00,t3,u1,12.00,c3,captured\n\
+    2026-01-05 12:02:00,t4,u1,13.00,c4,captured\n";
+
+#[test]
+fn rules_are_added_as_data() {
+    let dir = directory("rules");
+    let payments = format!("transactions={}", write(dir.join("payments.csv"), PAYMENTS));
+    let rule = "[[query.risk_decisions.rules]]\nid = \"many_cards\"\nstream = \"transactions\"\n\
+        keys = [\"user_id\"]\nfield = \"card_id\"\naggregate = \"distinct\"\ncomparison = \">=\"\n\
+        limit = 3\nwindow = \"1h\"\noutcome = \"decline\"\n";
+    let config = write(dir.join("t.toml"), rule);
+    let out = dir.join("out");
+    let sink = format!("csv:{}", out.display());
+    // For each payment its decision and reasons, and the version of the rules.
+    let decisions = |more: &[&str]| {
+        let queries = "risk_decisions,risk_decisions_at_time";
+        let run = ["run", "-q", "--source", &payments, "--query", queries, "--sink", &sink];
+        succeed(&[&run, more].concat());
+        let now = fs::read_to_string(out.join("risk_decisions.csv")).expect("the view");
+        let then = fs::read_to_string(out.join("risk_decisions_at_time.csv")).expect("the view");
+        // Nothing came late here, so what was decided then is what is decided now.
+        assert_eq!(now, then);
+        let mut rows = csv::Reader::from_reader(now.as_bytes());
+        let rows: Vec<_> = rows.records().map(|row| row.expect("a row")).collect();
+        // The columns: transaction_id, time, user_id, amount, decision, reasons, features, version.
+        let told = rows.iter().map(|row| format!("{} {}", &row[4], &row[5]));
+        (told.collect::<Vec<String>>(), rows[0][7].to_string())
+    };
+    let (built_in, version) = decisions(&[]);
+    assert_eq!(built_in, ["approve ", "approve ", "approve ", "approve "]);
+    let (with_rule, other) = decisions(&["--config", &config]);
+    assert_eq!(with_rule, ["approve ", "approve ", "decline many_cards", "approve "]);
+    assert_ne!(version, other, "the version tells the rules");
+    let limit = "risk_decisions.velocity_sum=1250";
+    let (summed, _) = decisions(&["--set", limit]);
+    assert_eq!(summed, ["approve ", "approve ", "approve ", "review velocity_sum"]);
+}
+
+#[test]
+fn a_query_shows_its_parameters() {
+    let text = succeed(&["queries", "frequency_cap"]);
+    assert!(text.contains("frequency_cap.cap = 5"), "{text}");
+    assert!(succeed(&["queries", "risk_decisions"]).contains("duplicate_window = \"10m\""));
+    assert!(!succeed(&["queries", "velocity"]).contains("parameters"));
+    fail(2, &["queries", "velocitty"], &["velocitty", "tidemill queries"]);
+}
+
+#[test]
+fn every_shown_example_runs() {
+    let dir = directory("examples");
+    let here = |command: &str| -> Vec<String> {
+        let data = format!("{}/data", dir.display());
+        let words = command.split(' ').skip(1).map(|word| word.replace("data", &data));
+        words.collect()
+    };
+    for (_, query) in catalog() {
+        let text = succeed(&["queries", query.name()]);
+        let shown: Vec<&str> =
+            text.lines().map(str::trim).filter(|line| line.starts_with("tidemill ")).collect();
+        let [generate, run] = shown[..] else { panic!("two commands: {text}") };
+        if !dir.join("data").exists() {
+            let words = here(&generate.replace("100000", "20000"));
+            succeed(&words.iter().map(String::as_str).chain(["-q"]).collect::<Vec<_>>());
+        }
+        let words = here(run);
+        let shown = succeed(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(shown.contains(query.name()), "{run}: {shown}");
+    }
+}
