@@ -29,6 +29,17 @@ impl Time {
         tick.round_up(self.0.saturating_add(span.0).min(i64::MAX as u64) as i64)
     }
 
+    /// The first multiple of `period` at or after this time, in milliseconds.
+    pub fn round_up(self, period: Millis) -> i64 {
+        let period = period.0.max(1);
+        i64::try_from(self.0.div_ceil(period).saturating_mul(period)).unwrap_or(i64::MAX)
+    }
+
+    /// The last multiple of `period` at or before this time.
+    pub fn round_down(self, period: Millis) -> Time {
+        Time(self.0 - self.0 % period.0.max(1))
+    }
+
     /// How long ago `earlier` was, as seen at this time.
     pub fn since(self, earlier: Time) -> Millis {
         Millis(self.0.saturating_sub(earlier.0))

@@ -72,7 +72,7 @@ fn tuned() -> Vec<Arc<dyn AnyQuery>> {
     let targets = AdTargets { cap: 2, span: Millis::minutes(50), budget: Money(1_200_000) };
     vec![
         Arc::new(targets),
-        Arc::new(UserRecommendations { active: Millis::minutes(50) }),
+        Arc::new(UserRecommendations { active: Millis::minutes(50), refresh: Millis::minutes(30) }),
         Arc::new(TrendingForCategory { span: Millis::minutes(50) }),
         Arc::new(trending),
         Arc::new(BoughtTogether { most: 3, least: 1, top: 5 }),

@@ -45,7 +45,7 @@
 //! # Ok::<(), tidemill::error::Error>(())
 //! ```
 
-use super::user_recommendations::UserRecommendations;
+use super::user_recommendations::{UserRecommendations, user_recommendations};
 use crate::clock::{Millis, Time};
 use crate::event::ads::{CAMPAIGN_ID, COST, EVENT, USER_ID};
 use crate::event::{AdEvent, Ads, Behavior, Row, behavior};
@@ -54,16 +54,19 @@ use crate::operator::{Aggregate, Collection, Passing, Place};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Hour, Money};
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct AdTargets {
     /// How often a campaign is shown to a user within `span`.
     pub cap: i64,
     /// The time of the cap.
     pub span: Millis,
-    /// What a campaign may spend a day.
+    /// What a campaign may spend a day, in minor units.
     pub budget: Money,
 }
 
@@ -117,6 +120,8 @@ impl Query for AdTargets {
         "the best campaign item for each active user, under frequency cap and budget pacing"
     }
 
+    crate::parameters!();
+
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let (cap, budget) = (self.cap, self.budget);
         let columns = [behavior::ITEM_ID, behavior::CAMPAIGN, behavior::EVENT.optional()];
@@ -157,8 +162,7 @@ impl Query for AdTargets {
             |n: &mut i64, _, diff| *n += diff,
             move |shown, n| (*n >= cap).then(|| shown.clone()),
         );
-        UserRecommendations::default()
-            .dataflow(inputs)
+        user_recommendations(UserRecommendations::default(), inputs)
             .map(|row| (row.item_id, (row.user_id, row.score)))
             .join(adverts)
             .map(|(item, ((user, score), campaign))| (campaign, (user, item, score)))

@@ -27,9 +27,10 @@
 //! ```
 
 use crate::clock::Time;
+use crate::event::Behavior;
 use crate::event::behavior::{EVENT, EVENT_ID, ITEM_ID, SESSION_ID};
 use crate::monoid::Bag;
-use crate::operator::{Aggregate, Collection, Link, Place, SessionPairs};
+use crate::operator::{Aggregate, Collection, Link, Place, Rows, SessionPairs};
 use crate::query::{History, Inputs, Query};
 use crate::recommend::pairs::Buckets;
 use crate::text::Text;
@@ -51,11 +52,20 @@ const FORWARD: i64 = 5;
 const BACKWARD: i64 = 3;
 const LISTED: usize = 20;
 
+/// What the lists are shared by.
+#[derive(PartialEq)]
+struct Lists;
+
 /// The lists, for other queries too.
 pub(super) fn similar_items<'s>(inputs: &Inputs<'s>) -> Collection<'s, Output> {
-    let columns = [SESSION_ID, ITEM_ID, EVENT.optional(), EVENT_ID.optional()];
-    inputs
-        .behavior(&columns)
+    // Asked for in any case, so that each query is known to read these columns.
+    let visits =
+        inputs.behavior(&[SESSION_ID, ITEM_ID, EVENT.optional(), EVENT_ID.optional()]);
+    inputs.shared(Lists, || lists(visits))
+}
+
+fn lists<'s>(visits: Rows<'s, Behavior>) -> Collection<'s, Output> {
+    visits
         .flat_map("Views", |visit| {
             let item = visit.viewed_item().filter(|_| !visit.session_id().is_empty())?;
             let event = (visit.time(), visit.event_id().clone(), item.clone());

@@ -28,9 +28,12 @@ use crate::monoid::Bag;
 use crate::operator::{Aggregate, Collection, Passing, Place};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// See the module.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct TrendingForCategory {
     /// For how long a view counts.
     pub span: Millis,
@@ -63,6 +66,8 @@ impl Query for TrendingForCategory {
     fn about(&self) -> &'static str {
         "the 10 most viewed items of each category in the last 24 hours"
     }
+
+    crate::parameters!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let span = self.span.0 as i64;

@@ -4,13 +4,15 @@
 //! hours, (t - 24 h, t] at stream time `t`. Of the session of the newest of these views (by time,
 //! event id, session, item) the last 4 different items i_0 (newest) to i_3 count with 1000, 300,
 //! 90 and 27, and score(j) = the sum over the i_p that list j at rank r <= 10 of their
-//! `similar_items` of that weight times 2520 / r: whole numbers for all r. Items the user bought
+//! `similar_items`, as those stood at the last full hour of stream time (`refresh`), of that
+//! weight times 2520 / r: whole numbers for all r. Items the user bought
 //! (a sale that stands) are left out. Rank 1 is the best; ties by item.
 //!
 //! The weights are powers of rho = 0.3 in thousandths (issue 5). That ranks count and not their
 //! weights is reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009): lists of popular
 //! and of rare items weigh the same, and a list moves only when its order does, not with every
-//! view, which is what makes the view affordable.
+//! view. That and taking the lists once an hour is what makes the view affordable; the index
+//! behind `tidemill recommend` is as fresh as the last event.
 //!
 //! State: the views of the last 24 hours, `similar_items`, a score per active user and candidate
 //! (at most 40 each), and the items each user ever bought.
@@ -47,18 +49,23 @@ use crate::monoid::{Bag, Items};
 use crate::operator::{Aggregate, Collection, Passing};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module.
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct UserRecommendations {
     /// For how long a user is active after a view.
     pub active: Millis,
+    /// How often the lists of similar items are taken anew.
+    pub refresh: Millis,
 }
 
 impl Default for UserRecommendations {
     fn default() -> Self {
-        UserRecommendations { active: Millis::hours(24) }
+        UserRecommendations { active: Millis::hours(24), refresh: Millis::hours(1) }
     }
 }
 
@@ -103,6 +110,69 @@ fn last_items<'a>(views: impl Iterator<Item = &'a View>) -> Vec<&'a Text> {
     items
 }
 
+/// The lists, for other queries too.
+pub(super) fn user_recommendations<'s>(
+    query: UserRecommendations,
+    inputs: &Inputs<'s>,
+) -> Collection<'s, Output> {
+    // All is asked for in any case, so that each query is known to read it.
+    let columns = [USER_ID, SESSION_ID, ITEM_ID, EVENT.optional(), EVENT_ID.optional()];
+    let visits = inputs.behavior(&columns);
+    let columns = [transactions::USER_ID, transactions::ITEM_ID, transactions::STATUS.optional()];
+    let sales = inputs.transactions(&columns);
+    let (similar, tick) = (similar_items(inputs), inputs.tick());
+    inputs.shared(query, || {
+        let active = query.active.0 as i64;
+        let views = visits.flat_map("UserViews", view);
+        let gone = views.clone().due(move |(_, view)| view.0.saturating_add(active), tick);
+        let recent = views.concat(gone.negate()).aggregate_rows(
+            "LastItems",
+            |(user, _)| Some(user.clone()),
+            |views: &mut Bag<View>, (_, view), diff| views.add(view.clone(), diff),
+            |user, views, rows| {
+                let newest = views.iter().rev().filter(|(_, n)| **n > 0).map(|(view, _)| view);
+                let items = last_items(newest).into_iter().zip(POSITIONS);
+                rows.extend(items.map(|(item, weight)| (item.clone(), (user.clone(), weight))));
+            },
+        );
+        let similar = similar
+            .filter(|row| row.rank <= USED)
+            .map(|row| (row.item_id, (row.similar_item_id, 2520 / row.rank)))
+            .every(query.refresh, tick);
+        let bought = sales.flat_map("Bought", |sale| {
+            bought(sale.user_id(), sale.item_id()).filter(|_| sale.is_sale())
+        });
+        recent
+            .join(similar)
+            .map(|(_, ((user, position), (item, weight)))| (user, item, Some(position * weight)))
+            .concat(bought)
+            .aggregate_rows(
+                "UserRecommendations",
+                |(user, _, _)| Some(user.clone()),
+                |(scores, owned): &mut (Bag<Text>, Bag<Text>), (_, item, score), diff| {
+                    match score {
+                        Some(score) => scores.add(item.clone(), score * diff),
+                        None => owned.add(item.clone(), diff),
+                    }
+                },
+                best,
+            )
+    })
+}
+
+/// The best items of a user that the user does not have.
+fn best(user: &Text, (scores, owned): &(Items<Text>, Items<Text>), rows: &mut Vec<Output>) {
+    let bought = |item| owned.get(item).is_some_and(|n| *n > 0);
+    let mut best: Vec<_> = scores.iter().filter(|(item, _)| !bought(item)).collect();
+    best.sort_unstable_by_key(|(item, score)| (Reverse(**score), *item));
+    rows.extend((1..=LISTED).zip(best).map(|(rank, (item, score))| Output {
+        user_id: user.clone(),
+        rank,
+        item_id: item.clone(),
+        score: *score,
+    }));
+}
+
 /// A part of what is known of a user.
 type Part = (Text, Text, Option<i64>);
 
@@ -121,50 +191,10 @@ impl Query for UserRecommendations {
         "10 items for each user active in the last 24 hours, without what the user bought"
     }
 
+    crate::parameters!();
+
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let columns = [USER_ID, SESSION_ID, ITEM_ID, EVENT.optional(), EVENT_ID.optional()];
-        let active = self.active.0 as i64;
-        let views = inputs.behavior(&columns).flat_map("UserViews", view);
-        let gone = views.clone().due(move |(_, view)| view.0.saturating_add(active), inputs.tick());
-        let recent = views.concat(gone.negate()).aggregate_rows(
-            "LastItems",
-            |(user, _)| Some(user.clone()),
-            |views: &mut Bag<View>, (_, view), diff| views.add(view.clone(), diff),
-            |user, views, rows| {
-                let newest = views.iter().rev().filter(|(_, n)| **n > 0).map(|(view, _)| view);
-                let items = last_items(newest).into_iter().zip(POSITIONS);
-                rows.extend(items.map(|(item, weight)| (item.clone(), (user.clone(), weight))));
-            },
-        );
-        let similar = similar_items(inputs)
-            .filter(|row| row.rank <= USED)
-            .map(|row| (row.item_id, (row.similar_item_id, 2520 / row.rank)));
-        let scores = recent
-            .join(similar)
-            .map(|(_, ((user, position), (item, weight)))| (user, item, Some(position * weight)));
-        let columns = [transactions::USER_ID, transactions::ITEM_ID, transactions::STATUS.optional()];
-        let sales = inputs.transactions(&columns).flat_map("Bought", |sale| {
-            bought(sale.user_id(), sale.item_id()).filter(|_| sale.is_sale())
-        });
-        scores.concat(sales).aggregate_rows(
-            "UserRecommendations",
-            |(user, _, _)| Some(user.clone()),
-            |(scores, owned): &mut (Bag<Text>, Bag<Text>), (_, item, score), diff| match score {
-                Some(score) => scores.add(item.clone(), score * diff),
-                None => owned.add(item.clone(), diff),
-            },
-            |user, (scores, owned): &(Items<Text>, Items<Text>), rows| {
-                let bought = |item| owned.get(item).is_some_and(|n| *n > 0);
-                let mut best: Vec<_> = scores.iter().filter(|(item, _)| !bought(item)).collect();
-                best.sort_unstable_by_key(|(item, score)| (Reverse(**score), *item));
-                rows.extend((1..=LISTED).zip(best).map(|(rank, (item, score))| Output {
-                    user_id: user.clone(),
-                    rank,
-                    item_id: item.clone(),
-                    score: *score,
-                }));
-            },
-        )
+        user_recommendations(*self, inputs)
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
@@ -176,7 +206,7 @@ impl Query for UserRecommendations {
             }
         }
         let sales = history.transactions(at);
-        let similar = SimilarItems.answer(history, at);
+        let similar = SimilarItems.answer(history, at.round_down(self.refresh));
         let mut rows = Vec::new();
         for (user, views) in views {
             let owned: BTreeSet<&Text> = sales

@@ -6,7 +6,9 @@
 //! nothing later. When the sources end, what still waits comes out with its future time, and the
 //! ports do not show it (see `collect`). Bound: the items of the last span.
 //!
-//! `due` holds each item back until an instant of its own, such as an hour after its event time.
+//! `due` holds each item back until an instant of its own, such as an hour after its event time;
+//! `every` holds all back until the next full period, so that what reads it is not kept busy by
+//! each change.
 
 use super::ticks::Ticks;
 use super::{Collection, Item, Table};
@@ -26,6 +28,8 @@ pub trait Passing<'s, T> {
     /// The items whose instant (milliseconds since 1970) has come: at stream time `t` those of
     /// the collection as it is then with `when` at or before `t`.
     fn due(self, when: impl Fn(&T) -> i64 + 'static, tick: Tick) -> Collection<'s, T>;
+    /// The collection as it was at the latest multiple of `period` of stream time.
+    fn every(self, period: Millis, tick: Tick) -> Collection<'s, T>;
 }
 
 impl<'s, T: Item + Hash> Passing<'s, T> for Collection<'s, T> {
@@ -40,6 +44,10 @@ impl<'s, T: Item + Hash> Passing<'s, T> for Collection<'s, T> {
 
     fn due(self, when: impl Fn(&T) -> i64 + 'static, tick: Tick) -> Collection<'s, T> {
         delay(self, "Due", move |item, time| time.max(tick.round_up(when(item))))
+    }
+
+    fn every(self, period: Millis, tick: Tick) -> Collection<'s, T> {
+        delay(self, "Every", move |_, time| tick.round_up(time.round_up(period)))
     }
 }
 
