@@ -24,6 +24,13 @@ pub struct Schema {
     pub columns: &'static [Column],
 }
 
+impl Schema {
+    /// Whether its rows are by hour or hour of day.
+    fn is_hourly(&self) -> bool {
+        self.columns.first().is_some_and(|c| c.name.starts_with("hour"))
+    }
+}
+
 /// Where views go.
 pub trait Sink {
     /// A change of view number `view` was sealed.
@@ -51,6 +58,9 @@ pub enum Spec {
     Csv(PathBuf),
     /// `jsonl:DIR`: the change log, `DIR/<query>.changes.jsonl`.
     Jsonl(PathBuf),
+    /// The change logs of hourly views only, for the demo: those of views with a row per event
+    /// are larger than their input.
+    HourlyJsonl(PathBuf),
     /// `plot:DIR`: a picture of each hourly view, `DIR/<query>.svg`.
     Plot(PathBuf),
     /// `sqlite:FILE`: a table per query.
@@ -93,7 +103,10 @@ impl Spec {
     ) -> Result<Box<dyn Sink + Send>, Error> {
         Ok(match self {
             Spec::Csv(dir) => Box::new(csv::Csv::open(dir, views, decimals)?),
-            Spec::Jsonl(dir) => Box::new(jsonl::Jsonl::open(dir, views, decimals)?),
+            Spec::Jsonl(dir) => Box::new(jsonl::Jsonl::open(dir, views, decimals, |_| true)?),
+            Spec::HourlyJsonl(dir) => {
+                Box::new(jsonl::Jsonl::open(dir, views, decimals, Schema::is_hourly)?)
+            }
             Spec::Plot(dir) => Box::new(plots::Plots::open(dir, views, decimals)?),
             Spec::Sqlite(file) => Box::new(sqlite::Sqlite::open(file, views, decimals)?),
             Spec::Table { rows } => Box::new(table::Table::new(views, *rows, decimals)),
@@ -102,13 +115,15 @@ impl Spec {
 
     /// Whether each change's time is seen, so that ticks must be fine.
     pub fn wants_times(&self) -> bool {
-        matches!(self, Spec::Jsonl(_))
+        matches!(self, Spec::Jsonl(_) | Spec::HourlyJsonl(_))
     }
 
     /// The directory a file sink writes to.
     pub fn directory(&self) -> Option<&Path> {
         match self {
-            Spec::Csv(dir) | Spec::Jsonl(dir) | Spec::Plot(dir) => Some(dir),
+            Spec::Csv(dir) | Spec::Jsonl(dir) | Spec::HourlyJsonl(dir) | Spec::Plot(dir) => {
+                Some(dir)
+            }
             Spec::Sqlite(file) => file.parent(),
             Spec::Table { .. } => None,
         }

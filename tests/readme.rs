@@ -7,7 +7,9 @@ mod support;
 use revenue_by_user::RevenueByUser;
 use std::sync::Arc;
 use tidemill::clock::Millis;
+use tidemill::config::Settings;
 use tidemill::operator::{Dedupe, OnDuplicate};
+use tidemill::queries::configured;
 use tidemill::query::{AnyQuery, History};
 use tidemill::worker::replay::replay;
 
@@ -36,4 +38,12 @@ fn the_readme_query_works_and_is_the_one_shown() {
     answer.sort_by_key(|row| format!("{row:?}"));
     assert!(!answer.is_empty());
     assert_eq!(view, answer);
+}
+
+#[test]
+fn the_readme_parameters_are_good() {
+    let toml = README.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let mut settings = Settings::default();
+    settings.parse("README.md", toml.expect("a block of TOML")).expect("it is TOML");
+    configured(&settings).expect("the queries know them");
 }

@@ -54,7 +54,11 @@ impl Args {
         let quiet = self.running.quiet;
         // Per-event views change at every tick: an hour keeps the demo's change logs readable.
         let mut running = self.running;
-        running.tick.get_or_insert(3_600_000);
+        if running.tick.is_none() {
+            running.tick = Some(3_600_000);
+            // A stamp is up to a tick after its event; what is given later still wins.
+            running.set.insert(0, "stream_health.late_after=65m".into());
+        }
         if !quiet {
             eprintln!(
                 "the demo shop: about {} events over {} days, seed {}",
@@ -69,7 +73,7 @@ impl Args {
             queries: Vec::new(),
             sinks: vec![
                 Spec::Csv(out.clone()),
-                Spec::Jsonl(out.clone()),
+                Spec::HourlyJsonl(out.clone()),
                 Spec::Plot(out.clone()),
                 Spec::Table { rows: if quiet { 0 } else { 6 } },
             ],
@@ -82,7 +86,7 @@ impl Args {
         if !quiet {
             eprint!("\n{}", show::summary(&outcome.summary));
             eprintln!(
-                "views (.csv), change logs (.changes.jsonl) and pictures (.svg) are in {}",
+                "views (.csv), and of hourly ones change logs (.changes.jsonl) and pictures (.svg), are in {}",
                 out.display()
             );
             if let Some(path) = &outcome.dead_letters {

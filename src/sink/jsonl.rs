@@ -14,7 +14,8 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 pub(super) struct Jsonl {
-    logs: Vec<Log>,
+    /// A log for each view that has one.
+    logs: Vec<Option<Log>>,
     decimals: Decimals,
     line: String,
 }
@@ -28,7 +29,13 @@ struct Log {
 }
 
 impl Jsonl {
-    pub fn open(dir: &Path, views: &[Schema], decimals: Decimals) -> Result<Jsonl, Error> {
+    /// Opens a log for each view that is to have one.
+    pub fn open(
+        dir: &Path,
+        views: &[Schema],
+        decimals: Decimals,
+        has_one: impl Fn(&Schema) -> bool,
+    ) -> Result<Jsonl, Error> {
         make_directory(dir)?;
         let log = |view: &Schema| {
             let path = dir.join(format!("{}.changes.jsonl", view.name));
@@ -37,14 +44,15 @@ impl Jsonl {
             let names = view.columns.iter().map(|c| format!("\"{}\":", c.name)).collect();
             Ok(Log { path, temporary, out: BufWriter::with_capacity(1 << 18, file), names })
         };
-        let logs = views.iter().map(log).collect::<Result<_, Error>>()?;
+        let logs = views.iter().map(|view| has_one(view).then(|| log(view)).transpose());
+        let logs = logs.collect::<Result<_, Error>>()?;
         Ok(Jsonl { logs, decimals, line: String::new() })
     }
 }
 
 impl Sink for Jsonl {
     fn change(&mut self, view: usize, change: &Sealed<'_>) -> Result<(), Error> {
-        let (log, line) = (&mut self.logs[view], &mut self.line);
+        let (Some(log), line) = (&mut self.logs[view], &mut self.line) else { return Ok(()) };
         line.clear();
         line.push_str("{\"time\":");
         Value::Moment(change.time.millis() as i64).write_json(self.decimals, line);
@@ -66,7 +74,7 @@ impl Sink for Jsonl {
         if frontier.is_some() {
             return Ok(());
         }
-        for log in &mut self.logs {
+        for log in self.logs.iter_mut().flatten() {
             log.out.flush().map_err(Error::file(&log.path))?;
         }
         Ok(())
@@ -74,7 +82,7 @@ impl Sink for Jsonl {
 
     fn views(&mut self, _ports: &mut [Box<dyn Port>], done: bool) -> Result<(), Error> {
         if done {
-            for log in &mut self.logs {
+            for log in self.logs.iter_mut().flatten() {
                 log.out.flush().map_err(Error::file(&log.path))?;
                 std::fs::rename(&log.temporary, &log.path).map_err(Error::file(&log.path))?;
             }

@@ -30,8 +30,7 @@ impl Sink for Plots {
             return Ok(());
         }
         for ((path, schema), port) in self.files.iter().zip(ports) {
-            let hourly = schema.columns.first().is_some_and(|c| c.name.starts_with("hour"));
-            if !hourly {
+            if !schema.is_hourly() {
                 continue;
             }
             let mut text = Vec::new();
