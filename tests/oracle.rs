@@ -99,12 +99,18 @@ fn check_history(seed: u64, mut recorded: Recorded, dedupe: Option<Dedupe>) {
     let history = History::new(recorded.clone(), dedupe);
     let logs = replay(&queries, &recorded, dedupe, support::tick(), 1).expect("one worker runs");
     let three = replay(&queries, &recorded, dedupe, support::tick(), 3).expect("three workers run");
+    // An answer reads the whole history, so of a long one some times are looked at.
+    let times = history.times();
+    let step = times.len().div_ceil(80).max(1);
     for ((query, log), other) in queries.iter().zip(&logs).zip(&three) {
         assert_eq!(log, other, "{}: 3 workers differ from 1 (seed {seed})", query.name());
         let (mut view, mut changes) = (View(BTreeMap::new()), log.iter().peekable());
-        for time in history.times() {
+        for (n, time) in times.iter().copied().enumerate() {
             while let Some(change) = changes.next_if(|change| change.time <= time) {
                 view.apply(change);
+            }
+            if n % step != 0 && n + 1 != times.len() {
+                continue;
             }
             let (mut got, mut want) = (view.rows(), query.answer_cells(&history, time));
             let order = |row: &Vec<Value>| {
