@@ -3,12 +3,14 @@
 use crate::error::Error;
 use clap::{CommandFactory, Parser, Subcommand};
 
+mod bench;
 mod demo;
 mod generate;
 mod launch;
 mod plot;
 mod queries;
 mod record;
+mod report;
 mod run;
 mod show;
 mod sources;
@@ -43,6 +45,8 @@ enum Command {
     Generate(generate::Args),
     /// Write a source down as a replay log, for experiments that must not measure parsing
     Record(record::Args),
+    /// Measure: capacity, latency, the knee between them, scaling, each query, codecs
+    Bench(bench::Args),
     /// Draw a view's CSV as SVG
     Plot(plot::Args),
     /// Print a completion script for a shell
@@ -63,6 +67,7 @@ impl Cli {
             Some(Command::Queries(args)) => args.run(),
             Some(Command::Generate(args)) => args.run(),
             Some(Command::Record(args)) => args.run(),
+            Some(Command::Bench(args)) => args.run(),
             Some(Command::Plot(args)) => args.run(),
             Some(Command::Completions { shell }) => {
                 let mut script = Vec::new();
@@ -71,6 +76,16 @@ impl Cli {
             }
         }
     }
+}
+
+/// The command that is running, as one would type it.
+fn command_line() -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%@+".contains(c);
+    let words = std::env::args().skip(1).map(|word| match word.chars().all(plain) {
+        true if !word.is_empty() => word,
+        _ => format!("'{}'", word.replace('\'', "'\\''")),
+    });
+    std::iter::once("tidemill".to_string()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes to standard output; a reader that has gone away (`| head`) is not an error.

@@ -26,6 +26,7 @@ use timely::worker::Worker;
 
 mod cluster;
 mod feed;
+pub mod live;
 pub mod replay;
 pub use cluster::{Cluster, end_on_panic};
 use feed::{Failure, feed};
@@ -175,6 +176,27 @@ struct Output {
 }
 
 impl Output {
+    /// One sink, and nobody who is told of progress.
+    fn to(sink: Box<dyn Sink + Send>) -> Output {
+        Output { sinks: vec![sink], progress: Box::new(|_| {}), changes: 0, failed: None }
+    }
+
+    /// Has the ports keep their views, if some sink wants them.
+    fn watch(&self, ports: &mut [Box<dyn Port>]) {
+        if self.sinks.iter().any(|s| s.wants_view()) {
+            ports.iter_mut().for_each(|port| port.keep_view());
+        }
+    }
+
+    /// Shows the sinks the current views.
+    fn show(&mut self, ports: &mut [Box<dyn Port>], done: bool) {
+        for sink in &mut self.sinks {
+            if let Err(error) = sink.views(ports, done) {
+                self.failed.get_or_insert(error);
+            }
+        }
+    }
+
     fn drive(
         mut self,
         worker: &mut Worker,
@@ -183,9 +205,7 @@ impl Output {
         feeds: &Feeds,
         clustered: bool,
     ) -> Result<u64, Error> {
-        if self.sinks.iter().any(|s| s.wants_view()) {
-            ports.iter_mut().for_each(|port| port.keep_view());
-        }
+        self.watch(ports);
         let (mut sealed, mut shown, mut written) =
             (Some(Time::default()), Instant::now(), Instant::now());
         loop {
@@ -220,11 +240,7 @@ impl Output {
             }
             if self.failed.is_none() && (done || written.elapsed() >= REFRESH) {
                 written = Instant::now();
-                for sink in &mut self.sinks {
-                    if let Err(error) = sink.views(ports, done) {
-                        self.failed.get_or_insert(error);
-                    }
-                }
+                self.show(ports, done);
             }
             if done {
                 break;

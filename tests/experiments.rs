@@ -89,3 +89,110 @@ fn wrong_use_of_record_is_refused() {
         fail(2, &args, &["--features abomonation"]);
     }
 }
+
+/// The rows of an experiment's sheet, by column name.
+fn sheet(dir: &Path, name: &str) -> Vec<std::collections::HashMap<String, String>> {
+    let mut reader = csv::Reader::from_path(dir.join(name)).expect("a sheet");
+    let header = reader.headers().expect("a header").clone();
+    let row = |record: csv::StringRecord| {
+        header.iter().zip(&record).map(|(h, r)| (h.to_string(), r.to_string())).collect()
+    };
+    reader.records().map(|record| row(record.expect("a row"))).collect()
+}
+
+/// Each sheet says where it was measured, and that it was verified.
+fn measured(dir: &Path, name: &str, rows: usize, columns: &[&str]) {
+    let sheet = sheet(dir, &format!("{name}.csv"));
+    assert_eq!(sheet.len(), rows, "{name}");
+    for row in &sheet {
+        for column in ["date", "commit", "machine", "rustc", "command"].iter().chain(columns) {
+            assert!(row.get(*column).is_some_and(|x| !x.is_empty()), "{name}: {column} in {row:?}");
+        }
+        assert_eq!(row["verified"], "yes");
+    }
+    let picture = fs::read_to_string(dir.join(format!("{name}.svg"))).expect("a picture");
+    assert!(picture.starts_with("<svg") || picture.starts_with("<?xml"), "{picture:.40}");
+}
+
+#[test]
+fn closed_loops_leave_verified_figures() {
+    let dir = directory("closed");
+    let small =
+        ["--events", "3000", "--days", "2", "--seed", "3", "--out", text(&dir), "--runs", "1"];
+    let queries = ["--query", "hourly_transactions,hourly_behavior"];
+    let bench = |what: &str, more: &[&str]| {
+        succeed(&[&["bench", what], &small[..], &queries[..], more].concat())
+    };
+    let figures = ["events", "events_per_s", "seconds", "cpu_seconds", "seed", "workers"];
+    bench("capacity", &[]);
+    bench("capacity", &["--workers", "2"]);
+    measured(&dir, "capacity", 2, &figures);
+    assert!(bench("scale", &["--workers", "2"]).contains("1 x 2"));
+    measured(&dir, "scale", 3, &figures);
+    assert!(bench("queries", &[]).contains("all together"));
+    measured(&dir, "queries", 3, &["view_rows", "peak_mb", "query"]);
+    let codecs = ["bench", "codecs", "--events", "3000", "--days", "2", "--out", text(&dir)];
+    assert!(succeed(&[&codecs[..], &["--runs", "1"]].concat()).contains("columnar"));
+    let rows = if cfg!(feature = "abomonation") { 3 } else { 2 };
+    measured(&dir, "codecs", rows, &["million_events_per_s", "bytes_per_event"]);
+    let left: Vec<_> = fs::read_dir(&dir)
+        .expect("the directory")
+        .map(|entry| entry.expect("an entry").file_name())
+        .filter(|name| name.to_str().is_some_and(|name| name.starts_with('.')))
+        .collect();
+    assert!(left.is_empty(), "temporary files are left: {left:?}");
+}
+
+#[test]
+fn open_loops_leave_verified_figures() {
+    let dir = directory("open");
+    let small = ["--events", "3000", "--days", "2", "--out", text(&dir), "--preload", "1500"];
+    let offered = ["--rate", "500", "--batch", "5", "--seconds", "0.2"];
+    let latency = [&["bench", "latency"], &small[..], &offered[..]].concat();
+    assert!(succeed(&latency).contains("p99.9"));
+    succeed(&[&latency[..], &["--changes", "end", "--workers", "2"]].concat());
+    let figures = ["p50_ms", "p99_ms", "p99_9_ms", "max_ms", "queries", "preloaded", "batches"];
+    measured(&dir, "latency", 2, &figures);
+    let sweep = ["--rate", "1000", "--most", "4000", "--seconds", "0.1", "--target", "10000"];
+    let query = ["--query", "hourly_behavior"];
+    let said = succeed(&[&["bench", "sweep"], &small[..], &sweep[..], &query[..]].concat());
+    assert!(said.contains("the knee is at 4000"), "{said}");
+    measured(&dir, "sweep", 1, &["knee_per_s", "p99_ms"]);
+}
+
+#[test]
+fn wrong_use_of_bench_is_refused() {
+    let dir = directory("refused");
+    let out = ["--out", text(&dir)];
+    let fail = |args: &[&str], says: &[&str]| fail(2, &[&["bench"], args, &out[..]].concat(), says);
+    fail(&["capacity", "--source", "ads=-"], &["standard input"]);
+    fail(&["capacity", "--source", "ads=none.csv"], &["none.csv"]);
+    fail(&["capacity", "--events", "2000", "--query", "nothing"], &["no such query"]);
+    fail(&["latency", "--events", "2000", "--preload", "900000"], &["--preload 900000"]);
+    fail(&["latency", "--rate", "0"], &["above 0"]);
+    let end = ["latency", "--events", "2000", "--preload", "100", "--changes", "end"];
+    fail(&[&end[..], &["--rate", "100000"]].concat(), &["the source ends after"]);
+    fs::write(dir.join("capacity.csv"), "other,columns\n1,2\n").expect("a sheet");
+    fail(&["capacity", "--events", "2000", "--runs", "1"], &["other columns", "capacity.csv"]);
+    assert!(succeed(&["bench", "--help"]).contains("Examples:"));
+}
+
+#[test]
+fn a_digest_says_what_the_views_are() {
+    let dir = directory("digest");
+    let [_, transactions, _] = shop(&dir, "3000");
+    let (digest, report) = (dir.join("d.csv"), dir.join("r.json"));
+    let sink = format!("digest:{}", digest.display());
+    let args = ["run", "--quiet", "--source", &transactions, "--sink", &sink];
+    succeed(&[&args[..], &["--report", text(&report)]].concat());
+    let first = fs::read_to_string(&digest).expect("the digests");
+    assert!(first.starts_with("view,rows,crc32c\n") && first.contains("hourly_transactions,"));
+    succeed(&[&args[..], &["--workers", "3"]].concat());
+    assert_eq!(fs::read_to_string(&digest).expect("the digests"), first);
+    succeed(&[&args[..], &["--on-duplicate", "keep"]].concat());
+    assert_ne!(fs::read_to_string(&digest).expect("the digests"), first);
+    let report = fs::read_to_string(&report).expect("the report");
+    for name in ["records", "seconds", "cpu_seconds", "peak_bytes"] {
+        assert!(report.contains(name), "{report}");
+    }
+}

@@ -1,9 +1,11 @@
 //! `tidemill run`: maintain queries over the user's files.
 
 use super::launch::{Cleaning, Launch, Running};
+use super::report::Meter;
 use super::{show, sources};
 use crate::error::Error;
 use crate::sink::Spec;
+use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -26,9 +28,13 @@ pub struct Args {
     /// The queries to maintain [default: all whose streams are given]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     query: Vec<String>,
-    /// Where views go: csv:DIR, jsonl:DIR (the change log), plot:DIR, sqlite:FILE or table
+    /// Where views go: csv:DIR, jsonl:DIR (the change log), plot:DIR, sqlite:FILE,
+    /// digest:FILE (rows and a checksum per view) or table
     #[arg(long, value_name = "SINK", default_value = "table")]
     sink: Vec<Spec>,
+    /// Write what the run cost (records, seconds, CPU, memory) as JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     #[command(flatten)]
     running: Running,
     #[command(flatten)]
@@ -37,6 +43,7 @@ pub struct Args {
 
 impl Args {
     pub fn run(self) -> Result<(), Error> {
+        let meter = Meter::start();
         let opened = sources::open(&self.source)?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(
@@ -53,6 +60,9 @@ impl Args {
             bytes: opened.bytes,
         }
         .run()?;
+        if let Some(path) = &self.report {
+            meter.cost(outcome.summary.records, outcome.summary.changes).write(path)?;
+        }
         if !quiet {
             eprint!("{}", show::summary(&outcome.summary));
             if let Some(path) = &outcome.dead_letters {

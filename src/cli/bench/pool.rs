@@ -1,0 +1,149 @@
+//! Where an open loop takes its events from: a source read into memory, divided into what the state
+//! is made of beforehand and what comes live.
+
+use crate::batch::{Batch, Column};
+use crate::clock::{Clock, Tick, Time};
+use crate::error::Error;
+use crate::event::Stream;
+use crate::source::Feeds;
+use crate::text::Text;
+use crate::worker::replay::Recorded;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Which events come live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Changes {
+    /// Copies of earlier ones drawn at random, so that all hours change.
+    Spread,
+    /// The ones that follow in the source.
+    End,
+}
+
+/// Live batches are partitions of their own, beyond those of any source.
+const LIVE: u32 = 1 << 24;
+
+/// Events in memory.
+pub struct Pool {
+    /// What the state is made of, in the order of stamps.
+    pub preload: Recorded,
+    /// The last stamp in it.
+    pub last: Time,
+    /// What live events are drawn from, with the number of rows up to and including each.
+    from: Vec<(usize, Stream, Arc<Batch>)>,
+    changes: Changes,
+    seed: u64,
+    taken: usize,
+    clock: Clock,
+}
+
+impl Pool {
+    /// Reads so many events to begin with, and so many more to come live.
+    pub fn read(
+        feeds: &Feeds,
+        tick: Tick,
+        preload: u64,
+        live: u64,
+        (changes, seed): (Changes, u64),
+    ) -> Result<Pool, Error> {
+        let more = if changes == Changes::End { live } else { 0 };
+        let (mut batches, mut rows) = (Recorded::new(), 0);
+        feeds.read_all(|partition, batch| {
+            rows += batch.len() as u64;
+            batches.push((partition.stream, Arc::new(batch)));
+            if rows >= preload + more {
+                feeds.stop.store(true, Ordering::Relaxed);
+            }
+            Ok::<(), Error>(())
+        })?;
+        batches.retain(|(_, batch)| !batch.is_empty());
+        if rows < preload + more.min(1) {
+            return Err(Error::Usage(format!(
+                "--preload {preload}: the source has {rows} events only; take fewer or a larger source"
+            )));
+        }
+        let mut first = 0;
+        let boundary = batches.iter().position(|(_, batch)| {
+            first += batch.len() as u64;
+            first > preload
+        });
+        let rest = match changes {
+            Changes::End => batches.split_off(boundary.unwrap_or(batches.len())),
+            Changes::Spread => {
+                batches.truncate(boundary.unwrap_or(batches.len()).max(1));
+                batches.clone()
+            }
+        };
+        let stamp = |batch: &Batch| batch.runs.first().map(|run| run.time);
+        batches.sort_by_key(|(_, batch)| stamp(batch));
+        let last = batches.iter().filter_map(|(_, b)| b.runs.last()).map(|r| r.time).max();
+        let last = last.unwrap_or_default();
+        let mut rows = 0;
+        let from = rest.into_iter().map(|(stream, batch)| {
+            rows += batch.len();
+            (rows, stream, batch)
+        });
+        let from = from.collect();
+        let clock = Clock::resumed(tick, last);
+        Ok(Pool { preload: batches, last, from, changes, seed, taken: 0, clock })
+    }
+
+    /// Rows to begin with.
+    pub fn preloaded(&self) -> usize {
+        self.preload.iter().map(|(_, batch)| batch.len()).sum()
+    }
+
+    /// So many events in a tick of their own; fewer where the source ends, none after it.
+    pub fn draw(&mut self, rows: usize) -> Option<(Time, Recorded)> {
+        let mut parts: Vec<(Stream, Batch)> = Vec::new();
+        for _ in 0..rows {
+            let Some((stream, batch, row)) = self.next() else { break };
+            let at = match parts.iter().position(|(s, _)| *s == stream) {
+                Some(at) => at,
+                None => {
+                    let mut part = batch.layout();
+                    part.partition = LIVE + stream.index() as u32;
+                    part.offset = self.taken as u64;
+                    parts.push((stream, part));
+                    parts.len() - 1
+                }
+            };
+            let part = &mut parts[at].1;
+            part.push_row(&batch, row, 1);
+            // A copy is a record of its own.
+            if let (Changes::Spread, Column::Text(ids)) =
+                (self.changes, &mut part.columns[stream.id()])
+                && let Some(id) = ids.last_mut()
+            {
+                *id = Text::EMPTY;
+            }
+        }
+        if parts.is_empty() {
+            return None;
+        }
+        let time = self.clock.stamp_together(parts.iter_mut().map(|(_, part)| part));
+        Some((time, parts.into_iter().map(|(stream, part)| (stream, Arc::new(part))).collect()))
+    }
+
+    fn next(&mut self) -> Option<(Stream, Arc<Batch>, usize)> {
+        let all = self.from.last().map_or(0, |(rows, ..)| *rows);
+        let row = match self.changes {
+            Changes::End if self.taken < all => self.taken,
+            Changes::Spread if all > 0 => (random(&mut self.seed) % all as u64) as usize,
+            _ => return None,
+        };
+        self.taken += 1;
+        let at = self.from.partition_point(|(rows, ..)| *rows <= row);
+        let (rows, stream, batch) = &self.from[at]; // row < all, the last one's rows
+        Some((*stream, Arc::clone(batch), row + batch.len() - rows))
+    }
+}
+
+/// splitmix64.
+fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
