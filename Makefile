@@ -30,7 +30,8 @@ pandas: target/venv/ready
 	target/venv/bin/python tests/pandas_parity.py target/debug/tidemill
 
 target/venv/ready: tests/requirements.txt
-	python3 -m venv target/venv
+	python3 -m venv target/venv || (apt-get update && apt-get install -y python3-venv && \
+		python3 -m venv --clear target/venv)
 	target/venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	touch $@
 

@@ -3,8 +3,13 @@
 //! To add a query, write one file beside its siblings and add its line here. That alone gives it
 //! the command line, the sinks, the oracle test and the bench.
 
-use crate::query::AnyQuery;
+use crate::query::{AnyQuery, Query};
 use std::sync::Arc;
+
+/// A query with the parameters it has unless told otherwise.
+fn with_defaults<Q: Query + Default>() -> Arc<dyn AnyQuery> {
+    Arc::new(Q::default())
+}
 
 macro_rules! catalog {
     ($($area:ident { $($module:ident :: $query:ident,)* })*) => {
@@ -16,7 +21,7 @@ macro_rules! catalog {
         /// Every query there is, with the area it belongs to.
         pub fn catalog() -> Vec<(&'static str, Arc<dyn AnyQuery>)> {
             vec![$($(
-                (stringify!($area), Arc::new($area::$module::$query) as Arc<dyn AnyQuery>),
+                (stringify!($area), with_defaults::<$area::$module::$query>()),
             )*)*]
         }
     };
@@ -26,16 +31,37 @@ catalog! {
     behavior {
         hourly_behavior::HourlyBehavior,
         behavior_by_hour_of_day::BehaviorByHourOfDay,
+        sessions::Sessions,
+        funnel_hourly::FunnelHourly,
+        cart_abandonment::CartAbandonment,
+        active_users_hourly::ActiveUsersHourly,
+        trending_items::TrendingItems,
+        user_profile::UserProfile,
     }
     sales {
         hourly_transactions::HourlyTransactions,
         transactions_by_hour_of_day::TransactionsByHourOfDay,
+        top_items_hourly::TopItemsHourly,
     }
     logistics {
         hourly_logistics::HourlyLogistics,
         logistics_by_hour_of_day::LogisticsByHourOfDay,
+        delivery_performance::DeliveryPerformance,
+        carrier_scorecard::CarrierScorecard,
+        carrier_choice::CarrierChoice,
+        sla_watch::SlaWatch,
+        warehouse_dwell::WarehouseDwell,
+    }
+    ads {
+        campaign_hourly::CampaignHourly,
+        frequency_cap::FrequencyCap,
+        attribution::Attribution,
     }
     mining {
         hourly_correlation::HourlyCorrelation,
+        bought_together::BoughtTogether,
+        frequent_itemsets::FrequentItemsets,
+        rfm_segments::RfmSegments,
+        inventory_alerts::InventoryAlerts,
     }
 }

@@ -188,6 +188,15 @@ impl Batch {
         }
     }
 
+    /// As `stamp`, also where no rows were appended: time has come this far.
+    pub fn mark(&mut self, time: Time) {
+        let end = self.len() as u32;
+        match self.runs.last_mut() {
+            Some(run) if run.time == time => run.end = end,
+            _ => self.runs.push(Run { time, end }),
+        }
+    }
+
     /// Writes a row's values as bytes; `read_row` with the same batch layout reads them back.
     pub fn write_row(&self, row: usize, layout: &Batch, out: &mut Vec<u8>) {
         out.extend(self.times[row].to_le_bytes());

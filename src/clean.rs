@@ -12,8 +12,9 @@
 //! Every step is a function of one record (dedupe: of its id's records), so their results do not
 //! depend on the number of workers.
 
+use crate::batch::Batch;
 use crate::event::Stream;
-use crate::source::parse::Parsed;
+use crate::source::Refused;
 
 pub mod currency;
 pub mod enrich;
@@ -45,13 +46,13 @@ pub struct Cleaner {
 }
 
 impl Cleaner {
-    /// Applies them to a parsed block.
-    pub fn clean(&self, stream: Stream, parsed: &mut Parsed) {
-        if let Some(rates) = &self.currency {
-            rates.convert(stream, parsed);
-        }
+    /// Applies them to a parsed batch; gives the rows that no step can make sense of.
+    pub fn clean(&self, stream: Stream, batch: &mut Batch) -> Vec<Refused> {
+        let refused =
+            self.currency.as_ref().map_or_else(Vec::new, |rates| rates.convert(stream, batch));
         if let Some(categories) = &self.enrich {
-            categories.fill(stream, parsed);
+            categories.fill(stream, batch);
         }
+        refused
     }
 }

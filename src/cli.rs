@@ -5,10 +5,12 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 mod bench;
 mod demo;
+mod eval;
 mod generate;
 mod launch;
 mod plot;
 mod queries;
+mod recommend;
 mod record;
 mod report;
 mod run;
@@ -49,6 +51,10 @@ enum Command {
     Bench(bench::Args),
     /// Draw a view's CSV as SVG
     Plot(plot::Args),
+    /// Recommend items that go with the items of a session
+    Recommend(recommend::Args),
+    /// Measure how good the rankings are on recorded data
+    Eval(eval::Args),
     /// Print a completion script for a shell
     #[command(after_help = "Example: tidemill completions bash > /etc/bash_completion.d/tidemill")]
     Completions {
@@ -69,6 +75,8 @@ impl Cli {
             Some(Command::Record(args)) => args.run(),
             Some(Command::Bench(args)) => args.run(),
             Some(Command::Plot(args)) => args.run(),
+            Some(Command::Recommend(args)) => args.run(),
+            Some(Command::Eval(args)) => args.run(),
             Some(Command::Completions { shell }) => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "tidemill", &mut script);

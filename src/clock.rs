@@ -107,6 +107,8 @@ impl differential_dataflow::lattice::Lattice for Time {
 pub struct Tick(u64);
 
 impl Tick {
+    /// One hour: how often a board is renewed (see `operator`).
+    pub const HOUR: Tick = Tick(3_600_000);
     /// One minute: the default where someone reads the change log.
     pub const MINUTE: Tick = Tick(60_000);
     /// One day: the default where only current views are read (see `worker`).
@@ -202,26 +204,25 @@ impl Clock {
         Clock { tick, max_jump: None, now: time.0.min(i64::MAX as u64) as i64 }
     }
 
-    /// Stamps a block's rows in order. Returns the rows whose event time is implausible, which
-    /// are neither stamped nor allowed to move the clock; the caller removes them.
-    pub fn stamp(&mut self, batch: &mut Batch) -> Vec<usize> {
-        let mut refused = Vec::new();
-        if let Some(jump) = self.max_jump {
-            let mut now = self.now;
-            for (i, &t) in batch.times.iter().enumerate() {
-                if now != i64::MIN && t > now.saturating_add(jump) {
-                    refused.push(i);
-                } else {
-                    now = now.max(t);
-                }
-            }
-            if !refused.is_empty() {
-                batch.remove(&refused);
+    /// The rows of a block whose event time is implausible, in order: they must not be stamped.
+    pub fn refuse(&self, times: &[i64]) -> Vec<usize> {
+        let Some(jump) = self.max_jump else { return Vec::new() };
+        let (mut now, mut refused) = (self.now, Vec::new());
+        for (i, &t) in times.iter().enumerate() {
+            if now != i64::MIN && t > now.saturating_add(jump) {
+                refused.push(i);
+            } else {
+                now = now.max(t);
             }
         }
+        refused
+    }
+
+    /// Stamps a block's rows in order.
+    pub fn stamp(&mut self, batch: &mut Batch) {
         batch.runs.clear();
         if batch.times.is_empty() {
-            return refused;
+            return;
         }
         let (mut now, mut time) = (self.now, self.tick.round_up(self.now));
         // The clock may move up to here without the stamp changing.
@@ -241,7 +242,6 @@ impl Clock {
         }
         batch.runs.push(Run { time, end: batch.times.len() as u32 });
         self.now = now;
-        refused
     }
 }
 
@@ -254,7 +254,10 @@ mod tests {
         let (mut out, mut refused) = (Vec::new(), 0);
         for chunk in times.chunks(block) {
             let mut batch = Batch { times: chunk.to_vec(), ..Batch::default() };
-            refused += clock.stamp(&mut batch).len();
+            let far = clock.refuse(&batch.times);
+            batch.remove(&far);
+            refused += far.len();
+            clock.stamp(&mut batch);
             for (run, rows) in batch.runs() {
                 out.extend(rows.map(|i| (batch.times[i], run.millis())));
             }

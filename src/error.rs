@@ -55,6 +55,9 @@ pub enum Error {
     /// A view cannot be drawn.
     #[error(transparent)]
     Plot(#[from] crate::plot::PlotError),
+    /// Nothing can be recommended, or the session data cannot be read.
+    #[error(transparent)]
+    Recommend(#[from] crate::recommend::RecommendError),
 }
 
 fn hint(error: &std::io::Error) -> &'static str {
@@ -76,7 +79,7 @@ impl Error {
     /// 2 for wrong use, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Usage(_) => 2,
+            Error::Usage(_) | Error::Recommend(crate::recommend::RecommendError::Read { .. }) => 2,
             Error::Source(
                 SourceError::Open { .. }
                 | SourceError::Header { .. }

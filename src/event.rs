@@ -369,6 +369,15 @@ impl Row<'_, Behavior> {
     }
 }
 
+impl<'a> Row<'a, Behavior> {
+    /// The item of a `view_item`, if it has one; a source without `event` lists such views only.
+    #[inline]
+    pub fn viewed_item(&self) -> Option<&'a Text> {
+        let views = self.event().is_none_or(|e| e == ShopEvent::ViewItem);
+        Some(self.item_id()).filter(|item| views && !item.is_empty())
+    }
+}
+
 impl Row<'_, Transactions> {
     /// Whether the record stands for money taken. A cancellation or refund does not, so as the
     /// later record of its id it takes the amount out of the hour of the sale. A chargeback is
@@ -385,5 +394,30 @@ impl Row<'_, Logistics> {
     #[inline]
     pub fn is_delivery(&self) -> bool {
         self.status().is_none_or(|s| s == ParcelStatus::Delivered)
+    }
+    /// Whether the parcel is still expected.
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        self.status().is_some_and(|s| s != ParcelStatus::Delivered && s != ParcelStatus::Expired)
+    }
+    /// When it set out: shipped, or ordered where that is unknown.
+    #[inline]
+    pub fn sent(&self) -> Option<i64> {
+        self.shipped_time().or(self.ordered_time())
+    }
+    /// Milliseconds on the way, of a delivered parcel.
+    #[inline]
+    pub fn transit(&self) -> Option<i64> {
+        Some(self.time() - self.sent()?)
+    }
+    /// Milliseconds a delivered parcel came after its promise, zero if it kept it.
+    #[inline]
+    pub fn lateness(&self) -> Option<i64> {
+        Some((self.time() - self.promised_time()?).max(0))
+    }
+    /// Whether a delivered parcel held all that was ordered.
+    #[inline]
+    pub fn in_full(&self) -> Option<bool> {
+        Some(self.items_delivered()? >= self.items_ordered()?)
     }
 }

@@ -16,9 +16,11 @@
 //! | [`event`], [`text`], [`batch`], [`value`] | records and rows | nothing else |
 //! | [`clock`] | stamps; the only place where a [`clock::Time`] is made | batches |
 //! | [`monoid`] | pure algebra: what can be added and taken back | nothing else |
-//! | [`operator`] | verbs on collections; timely's names stop here | clock, monoid |
+//! | [`operator`] | verbs on collections; timely's names stop here | clock, monoid, recommend |
 //! | [`query`], [`queries`] | what a query is; the catalog | operator, value |
+//! | [`recommend`] | what goes with what: pairs of items, the index that requests read, rankers, evaluation | nothing else |
 //! | [`source`], [`clean`] | blocks, parsing, cleaning, dead letters | files |
+//! | [`serving`] | the index that requests read, fed by the dataflow | query, recommend, sink |
 //! | [`sink`], [`plot`] | where views go | files |
 //! | [`worker`] | joins dataflow and I/O; nothing else does | all |
 //! | [`cli`] | subcommands | all |
@@ -55,6 +57,8 @@ pub mod plot;
 #[path = "../queries/mod.rs"]
 pub mod queries;
 pub mod query;
+pub mod recommend;
+pub mod serving;
 pub mod sink;
 pub mod source;
 pub mod text;

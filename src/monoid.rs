@@ -10,15 +10,18 @@ use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
 mod bag;
+mod cuts;
 mod distinct;
 mod groups;
 mod histogram;
 mod hyperloglog;
 mod moments;
 mod quantiles;
+mod ratio;
 mod sums;
 #[cfg(test)]
 mod testing;
+mod timeline;
 mod together;
 mod top_k;
 mod values;
@@ -26,19 +29,29 @@ mod wide;
 mod window_log;
 
 pub use bag::{Bag, Items};
-pub use distinct::Distinct;
+pub use cuts::{Cuts, part};
+pub use distinct::{Distinct, Members};
 pub use histogram::Histogram;
-pub use hyperloglog::{HyperLogLog, Precision};
+pub use hyperloglog::{Hashes, HyperLogLog, Precision};
 pub use moments::{CrossMoments, Moments};
 pub use quantiles::{Interpolated, Quantiles};
+pub use ratio::Ratio;
+pub use timeline::Timeline;
 pub use top_k::TopK;
 pub use values::Values;
 pub use window_log::{Event, Totals, WindowLog};
+
+/// [`Group::WORTH`] of a delta that lists its records: what is saved is a key per record.
+const LISTS: usize = 16;
 
 /// A delta that can be combined in any order and absorbed into a state.
 pub trait Group: Default + Clone + Debug + Send + Serialize + DeserializeOwned + 'static {
     /// What is kept per key.
     type State: Default + 'static;
+
+    /// So many records of a key in a message make it worth looking the key up to combine them.
+    /// A delta that only lists its records does not become smaller: it asks for more.
+    const WORTH: usize = 2;
 
     /// Whether absorbing it would change nothing.
     fn is_zero(&self) -> bool;

@@ -1,9 +1,10 @@
 //! The verbs of which queries are made.
 //!
 //! A query reads [`Rows`] (batches of columns) from its inputs and turns them into a
-//! [`Collection`] of its output. The verbs that remember are `aggregate`, `retain` and `dedupe`
-//! (and those made of one of them with a richer value); every other is recomputed from what they
-//! send. Timely's own names stop at this room.
+//! [`Collection`] of its output. The verbs that remember are `aggregate`, `retain`, `dedupe` and
+//! `session_pairs` (and those made of one of them with a richer value: `top_k`, `cooccur`,
+//! `sessionize` and `sliding` of [`Keyed`]); every other is recomputed from what they send.
+//! Timely's own names stop at this room.
 
 use crate::batch::Batch;
 use crate::clock::Time;
@@ -15,19 +16,38 @@ use std::sync::Arc;
 use timely::dataflow::Stream as Timely;
 
 mod aggregate;
+mod board;
 mod collect;
+mod cooccur;
 mod dedupe;
+mod first;
+mod fold;
+mod keyed;
 mod lag;
 mod normalise;
+mod session_pairs;
+mod sessionize;
+mod sliding;
+mod stretches;
 mod ticks;
+mod tiles;
+mod top_k;
 
 pub use aggregate::Aggregate;
+pub use board::Board;
 pub(crate) use collect::{Horizon, collect};
 pub use collect::{Port, Row as AnyRow, Sealed};
 pub use dedupe::{Dedupe, OnDuplicate};
 pub(crate) use dedupe::{Tally, dedupe, withdraws};
+pub use first::First;
+pub use keyed::Keyed;
 pub use lag::Passing;
 pub use normalise::{MinMax, Scale, ZScore, normalise};
+pub use session_pairs::{Link, SessionPairs};
+pub use sessionize::Session;
+pub use stretches::{Stretch, Stretches};
+pub use tiles::{Tiled, Tiles};
+pub use top_k::Place;
 
 /// A changing multiset: updates `(data, time, diff)`.
 pub type Collection<'s, D> = differential_dataflow::VecCollection<'s, Time, D, isize>;

@@ -5,7 +5,7 @@
 //! query of the catalog. [`Inputs`] gives a query its streams, lazily: a stream no chosen query
 //! asks for is not read, and a column none asks for is not parsed.
 
-use crate::clock::{Tick, Time};
+use crate::clock::{Millis, Tick, Time};
 use crate::event::{
     Ads, Behavior, Col, Inventory, Logins, Logistics, Need, Shape, Stream, Transactions,
 };
@@ -15,8 +15,12 @@ use std::cell::RefCell;
 use std::hash::Hash;
 use timely::dataflow::operators::probe::Handle;
 
+pub mod basket;
 mod history;
+pub mod session;
+pub use basket::Basket;
 pub use history::History;
+pub use session::Session;
 
 /// A column of a query's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,14 +193,25 @@ impl Reads {
     }
 }
 
+/// A stream in the dataflow: the same shared batches with all records and with one per id.
+#[derive(Clone)]
+pub(crate) struct Opened<'s> {
+    /// Every record as it was sent.
+    pub all: Batches<'s>,
+    /// The records that hold: a later one takes back the earlier of its id.
+    pub unique: Batches<'s>,
+}
+
 /// Opens a stream in the dataflow under construction, the first time a query asks for it.
-pub(crate) type Open<'s> = dyn Fn(Stream) -> Batches<'s> + 's;
+pub(crate) type Open<'s> = dyn Fn(Stream) -> Opened<'s> + 's;
 
 /// What a query may read.
 pub struct Inputs<'s> {
     open: Box<Open<'s>>,
-    opened: RefCell<Vec<Option<Batches<'s>>>>,
+    opened: RefCell<Vec<Option<Opened<'s>>>>,
     reads: RefCell<Reads>,
+    sessions: RefCell<Vec<(Millis, Collection<'s, Session>)>>,
+    baskets: RefCell<Vec<(usize, Collection<'s, Basket>)>>,
     pub(crate) probe: Handle<Time>,
     horizon: Horizon,
     tick: Tick,
@@ -210,6 +225,8 @@ impl<'s> Inputs<'s> {
             tick,
             opened: RefCell::new(vec![None; Stream::ALL.len()]),
             reads: RefCell::default(),
+            sessions: RefCell::default(),
+            baskets: RefCell::default(),
             probe,
         }
     }
@@ -219,15 +236,24 @@ impl<'s> Inputs<'s> {
         self.reads.borrow().clone()
     }
 
-    fn rows<S: Shape>(&self, columns: &[Col]) -> Rows<'s, S> {
-        self.reads.borrow_mut().add(S::STREAM, columns);
+    /// Opens a stream; from then on its stamps count as time that has passed.
+    pub(crate) fn open(&self, stream: Stream) -> Opened<'s> {
         let mut opened = self.opened.borrow_mut();
-        let batches = opened[S::STREAM.index()].get_or_insert_with(|| {
-            let batches = (self.open)(S::STREAM);
-            self.horizon.watch(batches.clone(), &self.probe);
-            batches
-        });
-        Rows::new(batches.clone())
+        let open = || {
+            let opened = (self.open)(stream);
+            self.horizon.watch(opened.all.clone(), &self.probe);
+            opened
+        };
+        opened[stream.index()].get_or_insert_with(open).clone()
+    }
+
+    fn read<S: Shape>(&self, columns: &[Col]) -> Opened<'s> {
+        self.reads.borrow_mut().add(S::STREAM, columns);
+        self.open(S::STREAM)
+    }
+
+    fn rows<S: Shape>(&self, columns: &[Col]) -> Rows<'s, S> {
+        Rows::new(self.read::<S>(columns).unique)
     }
 
     /// The tick, for the verbs that depend on the passing of time.
@@ -244,9 +270,14 @@ impl<'s> Inputs<'s> {
     pub fn transactions(&self, columns: &[Col]) -> Rows<'s, Transactions> {
         self.rows(columns)
     }
-    /// Parcels, with these columns filled.
+    /// Parcels as they stand now, with these columns filled.
     pub fn logistics(&self, columns: &[Col]) -> Rows<'s, Logistics> {
         self.rows(columns)
+    }
+    /// Every status a parcel ever had, with these columns filled: what `logistics` replaces is
+    /// still here, and a record delivered twice is here twice.
+    pub fn logistics_scans(&self, columns: &[Col]) -> Rows<'s, Logistics> {
+        Rows::new(self.read::<Logistics>(columns).all)
     }
     /// Advertisements, with these columns filled.
     pub fn ads(&self, columns: &[Col]) -> Rows<'s, Ads> {

@@ -31,7 +31,7 @@ mod time;
 #[cfg(test)]
 mod twin;
 
-pub use bad::Bad;
+pub use bad::{Bad, Refused};
 pub use dead_letters::DeadLetters;
 pub use error::{Fault, SourceError};
 pub use header::Header;
@@ -121,12 +121,13 @@ impl Plan {
 pub struct Waiting {
     sequence: u64,
     parsed: Parsed,
+    block: Option<Block>,
 }
 
 /// What became of asking for a block.
 pub enum Taken {
     /// One was parsed.
-    Parsed(Waiting),
+    Parsed(Box<Waiting>),
     /// None is ready yet.
     Later,
     /// There are no more.
@@ -193,55 +194,57 @@ impl Partition {
                 }
             }
         };
-        let parsed = match piece {
+        let (parsed, block) = match piece {
             Piece::Block(block) => self.parse(block, feeds, parser),
             Piece::Frame(frame) => {
                 feeds.bytes.fetch_add(frame.bytes() as u64, Ordering::Relaxed);
                 // Cleaned before it was recorded.
                 let batch = frame.decode(self.index, &self.want)?;
-                Parsed { records: batch.len() as u64, batch, ..Parsed::default() }
+                (Parsed { records: batch.len() as u64, batch, ..Parsed::default() }, None)
             }
         };
-        Ok(Taken::Parsed(Waiting { sequence, parsed }))
+        Ok(Taken::Parsed(Box::new(Waiting { sequence, parsed, block })))
     }
 
-    fn parse(&self, block: Block, feeds: &Feeds, parser: &mut Scratch) -> Parsed {
+    /// Parses and cleans a block; gives the block back where it is needed again.
+    fn parse(&self, block: Block, feeds: &Feeds, parser: &mut Scratch) -> (Parsed, Option<Block>) {
         let mut parsed = self.plan.parse(&block, self.index, parser);
         feeds.bytes.fetch_add(block.bytes.len() as u64, Ordering::Relaxed);
+        if let Some(cleaner) = &feeds.cleaner {
+            let refused = cleaner.clean(self.stream, &mut parsed.batch);
+            self.plan.refuse(&mut parsed, &block, refused);
+        }
+        // The clock may refuse rows as well, and then needs to see the block again.
+        if feeds.max_jump.is_some() {
+            return (parsed, Some(block));
+        }
         if let Input::Text(text) = &mut lock(&self.reader).input {
             text.give_back(block.bytes);
         }
-        if let Some(cleaner) = &feeds.cleaner {
-            cleaner.clean(self.stream, &mut parsed);
-        }
-        parsed
+        (parsed, None)
     }
 
     /// Stamps a parsed block if it is its turn.
-    pub fn stamp(&self, waiting: &mut Option<Waiting>, feeds: &Feeds) -> Option<Batch> {
+    pub fn stamp(&self, waiting: &mut Option<Box<Waiting>>, feeds: &Feeds) -> Option<Batch> {
         let mut chain = lock(&self.chain);
         if waiting.as_ref().is_none_or(|w| w.sequence != chain.next) {
             return None;
         }
-        let Parsed { mut batch, mut bad, lines, records } = waiting.take()?.parsed;
+        let Waiting { mut parsed, block, .. } = *waiting.take()?;
         let now = chain.clock.event_time();
+        if let Some(block) = block {
+            let far = "event time is further ahead of this source's clock than --max-jump";
+            let refused = chain.clock.refuse(&parsed.batch.times);
+            let refused = refused.into_iter().map(|row| (row, far.to_string())).collect();
+            self.plan.refuse(&mut parsed, &block, refused);
+        }
+        let Parsed { mut batch, mut bad, lines, records } = parsed;
         // What was stamped before keeps its stamps. Were it older than what was seen, which no log
         // of ours can be, it would be stamped like new records rather than break the order.
-        let stamped = !batch.runs.is_empty() && chain.clock.follow(&batch);
-        let times = if feeds.max_jump.is_some() { batch.times.clone() } else { Vec::new() };
-        let refused = if stamped { Vec::new() } else { chain.clock.stamp(&mut batch) };
-        for row in refused {
-            let reason = format!(
-                "event time {} is more than the allowed jump ahead of this source's clock",
-                times[row],
-            );
-            bad.push(Bad { offset: batch.offset, line: 0, reason, raw: Vec::new() });
+        if batch.runs.is_empty() || !chain.clock.follow(&batch) {
+            chain.clock.stamp(&mut batch);
         }
-        for bad in &mut bad {
-            if bad.line > 0 {
-                bad.line += chain.lines;
-            }
-        }
+        bad.iter_mut().for_each(|bad| bad.line += chain.lines);
         feeds.records.fetch_add(records, Ordering::Relaxed);
         feeds.dead_letters.write(self.stream, &self.name, &bad);
         chain.lines += lines;

@@ -12,8 +12,8 @@
 use crate::clock::{Tick, Time};
 use crate::error::Error;
 use crate::event::Stream;
-use crate::operator::{Dedupe, Port, Tally, dedupe};
-use crate::query::{AnyQuery, Inputs, Reads};
+use crate::operator::{Batches, Dedupe, Port, Tally, dedupe};
+use crate::query::{AnyQuery, Inputs, Opened, Reads};
 use crate::sink::{Sink, Spec};
 use crate::source::{Feeds, lock};
 use std::collections::BTreeMap;
@@ -26,6 +26,7 @@ use timely::worker::Worker;
 
 mod cluster;
 mod feed;
+mod handshake;
 pub mod live;
 pub mod replay;
 pub use cluster::{Cluster, end_on_panic};
@@ -102,20 +103,14 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
     let outputs = Mutex::new(Some((sinks, progress)));
     let shared = (Arc::clone(&feeds), Arc::clone(&tally), Arc::clone(&failure));
     let clustered = cluster.count() > 1;
-    let guards = timely::execute(cluster.config(), move |worker| {
+    let guards = cluster.execute(move |worker| {
         let (feeds, tally, failure) = (&shared.0, &shared.1, &shared.2);
         let probe = Handle::new();
         let mut ports = worker.dataflow::<Time, _, _>(|scope| {
             let open = |stream: Stream| {
                 let (feeds, failure) = (Arc::clone(feeds), Arc::clone(failure));
                 let batches = feed(scope, stream, feeds, probe.clone(), failure);
-                match ids.get(&stream) {
-                    Some(how) => {
-                        let fields = with_id(stream, reads.fields(stream));
-                        dedupe(batches, stream, &fields, *how, Arc::clone(tally))
-                    }
-                    None => batches,
-                }
+                opened(batches, stream, &reads, ids.get(&stream), tally)
             };
             let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
             queries.iter().map(|query| query.build(&inputs)).collect::<Vec<_>>()
@@ -138,8 +133,7 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
                 Ok(0)
             }
         }
-    })
-    .map_err(|e| Error::Cluster(format!("cannot start the workers: {e}")))?;
+    })?;
     let mut changes = 0;
     for result in guards.join() {
         changes += result.map_err(|e| Error::Cluster(format!("a worker failed: {e}")))??;
@@ -157,6 +151,25 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
         elapsed: began.elapsed(),
         stopped: feeds.stopped(),
     })
+}
+
+/// A stream as queries see it: all its records, and one per id if they have ids.
+fn opened<'s>(
+    batches: Batches<'s>,
+    stream: Stream,
+    reads: &Reads,
+    how: Option<&Dedupe>,
+    tally: &Arc<Tally>,
+) -> Opened<'s> {
+    let all = batches.clone();
+    let unique = match how {
+        Some(how) => {
+            let fields = with_id(stream, reads.fields(stream));
+            dedupe(batches, stream, &fields, *how, Arc::clone(tally))
+        }
+        None => batches,
+    };
+    Opened { all, unique }
 }
 
 /// The fields a stream's batches carry when its records are made unique: also its id.
@@ -286,7 +299,8 @@ pub fn reads(query: &dyn AnyQuery) -> Reads {
     worker.dataflow::<Time, _, _>(|scope| {
         let open = move |_: Stream| {
             use timely::dataflow::operators::vec::ToStream;
-            Vec::new().to_stream(scope)
+            let none: Batches<'_> = Vec::new().to_stream(scope);
+            Opened { all: none.clone(), unique: none }
         };
         let inputs = Inputs::new(Handle::new(), Tick::MINUTE, Box::new(open));
         query.build(&inputs);

@@ -9,6 +9,7 @@ use crate::query::{History, Inputs, Query};
 use std::collections::BTreeMap;
 
 /// See the module.
+#[derive(Default)]
 pub struct BehaviorByHourOfDay;
 
 crate::record! {

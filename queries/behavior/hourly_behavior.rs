@@ -12,6 +12,7 @@ use crate::value::{Hour, Real};
 use std::collections::BTreeMap;
 
 /// See the module.
+#[derive(Default)]
 pub struct HourlyBehavior;
 
 crate::record! {

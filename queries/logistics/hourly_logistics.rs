@@ -8,7 +8,6 @@
 
 use crate::clock::Time;
 use crate::event::logistics::{COST, ORDERED_TIME, SHIPPED_TIME, STATUS};
-use crate::event::{Logistics, Row};
 use crate::monoid::{Moments, Quantiles, Values};
 use crate::operator::Collection;
 use crate::query::{History, Inputs, Query};
@@ -16,6 +15,7 @@ use crate::value::{Hour, Money, Real};
 use std::collections::BTreeMap;
 
 /// See the module.
+#[derive(Clone, Debug, Default)]
 pub struct HourlyLogistics;
 
 crate::record! {
@@ -34,12 +34,6 @@ crate::record! {
 }
 
 const MINUTE: f64 = 60_000.0;
-
-/// Milliseconds on the way.
-fn transit(parcel: &Row<'_, Logistics>) -> Option<i64> {
-    let sent = parcel.shipped_time().or(parcel.ordered_time())?;
-    Some(parcel.time() - sent)
-}
 
 /// Minutes at a percentile.
 fn percentile(times: &Quantiles, percent: u64) -> Option<Real> {
@@ -67,7 +61,7 @@ impl Query for HourlyLogistics {
                 if let Some(Money(x)) = parcel.cost() {
                     cost.add(x, diff);
                 }
-                if let Some(millis) = transit(parcel) {
+                if let Some(millis) = parcel.transit() {
                     times.0.add(millis, diff);
                     times.1.push(millis, diff);
                 }
@@ -93,7 +87,7 @@ impl Query for HourlyLogistics {
             let (count, costs, times) = hours.entry(parcel.hour()).or_default();
             *count += 1;
             costs.extend(parcel.cost().map(|m| m.0));
-            times.extend(transit(parcel));
+            times.extend(parcel.transit());
         }
         let mean = |xs: &[i64]| xs.iter().map(|x| *x as f64).sum::<f64>() / xs.len() as f64;
         let percentile = |xs: &[i64], p: f64| {

@@ -11,6 +11,7 @@ use crate::value::{Money, Real};
 use std::collections::BTreeMap;
 
 /// See the module.
+#[derive(Default)]
 pub struct LogisticsByHourOfDay;
 
 crate::record! {

@@ -16,6 +16,7 @@ use crate::value::{Hour, Real};
 use std::collections::BTreeMap;
 
 /// See the module.
+#[derive(Default)]
 pub struct HourlyCorrelation;
 
 crate::record! {

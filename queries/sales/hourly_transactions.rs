@@ -15,6 +15,7 @@ use crate::value::{Hour, Money, Real, midpoint};
 use std::collections::BTreeMap;
 
 /// See the module.
+#[derive(Default)]
 pub struct HourlyTransactions;
 
 crate::record! {

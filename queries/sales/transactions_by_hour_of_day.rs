@@ -9,6 +9,7 @@ use crate::value::Money;
 use std::collections::BTreeMap;
 
 /// See the module.
+#[derive(Default)]
 pub struct TransactionsByHourOfDay;
 
 crate::record! {

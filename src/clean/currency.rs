@@ -1,11 +1,10 @@
 //! Amounts to a base currency, exactly: a rate is a decimal number kept as an integer fraction,
 //! and the product is rounded once, half to even, to the minor unit.
 
-use crate::batch::Column;
+use crate::batch::{Batch, Column};
 use crate::error::Error;
 use crate::event::{NULL, Stream, transactions};
-use crate::source::Bad;
-use crate::source::parse::Parsed;
+use crate::source::Refused;
 use crate::text::Text;
 use std::collections::HashMap;
 use std::path::Path;
@@ -50,14 +49,14 @@ impl Rates {
         Ok(Rates { base, rates })
     }
 
-    /// Converts the amounts of a block. A record in a currency without a rate is bad; one
+    /// Converts the amounts of a batch. A record in a currency without a rate is refused; one
     /// without a currency is in the base currency.
-    pub(crate) fn convert(&self, stream: Stream, parsed: &mut Parsed) {
+    pub(crate) fn convert(&self, stream: Stream, batch: &mut Batch) -> Vec<Refused> {
+        let mut refused = Vec::new();
         if stream != Stream::Transactions {
-            return;
+            return refused;
         }
-        let (mut gone, mut bad) = (Vec::new(), Vec::new());
-        let columns = &mut parsed.batch.columns;
+        let columns = &mut batch.columns;
         let currencies = std::mem::take(&mut columns[transactions::CURRENCY.field]);
         if let (Column::Text(currencies), Column::Number(amounts)) =
             (&currencies, &mut columns[transactions::AMOUNT.field])
@@ -70,23 +69,15 @@ impl Rates {
                 match rate.and_then(|rate| convert(*amount, *rate)) {
                     Some(converted) => *amount = converted,
                     None => {
-                        let what = if rate.is_none() { "no rate for it" } else { "out of range" };
-                        gone.push(row);
-                        bad.push(Bad {
-                            offset: parsed.batch.offset,
-                            line: 0,
-                            reason: format!("currency {currency}: {what} in the --rates table"),
-                            raw: Vec::new(),
-                        });
+                        let what = if rate.is_none() { "has no rate" } else { "is out of range" };
+                        let reason = format!("column currency: {currency} {what} in --rates");
+                        refused.push((row, reason));
                     }
                 }
             }
         }
         columns[transactions::CURRENCY.field] = currencies;
-        if !gone.is_empty() {
-            parsed.batch.remove(&gone);
-            parsed.bad.extend(bad);
-        }
+        refused
     }
 }
 

@@ -2,10 +2,9 @@
 //! ignored). The file is read once, before the first record: the same record always gets the same
 //! category. Bound: the file.
 
-use crate::batch::Column;
+use crate::batch::{Batch, Column};
 use crate::error::Error;
 use crate::event::{Stream, behavior};
-use crate::source::parse::Parsed;
 use crate::text::Text;
 use std::collections::HashMap;
 use std::path::Path;
@@ -38,11 +37,11 @@ impl Categories {
     }
 
     /// Fills the missing categories of a block.
-    pub(crate) fn fill(&self, stream: Stream, parsed: &mut Parsed) {
+    pub(crate) fn fill(&self, stream: Stream, batch: &mut Batch) {
         if stream != Stream::Behavior {
             return;
         }
-        let columns = &mut parsed.batch.columns;
+        let columns = &mut batch.columns;
         let items = std::mem::take(&mut columns[behavior::ITEM_ID.field]);
         if let Column::Text(items) = &items {
             let category = &mut columns[behavior::CATEGORY.field];

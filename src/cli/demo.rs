@@ -55,6 +55,9 @@ impl Args {
             sources.push((stream, Reader::from_read(feed.name(), text, BLOCK_SIZE)?.into()));
         }
         let quiet = self.running.quiet;
+        // Per-event views change at every tick: an hour keeps the demo's change logs readable.
+        let mut running = self.running;
+        running.tick.get_or_insert(3_600_000);
         if !quiet {
             eprintln!(
                 "the demo shop: about {} events over {} days, seed {}",
@@ -74,8 +77,9 @@ impl Args {
                 Spec::Table { rows: if quiet { 0 } else { 6 } },
             ],
             cleaning: self.cleaning,
-            running: self.running,
+            running,
             bytes: None,
+            tap: None,
         }
         .run()?;
         if !quiet {

@@ -8,7 +8,7 @@ use crate::event::{Need, Stream, behavior, transactions};
 use crate::operator::{Dedupe, OnDuplicate};
 use crate::queries::catalog;
 use crate::query::{AnyQuery, Reads};
-use crate::sink::{Schema, Spec};
+use crate::sink::{Schema, Sink, Spec};
 use crate::source::header::Header;
 use crate::source::plan::{ParseOptions, Plan as Columns};
 use crate::source::{DeadLetters, Feeds, Input, Partition};
@@ -152,6 +152,16 @@ pub struct Launch {
     pub running: Running,
     /// Size of all input in bytes, if known.
     pub bytes: Option<u64>,
+    /// Instead of queries of the catalog and sinks: this one and where its changes go.
+    pub tap: Option<Tap>,
+}
+
+/// A query that is not of the catalog, and what reads it.
+pub struct Tap {
+    /// The query.
+    pub query: Arc<dyn AnyQuery>,
+    /// Sees its changes; only process 0 uses it.
+    pub sink: Box<dyn Sink + Send>,
 }
 
 /// What came of a run.
@@ -185,7 +195,11 @@ impl Launch {
         let options = self.parse_options()?;
         let available = self.available(&options)?;
         let quiet = self.running.quiet || self.running.process > 0;
-        let chosen = self.choose(&available, quiet)?;
+        let tap = self.tap.take();
+        let chosen = match &tap {
+            Some(tap) => vec![self.tapped(Arc::clone(&tap.query), &available)?],
+            None => self.choose(&available, quiet)?,
+        };
         let mut all = Reads::default();
         chosen.iter().for_each(|(_, reads)| all.merge(reads));
         let dedupe = self.dedupe(&available);
@@ -211,10 +225,15 @@ impl Launch {
             for spec in &self.sinks {
                 sinks.push(spec.open(&views, decimals)?);
             }
+            sinks.extend(tap.map(|tap| tap.sink));
         }
         let recorded = self.recorded()?;
         let tick = recorded.or(self.running.tick.and_then(Tick::from_millis));
         let tick = tick.unwrap_or_else(|| worker::default_tick(&self.sinks, &all));
+        let names: Vec<&str> = chosen.iter().map(|(q, _)| q.name()).collect();
+        let streams: Vec<Stream> = self.sources.iter().map(|(stream, _)| *stream).collect();
+        let run = format!("{names:?} {streams:?} {tick:?} {}", cluster.workers);
+        let cluster = cluster.of_run(&run);
         let read: Vec<Stream> = all.streams().collect();
         let partitions = self.partitions(&cluster, &options, tick, |stream, _| {
             read.contains(&stream).then(|| wanted(stream))
@@ -391,7 +410,8 @@ impl Launch {
                 )));
             }
         }
-        let (mut chosen, mut skipped) = (Vec::new(), Vec::new());
+        // By what they lack, so that a stream that is not given is one line and not twenty.
+        let (mut chosen, mut skipped) = (Vec::new(), BTreeMap::<String, Vec<&str>>::new());
         for (_, query) in catalog {
             let named = self.queries.iter().any(|n| n == query.name());
             if !named && !self.queries.is_empty() {
@@ -403,9 +423,11 @@ impl Launch {
                 Some(lacks) if named => {
                     return Err(Error::Usage(format!("--query {}: {lacks}", query.name())));
                 }
-                Some(lacks) => skipped.push(format!("{}: {lacks}", query.name())),
+                Some(lacks) => skipped.entry(lacks).or_default().push(query.name()),
             }
         }
+        let skipped: Vec<String> =
+            skipped.iter().map(|(lacks, names)| format!("{}: {lacks}", names.join(", "))).collect();
         if chosen.is_empty() {
             return Err(Error::Usage(format!("no query can run:\n  {}", skipped.join("\n  "))));
         }
@@ -413,6 +435,18 @@ impl Launch {
             skipped.iter().for_each(|s| eprintln!("skipped {s}"));
         }
         Ok(chosen)
+    }
+
+    fn tapped(
+        &self,
+        query: Arc<dyn AnyQuery>,
+        available: &[(Stream, Header, Columns)],
+    ) -> Result<Chosen, Error> {
+        let reads = reads(&*query);
+        match self.lacking(&reads, available) {
+            None => Ok((query, reads)),
+            Some(lacks) => Err(Error::Usage(format!("{}: {lacks}", query.name()))),
+        }
     }
 
     /// What a query cannot do without and no source has.

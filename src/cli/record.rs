@@ -64,6 +64,7 @@ impl Args {
             sources: opened.inputs,
             queries: Vec::new(),
             sinks: Vec::new(),
+            tap: None,
             cleaning: self.cleaning,
             running: Running::one_worker(self.tick),
             bytes: opened.bytes,

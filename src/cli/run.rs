@@ -58,6 +58,7 @@ impl Args {
             cleaning: self.cleaning,
             running: self.running,
             bytes: opened.bytes,
+            tap: None,
         }
         .run()?;
         if let Some(path) = &self.report {

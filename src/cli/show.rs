@@ -13,8 +13,8 @@ pub fn progress(total: Option<u64>, quiet: bool) -> Box<dyn FnMut(&Progress) + S
         (false, None) => ProgressBar::new_spinner(),
     };
     let template = match total {
-        Some(_) => "{bar:30} {percent:>3}% {msg}",
-        None => "{spinner} {msg}",
+        Some(_) => "{bar:20} {percent:>3}% {wide_msg}",
+        None => "{spinner} {wide_msg}",
     };
     // The templates are ours; should one be wrong, the default style will do.
     if let Ok(style) = ProgressStyle::with_template(template) {

@@ -1,14 +1,56 @@
 //! Exact distinct count: signed counts per value and a running number of the positive ones.
 //!
 //! A value counts while its net count is positive; a negative one (a retraction ahead of its
-//! insertion) is remembered and cancels later. Zero counts are dropped.
+//! insertion) is remembered and cancels later. Zero counts are dropped. The delta [`Members`] lists
+//! changes; combining them is left to the state, which hashes each value once.
 
+use std::fmt::Debug;
 use std::hash::Hash;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use hashbrown::hash_map::EntryRef;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use super::{Bag, Group};
+
+/// Changes to the values of which the different ones are counted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Members<T>(Bag<T>);
+
+impl<T> Default for Members<T> {
+    fn default() -> Self {
+        Members(Bag::default())
+    }
+}
+
+impl<T> Members<T> {
+    /// Changes the count of `value` by `diff`.
+    pub fn add(&mut self, value: T, diff: i64) {
+        self.0.add(value, diff);
+    }
+}
+
+impl<T> Group for Members<T>
+where
+    T: Ord + Hash + Clone + Debug + Send + Serialize + DeserializeOwned + 'static,
+{
+    type State = Distinct<T>;
+    const WORTH: usize = super::LISTS;
+
+    fn is_zero(&self) -> bool {
+        self.0.is_empty()
+    }
+    fn absorb(state: &mut Distinct<T>, delta: Members<T>) {
+        for (value, diff) in delta.0 {
+            state.add(&value, diff);
+        }
+    }
+    fn is_nothing(state: &Distinct<T>) -> bool {
+        state.is_empty()
+    }
+}
 
 /// Counts per value with the number of distinct values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ macro_rules! products {
     ($( ($($part:ident $i:tt),*) )*) => {$(
         impl<$($part: Group),*> Group for ($($part,)*) {
             type State = ($($part::State,)*);
+            const WORTH: usize = most(&[$($part::WORTH),*]);
             #[inline]
             fn is_zero(&self) -> bool {
                 $(self.$i.is_zero())&&*
@@ -20,6 +21,16 @@ macro_rules! products {
             }
         }
     )*};
+}
+
+const fn most(worths: &[usize]) -> usize {
+    match worths {
+        [] => 0,
+        [first, rest @ ..] => {
+            let rest = most(rest);
+            if *first > rest { *first } else { rest }
+        }
+    }
 }
 
 products! {

@@ -67,11 +67,6 @@ impl Wide {
         }
     }
 
-    /// Whether the sum is zero.
-    pub fn is_zero(&self) -> bool {
-        *self == Wide::default()
-    }
-
     /// The sum, if it fits.
     pub fn get(&self) -> Option<i128> {
         (self.wraps == 0).then_some(self.low)
@@ -202,7 +197,7 @@ mod tests {
             assert_eq!(sum, opposite);
             sum.negate();
             sum.plus(&opposite);
-            assert!(sum.is_zero());
+            assert_eq!(sum, Wide::default());
         }
     }
 

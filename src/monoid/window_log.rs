@@ -173,6 +173,16 @@ impl WindowLog {
         self.chunks.iter().flatten().copied()
     }
 
+    /// The events of `from..=to` with their non-zero net counts, in order.
+    pub fn between(&self, from: i64, to: i64) -> impl Iterator<Item = (Event, i64)> {
+        let after = self.firsts.partition_point(|first| first.time < from);
+        // The chunk before may end with such events too.
+        let chunks = self.chunks[after.saturating_sub(1)..].iter().flatten().copied();
+        chunks
+            .skip_while(move |(event, _)| event.time < from)
+            .take_while(move |(event, _)| event.time <= to)
+    }
+
     /// Bytes held, this struct included.
     pub fn memory(&self) -> usize {
         let entries: usize = self.chunks.iter().map(Vec::capacity).sum();
@@ -275,6 +285,8 @@ mod tests {
         for _ in 0..6 {
             let (t, width) = (random.between(-5, end + 5), random.between(0, end));
             assert_eq!(log.window(t, width), twin_window(twin, t, width));
+            let within = twin.iter().filter(|(e, _)| e.time >= t && e.time <= t + width);
+            assert!(log.between(t, t + width).eq(within.map(|(&e, &c)| (e, c))));
         }
         for (t, width) in [(i64::MIN, i64::MAX), (i64::MAX, i64::MAX), (end, i64::MAX)] {
             assert_eq!(log.window(t, width), twin_window(twin, t, width));

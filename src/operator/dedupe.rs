@@ -110,7 +110,8 @@ pub(crate) fn dedupe<'s>(
                             known.see(&batch, row, time, &mut out);
                         }
                     }
-                    out.stamp(time);
+                    // Also where every record was known: that the time came must be seen.
+                    out.mark(time);
                     known.sweep(time);
                     if out.len() >= 8192 {
                         let full = std::mem::replace(&mut out, known.layout.clone());
@@ -119,7 +120,7 @@ pub(crate) fn dedupe<'s>(
                     known.rest = out.runs.last().map(|_| cap.clone());
                 });
                 if let Some(cap) = known.rest.take()
-                    && !out.is_empty()
+                    && !out.runs.is_empty()
                 {
                     output.session(&cap).give(Arc::new(out));
                 }

@@ -5,6 +5,8 @@
 //! in one bucket per future tick and are added up there, so what is taken back in time costs
 //! nothing later. When the sources end, what still waits comes out with its future time, and the
 //! ports do not show it (see `collect`). Bound: the items of the last span.
+//!
+//! `due` holds each item back until an instant of its own, such as an hour after its event time.
 
 use super::ticks::Ticks;
 use super::{Collection, Item, Table};
@@ -21,40 +23,57 @@ pub trait Passing<'s, T> {
     fn lag(self, span: Millis, tick: Tick) -> Collection<'s, T>;
     /// The items that came within the last `span`.
     fn retain(self, span: Millis, tick: Tick) -> Collection<'s, T>;
+    /// The items whose instant (milliseconds since 1970) has come: at stream time `t` those of
+    /// the collection as it is then with `when` at or before `t`.
+    fn due(self, when: impl Fn(&T) -> i64 + 'static, tick: Tick) -> Collection<'s, T>;
 }
 
 impl<'s, T: Item + Hash> Passing<'s, T> for Collection<'s, T> {
     fn lag(self, span: Millis, tick: Tick) -> Collection<'s, T> {
-        self.inner
-            .unary_frontier::<CapacityContainerBuilder<Vec<(T, Time, isize)>>, _, _, _>(
-                Pipeline,
-                "Lag",
-                move |_, _| {
-                    let mut ticks: Ticks<Table<T, isize>> = Ticks::default();
-                    move |(input, frontier), output| {
-                        input.for_each(|cap, data| {
-                            ticks.hold(&cap);
-                            for (item, time, diff) in data.drain(..) {
-                                let later = ticks.at(time.after(span, tick));
-                                *later.entry(item).or_default() += diff;
-                            }
-                        });
-                        ticks.release(frontier, |cap, time, items| {
-                            let mut session = output.session(cap);
-                            for (item, diff) in items {
-                                if diff != 0 {
-                                    session.give((item, time, diff));
-                                }
-                            }
-                        });
-                    }
-                },
-            )
-            .as_collection()
+        delay(self, "Lag", move |_, time| time.after(span, tick))
     }
 
     fn retain(self, span: Millis, tick: Tick) -> Collection<'s, T> {
         let gone = self.clone().lag(span, tick).negate();
         self.concat(gone)
     }
+
+    fn due(self, when: impl Fn(&T) -> i64 + 'static, tick: Tick) -> Collection<'s, T> {
+        delay(self, "Due", move |item, time| time.max(tick.round_up(when(item))))
+    }
+}
+
+/// Lets each update through at another time, which must not be earlier.
+fn delay<'s, T: Item + Hash>(
+    collection: Collection<'s, T>,
+    name: &str,
+    to: impl Fn(&T, Time) -> Time + 'static,
+) -> Collection<'s, T> {
+    collection
+        .inner
+        .unary_frontier::<CapacityContainerBuilder<Vec<(T, Time, isize)>>, _, _, _>(
+            Pipeline,
+            name,
+            move |_, _| {
+                let mut ticks: Ticks<Table<T, isize>> = Ticks::default();
+                move |(input, frontier), output| {
+                    input.for_each(|cap, data| {
+                        ticks.hold(&cap);
+                        for (item, time, diff) in data.drain(..) {
+                            let later = ticks.at(to(&item, time));
+                            *later.entry(item).or_default() += diff;
+                        }
+                    });
+                    ticks.release(frontier, |cap, time, items| {
+                        let mut session = output.session(cap);
+                        for (item, diff) in items {
+                            if diff != 0 {
+                                session.give((item, time, diff));
+                            }
+                        }
+                    });
+                }
+            },
+        )
+        .as_collection()
 }

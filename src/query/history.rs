@@ -3,9 +3,12 @@
 //! out from the first record on, each time it is asked.
 
 use crate::batch::{Batch, Column};
-use crate::clock::Time;
+use crate::clock::{Clock, Millis, Tick, Time};
+use crate::error::Error;
 use crate::event::{Ads, Behavior, Inventory, Logins, Logistics, Row, Shape, Stream, Transactions};
-use crate::operator::{Dedupe, withdraws};
+use crate::operator::{Dedupe, OnDuplicate, withdraws};
+use crate::source::plan::{ParseOptions, Plan};
+use crate::source::read::Reader;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -21,6 +24,36 @@ impl History {
         History { batches, dedupe }
     }
 
+    /// A history from CSV text with a header, one partition per text, read and stamped as `run`
+    /// does with one-minute ticks; a later record of an id replaces the earlier. For examples.
+    pub fn from_csv(texts: &[(Stream, &str)]) -> Result<History, Error> {
+        let mut batches = Vec::new();
+        for (partition, (stream, text)) in (0..).zip(texts) {
+            let bytes = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+            let mut reader = Reader::from_read(stream.name(), bytes, 1 << 16)?;
+            let all: Vec<usize> = (1..stream.schema().fields.len()).collect();
+            let options = ParseOptions::default();
+            let plan = Plan::new(stream.schema(), reader.header(), &all, &[], &options, &[])?;
+            let mut clock = Clock::new(Tick::MINUTE, None);
+            while let Some(block) = reader.wait_block()? {
+                let mut parsed = plan.parse(&block, partition, &mut Default::default());
+                if let Some(bad) = parsed.bad.first() {
+                    let what = format!("{stream:?}, line {}: {}", bad.line, bad.reason);
+                    return Err(Error::Usage(what));
+                }
+                clock.stamp(&mut parsed.batch);
+                batches.push((*stream, Arc::new(parsed.batch)));
+            }
+        }
+        let dedupe = Dedupe { policy: OnDuplicate::Replace, keep: Millis::hours(720) };
+        Ok(History::new(batches, Some(dedupe)))
+    }
+
+    /// The last stamp there is.
+    pub fn last(&self) -> Time {
+        self.times().last().copied().unwrap_or_default()
+    }
+
     /// What visitors did, as known at `at`.
     pub fn behavior(&self, at: Time) -> Vec<Row<'_, Behavior>> {
         self.rows(at)
@@ -32,6 +65,10 @@ impl History {
     /// Parcels, as known at `at`.
     pub fn logistics(&self, at: Time) -> Vec<Row<'_, Logistics>> {
         self.rows(at)
+    }
+    /// Every status of every parcel, as known at `at`.
+    pub fn logistics_scans(&self, at: Time) -> Vec<Row<'_, Logistics>> {
+        self.rows_by(None, at)
     }
 
     /// Advertisements, as known at `at`.
@@ -50,13 +87,23 @@ impl History {
     /// Every stamp there is, in order.
     pub fn times(&self) -> Vec<Time> {
         let mut times: Vec<Time> =
-            self.batches.iter().flat_map(|(_, b)| b.runs().map(|(time, _)| time)).collect();
+            Stream::ALL.iter().flat_map(|stream| self.stamps(*stream)).collect();
         times.sort_unstable();
         times.dedup();
         times
     }
 
+    /// Every stamp of a stream, in no order.
+    pub fn stamps(&self, stream: Stream) -> Vec<Time> {
+        let batches = self.batches.iter().filter(|(s, _)| *s == stream);
+        batches.flat_map(|(_, batch)| batch.runs().map(|(time, _)| time)).collect()
+    }
+
     fn rows<S: Shape>(&self, at: Time) -> Vec<Row<'_, S>> {
+        self.rows_by(self.dedupe, at)
+    }
+
+    fn rows_by<S: Shape>(&self, dedupe: Option<Dedupe>, at: Time) -> Vec<Row<'_, S>> {
         // All records up to `at`, in the order in which they count as later and earlier.
         let mut records = Vec::new();
         for (stream, batch) in &self.batches {
@@ -83,11 +130,11 @@ impl History {
                 }
                 continue;
             }
-            let id = match (&batch.columns[S::STREAM.id()], self.dedupe) {
+            let id = match (&batch.columns[S::STREAM.id()], dedupe) {
                 (Column::Text(ids), Some(_)) => ids[i].to_string(),
                 _ => String::new(),
             };
-            let (Some(how), false) = (self.dedupe, id.is_empty()) else {
+            let (Some(how), false) = (dedupe, id.is_empty()) else {
                 seen.push(Some(row));
                 continue;
             };

@@ -10,8 +10,8 @@ use super::error::Fault;
 use super::parse::Parsed;
 use super::plan::Plan;
 use super::rows::{Found, Rows};
-use super::scan::Ragged;
-use super::split::{Block, MAX_RAW};
+use super::scan::{Index, Ragged};
+use super::split::{Block, MAX_RAW, Shape};
 use crate::batch::Batch;
 
 /// How much of a bad value is told.
@@ -68,6 +68,43 @@ impl Plan {
                 raw: raw.to_vec(),
             });
         }
+    }
+}
+
+/// A good row of a batch that a later step refuses, and why.
+pub type Refused = (usize, String);
+
+impl Plan {
+    /// Takes refused rows out of a parsed block and adds them to its bad records. Rows are in
+    /// ascending order. They are found again in the block, which is slow and rare.
+    pub fn refuse(&self, parsed: &mut Parsed, block: &Block, refused: Vec<Refused>) {
+        if refused.is_empty() {
+            return;
+        }
+        let width = self.header.columns().len();
+        let (mut index, mut segments, mut ragged) = (Index::default(), Vec::new(), Vec::new());
+        index.fill(&block.bytes, block.shape == Shape::Quoted);
+        index.rows(&block.bytes, width, &mut segments, &mut ragged);
+        let rows = Rows { bytes: &block.bytes, places: index.places(), segments: &segments, width };
+        let known: Vec<u64> = parsed.bad.iter().map(|bad| bad.offset).collect();
+        let good = (0..rows.len())
+            .map(|row| rows.span(row, 0..width))
+            .filter(|span| known.binary_search(&(block.offset + span.start as u64)).is_err());
+        let mut wanted = refused.iter().peekable();
+        for (row, span) in good.enumerate() {
+            if let Some((_, reason)) = wanted.next_if(|(refused, _)| *refused == row) {
+                let before = memchr::memchr_iter(b'\n', &block.bytes[..span.start]).count();
+                parsed.bad.push(Bad {
+                    offset: block.offset + span.start as u64,
+                    line: 1 + before as u64,
+                    reason: reason.clone(),
+                    raw: block.bytes[span.start..span.end.min(span.start + MAX_RAW)].to_vec(),
+                });
+            }
+        }
+        parsed.bad.sort_by_key(|bad| bad.offset);
+        let rows: Vec<usize> = refused.into_iter().map(|(row, _)| row).collect();
+        parsed.batch.remove(&rows);
     }
 }
 

@@ -106,8 +106,10 @@ impl<R: Read> Splitter<R> {
         buffer.resize(goal, 0);
         buffer[..filled].copy_from_slice(&self.carried);
         self.carried.clear();
+        // Records that came with the header or the last block must not wait for the next read.
+        let mut look_first = self.eager && filled > 0;
         loop {
-            while filled < goal && !self.ended {
+            while filled < goal && !self.ended && !std::mem::take(&mut look_first) {
                 filled += self.read(&mut buffer[filled..goal])?;
                 if self.eager {
                     break;

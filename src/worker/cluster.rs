@@ -4,9 +4,12 @@
 //! the same sources and queries. A worker or network thread that panics ends its process, the
 //! others then lose their connection and end too.
 
+use super::handshake;
 use crate::error::Error;
 use std::path::Path;
-use timely::{CommunicationConfig, Config, WorkerConfig};
+use timely::communication::WorkerGuards;
+use timely::worker::Worker;
+use timely::{CommunicationConfig, WorkerConfig};
 
 /// How many threads and processes there are, and which process this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,12 +20,14 @@ pub struct Cluster {
     pub addresses: Vec<String>,
     /// Which of them this is.
     pub process: usize,
+    /// What the processes of one run have in common and those of another have not.
+    pub run: u64,
 }
 
 impl Cluster {
     /// One process.
     pub fn threads(workers: usize) -> Cluster {
-        Cluster { workers, addresses: Vec::new(), process: 0 }
+        Cluster { workers, addresses: Vec::new(), process: 0, run: 0 }
     }
 
     /// Several processes; without a host file they are on this machine, from port 2101 on.
@@ -57,7 +62,7 @@ impl Cluster {
                 addresses.len()
             )));
         }
-        Ok(Cluster { workers, addresses, process })
+        Ok(Cluster { workers, addresses, process, run: 0 })
     }
 
     /// How many processes there are.
@@ -70,23 +75,33 @@ impl Cluster {
         self.workers * self.count()
     }
 
-    pub(crate) fn config(&self) -> Config {
-        let communication = match (self.count(), self.workers) {
-            (1, 1) => CommunicationConfig::Thread,
-            (1, n) => CommunicationConfig::Process(n),
-            _ => CommunicationConfig::Cluster {
-                threads: self.workers,
-                process: self.process,
-                addresses: self.addresses.clone(),
-                report: false,
-                zerocopy: false,
-            },
-        };
+    /// Starts the workers, in a cluster once all processes are there.
+    pub(crate) fn execute<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Worker) -> T + Send + Sync + 'static,
+    ) -> Result<WorkerGuards<T>, Error> {
+        let (builders, others) = match (self.count(), self.workers) {
+            (1, 1) => CommunicationConfig::Thread.try_build(),
+            (1, n) => CommunicationConfig::Process(n).try_build(),
+            _ => Ok(handshake::join(self)?),
+        }
+        .map_err(Error::Cluster)?;
+        timely::execute::execute_from(builders, others, self.worker_config(), work)
+            .map_err(Error::Cluster)
+    }
+
+    /// Says which run this is: processes that were started otherwise are refused.
+    pub fn of_run(mut self, description: &str) -> Cluster {
+        self.run = crate::operator::route(&(description, env!("CARGO_PKG_VERSION")));
+        self
+    }
+
+    fn worker_config(&self) -> WorkerConfig {
         let mut worker = WorkerConfig::default();
         // Without this an idle arrangement keeps its dead updates.
         let merge = differential_dataflow::Config::default().idle_merge_effort(Some(1000));
         differential_dataflow::configure(&mut worker, &merge);
-        Config { communication, worker }
+        worker
     }
 }
 

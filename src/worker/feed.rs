@@ -1,7 +1,7 @@
 //! The operator that brings a stream's records into the dataflow.
 //!
 //! It takes blocks from this process's partitions of the stream, always from the one whose clock
-//! is furthest behind, and never runs ahead of the slowest partition of any stream (watermark
+//! is furthest behind, and never runs far ahead of the slowest partition of any stream (watermark
 //! alignment), nor of the other processes when too much is in flight. Its capability is the least
 //! clock of its partitions, which is what the dataflow's frontier is made of. Bound: `BLOCKS` parsed blocks
 //! per partition wait for their turn, and `IN_FLIGHT` bytes for others to catch up.
@@ -24,6 +24,9 @@ use timely::dataflow::operators::probe::Handle;
 
 /// Blocks parsed in one go, before the operators downstream get their turn.
 const BLOCKS: usize = 4;
+/// How far a partition may be ahead of the slowest, in milliseconds of event time, so that workers
+/// need not all read the same one.
+const AHEAD: i64 = 3_600_000;
 /// Bytes sent and not yet sealed at which a source waits for slower ones.
 const IN_FLIGHT: usize = 64 << 20;
 /// How soon to look again when there is nothing to do now.
@@ -77,7 +80,7 @@ enum Turn {
 struct Mine {
     feeds: Arc<Feeds>,
     /// Positions in `feeds.partitions`, with the blocks this worker parsed that wait for their turn.
-    partitions: Vec<(usize, VecDeque<Waiting>)>,
+    partitions: Vec<(usize, VecDeque<Box<Waiting>>)>,
     parser: Scratch,
     probe: Handle<Time>,
     sent: VecDeque<(Time, usize)>,
@@ -175,9 +178,11 @@ impl Mine {
         self.partitions
             .iter()
             .enumerate()
-            .filter(|(_, (place, waiting))| waiting.len() < BLOCKS && clock(*place) <= least)
+            .filter(|(_, (place, waiting))| {
+                waiting.len() < BLOCKS && clock(*place) <= least.saturating_add(AHEAD)
+            })
             .map(|(i, _)| i)
             .min_by_key(|i| clock(self.partitions[*i].0))
-            .filter(|_| least != i64::MAX)
+            .filter(|i| clock(self.partitions[*i].0) != i64::MAX)
     }
 }

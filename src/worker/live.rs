@@ -8,12 +8,12 @@
 //! costs less per batch, not more. Bound: whoever gives faster than the workers take keeps
 //! the difference in the channel.
 
-use super::{Cluster, Output, with_id};
+use super::{Cluster, Output, opened};
 use crate::batch::Batch;
 use crate::clock::{Millis, Tick, Time};
 use crate::error::Error;
 use crate::event::Stream;
-use crate::operator::{Batches, Dedupe, Tally, dedupe};
+use crate::operator::{Batches, Dedupe, Tally};
 use crate::query::{AnyQuery, Inputs, Reads};
 use crate::sink::Sink;
 use crate::source::lock;
@@ -84,19 +84,14 @@ impl Live {
         let (workers, tick) = (self.workers, self.tick);
         let streams = self.reads.streams().count();
         let sink = Mutex::new(Some(sink));
-        let guards = timely::execute(Cluster::threads(workers).config(), move |worker| {
+        let tally = Arc::<Tally>::default();
+        let guards = Cluster::threads(workers).execute(move |worker| {
             let probe = Handle::new();
             let announce = lock(&announce).clone();
             let mut ports = worker.dataflow::<Time, _, _>(|scope| {
                 let open = |stream: Stream| {
                     let batches = listen(scope, stream, &announce);
-                    match self.dedupe.get(&stream) {
-                        Some(how) => {
-                            let fields = with_id(stream, self.reads.fields(stream));
-                            dedupe(batches, stream, &fields, *how, Arc::<Tally>::default())
-                        }
-                        None => batches,
-                    }
+                    opened(batches, stream, &self.reads, self.dedupe.get(&stream), &tally)
                 };
                 let inputs = Inputs::new(probe.clone(), self.tick, Box::new(open));
                 self.queries.iter().map(|query| query.build(&inputs)).collect::<Vec<_>>()
@@ -122,8 +117,7 @@ impl Live {
             }
             output.show(&mut ports, true);
             output.failed.map_or(Ok(()), Err)
-        })
-        .map_err(|e| Error::Cluster(format!("cannot start the workers: {e}")))?;
+        })?;
         let lanes: Vec<Lane> = lanes.iter().take(workers * streams).collect();
         Ok((Input { lanes, workers, turn: 0, tick }, Workers(guards)))
     }

@@ -1,6 +1,6 @@
 //! Queries over stamped batches that are already in memory: no files, no parsing, no clock.
 //!
-//! The oracle test and the experiments use it. Batches are dealt out to the workers in turn, and
+//! The oracle test, the tests of single verbs and the benches use it. Batches are dealt out to the workers in turn, and
 //! what a query gives must not depend on how.
 
 use super::{Cluster, with_id};
@@ -8,16 +8,22 @@ use crate::batch::Batch;
 use crate::clock::{Tick, Time};
 use crate::error::Error;
 use crate::event::Stream;
-use crate::operator::{Batches, Dedupe, Port, Tally, dedupe};
-use crate::query::{AnyQuery, Inputs};
+use crate::operator::{Collection, Dedupe, Item, Port, Tally, dedupe};
+use crate::query::{AnyQuery, Inputs, Opened};
 use crate::source::lock;
 use crate::value::Value;
+use differential_dataflow::AsCollection;
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Scope;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::generic::operator::source;
-use timely::dataflow::operators::probe::Handle;
+use timely::dataflow::operators::probe::{Handle, Probe};
 
 /// Stamped batches of several streams.
 pub type Recorded = Vec<(Stream, Arc<Batch>)>;
@@ -44,22 +50,24 @@ pub fn replay(
     let (queries, recorded) = (queries.to_vec(), recorded.clone());
     let result = Arc::new(Mutex::new(vec![Vec::new(); queries.len()]));
     let logs = Arc::clone(&result);
-    let guards = timely::execute(Cluster::threads(workers).config(), move |worker| {
+    let guards = Cluster::threads(workers).execute(move |worker| {
         let probe = Handle::new();
         let mut ports: Vec<Box<dyn Port>> = worker.dataflow::<Time, _, _>(|scope| {
             let open = |stream: Stream| {
-                let mine = recorded.iter().filter(|(s, _)| *s == stream).map(|(_, b)| b);
-                let mine = mine.skip(scope.index()).step_by(scope.peers()).cloned();
-                let batches = play(scope, mine.collect());
-                match dedupe_by_id {
+                let batches = play(scope, share(&recorded, stream, &scope));
+                let all = batches.clone();
+                let unique = match dedupe_by_id {
                     Some(how) => {
-                        let all = (1..stream.schema().fields.len()).collect();
-                        dedupe(batches, stream, &with_id(stream, all), how, Arc::<Tally>::default())
+                        let fields = with_id(stream, (1..stream.schema().fields.len()).collect());
+                        dedupe(batches, stream, &fields, how, Arc::<Tally>::default())
                     }
                     None => batches,
-                }
+                };
+                Opened { all, unique }
             };
             let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
+            // Time passes in all streams, whichever the queries read.
+            Stream::ALL.iter().for_each(|stream| drop(inputs.open(*stream)));
             queries.iter().map(|query| query.build(&inputs)).collect()
         });
         while !probe.done() {
@@ -79,8 +87,7 @@ pub fn replay(
                 }
             });
         }
-    })
-    .map_err(Error::Cluster)?;
+    })?;
     for result in guards.join() {
         result.map_err(Error::Cluster)?;
     }
@@ -88,26 +95,132 @@ pub fn replay(
     Ok(logs)
 }
 
-/// A worker's share of the batches as a stream: one batch per turn, in the order of their times.
-fn play<'s>(scope: Scope<'s, Time>, batches: Vec<Arc<Batch>>) -> Batches<'s> {
-    let first = |batch: &Arc<Batch>| batch.runs.first().map(|run| run.time);
-    let mut batches: Vec<_> = batches.into_iter().filter(|b| !b.is_empty()).collect();
-    batches.sort_by_key(first);
-    let mut batches = VecDeque::from(batches);
-    source::<_, CapacityContainerBuilder<Vec<Arc<Batch>>>, _, _>(scope, "Play", |cap, info| {
+/// Updates of a collection.
+pub type Updates<D> = Vec<(D, Time, isize)>;
+
+/// What a verb makes of a collection: its updates, added up per time, in order of time and item.
+pub fn replay_items<D: Item + Sync, O: Item>(
+    items: &Updates<D>,
+    workers: usize,
+    verb: impl for<'s> Fn(Collection<'s, D>) -> Collection<'s, O> + Send + Sync + 'static,
+) -> Result<Updates<O>, Error> {
+    let items = items.clone();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let all = Arc::clone(&seen);
+    let guards = Cluster::threads(workers).execute(move |worker| {
+        let probe = Handle::new();
+        let seen = Arc::clone(&all);
+        worker.dataflow::<Time, _, _>(|scope| {
+            let mine = items.iter().skip(scope.index()).step_by(scope.peers()).cloned();
+            let mut mine: Vec<_> = mine.map(|update| (update.1, vec![update])).collect();
+            mine.sort_by_key(|(time, _)| *time);
+            verb(play(scope, mine).as_collection())
+                .inner
+                .unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
+                    Exchange::new(|_: &(O, Time, isize)| 0),
+                    "Seen",
+                    |_, _| move |input, _| input.for_each(|_, data| lock(&seen).append(data)),
+                )
+                .probe_with(&probe);
+        });
+        while !probe.done() {
+            worker.step();
+        }
+    })?;
+    for result in guards.join() {
+        result.map_err(Error::Cluster)?;
+    }
+    let mut seen = std::mem::take(&mut *lock(&seen));
+    differential_dataflow::consolidation::consolidate_updates(&mut seen);
+    seen.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+    Ok(seen)
+}
+
+/// What a dataflow cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// From the first step to the last, without building and taking down.
+    pub elapsed: Duration,
+    /// Updates that came out, of all workers.
+    pub changes: u64,
+}
+
+/// Runs the recorded batches through a dataflow and looks at nothing but the clock.
+pub fn cost<O: Item>(
+    recorded: &Recorded,
+    tick: Tick,
+    workers: usize,
+    build: impl for<'s> Fn(&Inputs<'s>) -> Collection<'s, O> + Send + Sync + 'static,
+) -> Result<Cost, Error> {
+    let recorded = recorded.clone();
+    let guards = Cluster::threads(workers).execute(move |worker| {
+        let (probe, changes) = (Handle::new(), Rc::new(Cell::new(0)));
+        let count = Rc::clone(&changes);
+        worker.dataflow::<Time, _, _>(|scope| {
+            let open = |stream: Stream| {
+                let all = play(scope, share(&recorded, stream, &scope));
+                Opened { unique: all.clone(), all }
+            };
+            let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
+            build(&inputs)
+                .inner
+                .unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "Count", |_, _| {
+                    move |input, _| {
+                        input.for_each(|_, data| {
+                            count.set(count.get() + data.len() as u64);
+                            data.clear();
+                        });
+                    }
+                })
+                .probe_with(&probe);
+        });
+        let began = Instant::now();
+        while !probe.done() {
+            worker.step();
+        }
+        Cost { elapsed: began.elapsed(), changes: changes.get() }
+    })?;
+    let mut total = Cost { elapsed: Duration::ZERO, changes: 0 };
+    for result in guards.join() {
+        let cost = result.map_err(Error::Cluster)?;
+        total.elapsed = total.elapsed.max(cost.elapsed);
+        total.changes += cost.changes;
+    }
+    Ok(total)
+}
+
+/// A worker's share of a stream, in the order of the batches' times.
+fn share(
+    recorded: &Recorded,
+    stream: Stream,
+    scope: &Scope<'_, Time>,
+) -> Vec<(Time, Vec<Arc<Batch>>)> {
+    let mine = recorded.iter().filter(|(s, _)| *s == stream).map(|(_, b)| b);
+    let mine = mine.skip(scope.index()).step_by(scope.peers());
+    let mine = mine.filter_map(|b| Some((b.runs.first()?.time, vec![Arc::clone(b)])));
+    let mut mine: Vec<_> = mine.collect();
+    mine.sort_by_key(|(time, _)| *time);
+    mine
+}
+
+/// Messages as a stream, one per turn; each comes with its least time, in the order of those.
+fn play<'s, D: Clone + 'static>(
+    scope: Scope<'s, Time>,
+    messages: Vec<(Time, Vec<D>)>,
+) -> timely::dataflow::Stream<'s, Time, Vec<D>> {
+    let mut messages = VecDeque::from(messages);
+    source::<_, CapacityContainerBuilder<Vec<D>>, _, _>(scope, "Play", |cap, info| {
         let again = scope.activator_for(info.address);
         let mut cap = Some(cap);
         move |output| {
             let Some(held) = cap.as_mut() else { return };
-            match (batches.pop_front(), batches.front().and_then(first)) {
-                (Some(batch), next) => {
-                    output.session(held).give(batch);
-                    match next {
-                        Some(next) => held.downgrade(&next),
-                        None => cap = None,
-                    }
-                }
-                (None, _) => cap = None,
+            let message = messages.pop_front();
+            if let Some((_, mut message)) = message {
+                output.session(held).give_container(&mut message);
+            }
+            match messages.front() {
+                Some((next, _)) => held.downgrade(next),
+                None => cap = None,
             }
             again.activate();
         }

@@ -133,9 +133,16 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
             let orders = if random.one_in(6) { random.below(3).to_string() } else { String::new() };
             let category = random.of(&["shoes", "Hats", "bags", ""]);
             let device = random.of(&["phone", "Desktop"]);
+            // Half of the sessions have no id of their own; some visitors are unknown.
+            let session = match random.below(24) {
+                n @ ..12 => format!("s{n}"),
+                _ => String::new(),
+            };
+            let visitor = maybe(random, format!("u{user}"));
+            let quantity = random.of(&["1", "2", "3", ""]);
+            let price = maybe(random, money);
             format!(
-                "{time},{id},u{user},s{},{event},{item},{category},1,{money},{views},{orders},{device},10.0.0.{user},,DE",
-                random.below(12)
+                "{time},{id},{visitor},{session},{event},{item},{category},{quantity},{price},{views},{orders},{device},10.0.0.{user},,DE"
             )
         }
         Stream::Transactions => {
@@ -150,24 +157,35 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
                 "",
             ]);
             let amount = maybe(random, money);
+            // Few orders, so that they have several lines.
+            let order = format!("o{}", random.below(25));
+            let order = maybe(random, order);
             format!(
-                "{time},{id},o{id},u{user},{item},1,{amount},EUR,{status},c{user},10.0.0.{user},d{user},DE"
+                "{time},{id},{order},u{user},{item},1,{amount},EUR,{status},c{user},10.0.0.{user},d{user},DE"
             )
         }
         Stream::Logistics => {
-            let status = random.of(&["Delivered", "Delivered", "InTransit", "Exception", ""]);
+            let status = random.of(&[
+                "Delivered",
+                "Delivered",
+                "Delivered",
+                "InTransit",
+                "AttemptFail",
+                "Exception",
+                "",
+            ]);
             let mut around = |least: i64, range: u64| {
                 let time = moment(at + least + random.below(range) as i64);
                 maybe(random, time)
             };
             let ordered = around(-99_000, 9_000);
-            let shipped = around(-70_000, 30_000);
-            let promised = around(-4_500, 9_000);
+            let shipped = around(-100_000, 60_000);
+            let promised = around(-1_000, 9_000);
             let cost = maybe(random, money);
             let carrier = random.of(&["dhl", "ups"]);
             let region = random.of(&["north", "south"]);
             format!(
-                "{time},{id},o{user},{carrier},{region},w1,{ordered},{shipped},{promised},{status},{cost},2,{}",
+                "{time},{id},o{user},{carrier},{region},w{item},{ordered},{shipped},{promised},{status},{cost},2,{}",
                 1 + random.below(2)
             )
         }

@@ -83,6 +83,7 @@ impl Workload {
             cleaning: self.cleaning(),
             running: Running::one_worker(None),
             bytes: None,
+            tap: None,
         };
         let (feeds, tick) = launch.everything()?;
         let command =
@@ -111,6 +112,7 @@ impl Workload {
             cleaning: self.cleaning(),
             running: Running::one_worker(None),
             bytes: opened.bytes,
+            tap: None,
         })
     }
 }

@@ -1,7 +1,9 @@
 //! Exact order statistics of a multiset of `i64` with signed counts.
 //!
-//! A value lives in exactly one place: in the body when its net count is positive, in
-//! `negatives` when it is negative, nowhere at zero. The body is therefore an ordinary multiset,
+//! A value lives in exactly one place: where its net count is positive in the dense window, if
+//! there is one that covers it, and else in the body; in `negatives` when it is negative, nowhere
+//! at zero. A window is opened where rows are many for the range they lie in, and given up when
+//! that is no longer so. Window and body are therefore ordinary multisets,
 //! where totals of ranges grow with the range and a counted tree can descend. Negative counts
 //! (a retraction ahead of its insertion) are few; `select` steps over them, see there. Every
 //! answer depends on the net counts alone, never on the order of updates.
@@ -10,6 +12,7 @@
 //! panic), and nothing else is promised.
 
 mod bucket;
+mod dense;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -18,7 +21,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::values::Values;
 use bucket::{Bucket, SPLIT_ABOVE};
+use dense::Dense;
 use tree::Tree;
+
+/// From so many rows on a window may pay.
+const MANY: u64 = 512;
+/// A window may have so many counters per row when it is opened, and is given up at four times as
+/// many: 32 and 128 bytes a row at the worst.
+const COUNTERS_PER_ROW: u64 = 16;
 
 #[derive(Clone, Debug)]
 enum Body {
@@ -52,13 +62,28 @@ impl Interpolated {
 #[derive(Clone, Debug)]
 pub struct Quantiles {
     total: i64,
+    dense: Option<Box<Dense>>,
+    /// Rows of the body below the window.
+    below: u64,
+    /// Rows of the body.
+    outside: u64,
+    /// How many rows there must be before a window is thought of again.
+    ask_at: u64,
     body: Body,
     negatives: BTreeMap<i64, i64>,
 }
 
 impl Default for Quantiles {
     fn default() -> Self {
-        Quantiles { total: 0, body: Body::Small(Bucket::default()), negatives: BTreeMap::new() }
+        Quantiles {
+            total: 0,
+            dense: None,
+            below: 0,
+            outside: 0,
+            ask_at: MANY,
+            body: Body::Small(Bucket::default()),
+            negatives: BTreeMap::new(),
+        }
     }
 }
 
@@ -83,23 +108,33 @@ impl Quantiles {
 
     /// Adds one occurrence of each value.
     pub fn extend(&mut self, values: &[i64]) {
-        let mut rest = values;
-        while let (Body::Small(_), Some((&first, after))) = (&self.body, rest.split_first()) {
-            self.add(first, 1);
-            rest = after;
+        if self.dense.is_none() && values.len() as u64 >= self.ask_at {
+            // A burst that at least doubles the rows: look at its range before counting it.
+            let (low, high) = values
+                .iter()
+                .fold((i64::MAX, i64::MIN), |(low, high), &x| (low.min(x), high.max(x)));
+            self.open_window(low, high, values.len() as u64);
         }
-        match &mut self.body {
-            Body::Large(tree) if self.negatives.is_empty() => {
-                self.total = self.total.wrapping_add(rest.len() as i64);
-                for &value in rest {
-                    tree.push(value);
+        let mut rest = values;
+        if self.negatives.is_empty()
+            && let Some(dense) = &mut self.dense
+        {
+            let mut counted = 0;
+            let mut far = Vec::new();
+            for &value in values {
+                match dense.push(value) {
+                    Ok(true) => {}
+                    Ok(false) => far.push(value),
+                    Err(dense::Full) => break,
                 }
+                counted += 1;
             }
-            _ => {
-                for &value in rest {
-                    self.add(value, 1);
-                }
-            }
+            self.total = self.total.wrapping_add((counted - far.len()) as i64);
+            far.into_iter().for_each(|value| self.add(value, 1));
+            rest = &values[counted..];
+        }
+        for &value in rest {
+            self.add(value, 1);
         }
     }
 
@@ -133,7 +168,8 @@ impl Quantiles {
             Body::Small(bucket) => bucket.len() == 0,
             Body::Large(tree) => tree.buckets().all(|bucket| bucket.len() == 0),
         };
-        body && self.negatives.is_empty()
+        let window = self.dense.as_ref().is_none_or(|dense| dense.total() == 0);
+        body && window && self.negatives.is_empty()
     }
 
     /// The first value, in ascending order, whose cumulative count exceeds `rank`; none while
@@ -201,10 +237,18 @@ impl Quantiles {
             .flat_map(Bucket::entries)
             .map(|(value, count)| (value, count as i64))
             .peekable();
-        std::iter::from_fn(move || match (body.peek(), negatives.peek()) {
-            (Some(here), Some(there)) if there.0 < here.0 => negatives.next(),
-            (None, _) => negatives.next(),
-            _ => body.next(),
+        let mut dense = self
+            .dense
+            .iter()
+            .flat_map(|dense| dense.entries())
+            .map(|(value, count)| (value, count as i64))
+            .peekable();
+        std::iter::from_fn(move || {
+            let least = [body.peek(), dense.peek(), negatives.peek()];
+            let least = least.into_iter().flatten().map(|(value, _)| *value).min()?;
+            body.next_if(|x| x.0 == least)
+                .or_else(|| dense.next_if(|x| x.0 == least))
+                .or_else(|| negatives.next_if(|x| x.0 == least))
         })
     }
 
@@ -216,14 +260,25 @@ impl Quantiles {
             Body::Small(bucket) => bucket.heap(),
             Body::Large(tree) => size_of::<Tree>() + tree.heap(),
         };
-        size_of::<Self>() + negatives + body
+        let window = self.dense.as_ref().map_or(0, |dense| dense.memory());
+        size_of::<Self>() + negatives + body + window
     }
 
     fn last_rank(&self) -> Option<u64> {
         u64::try_from(self.total).ok()?.checked_sub(1)
     }
 
+    /// The value at a rank among the positive counts.
     fn body_select(&self, rank: u64) -> Option<i64> {
+        match &self.dense {
+            None => self.outer_select(rank),
+            Some(_) if rank < self.below => self.outer_select(rank),
+            Some(dense) if rank - self.below < dense.total() => dense.select(rank - self.below),
+            Some(dense) => self.outer_select(rank - dense.total()),
+        }
+    }
+
+    fn outer_select(&self, rank: u64) -> Option<i64> {
         match &self.body {
             Body::Small(bucket) => bucket.select(rank),
             Body::Large(tree) => tree.select(rank),
@@ -231,6 +286,88 @@ impl Quantiles {
     }
 
     fn insert(&mut self, value: i64, count: u64) {
+        if let Some(dense) = &mut self.dense {
+            if dense.covers(value) {
+                if dense.insert(value, count).is_ok() {
+                    return;
+                }
+                // A value too frequent for its counter: the tree has room for any count.
+                self.close_window(u64::MAX);
+            } else if value < dense.base() {
+                self.below = self.below.wrapping_add(count);
+            }
+        }
+        self.outside = self.outside.wrapping_add(count);
+        self.insert_outside(value, count);
+        // Without a window, ask when the rows have doubled; with one, when it misses many.
+        let inside = self.dense.as_ref().map_or(0, |dense| dense.total());
+        if self.outside >= self.ask_at && self.outside > inside / 8 {
+            self.think_again();
+        }
+    }
+
+    /// Opens a window over most of what is there, if the rows are many for their range. The
+    /// farthest hundredth on both sides is left out: a few extremes must not decide.
+    fn think_again(&mut self) {
+        let rows = self.outside.saturating_add(self.dense.as_ref().map_or(0, |d| d.total()));
+        let trim = rows / 100;
+        let range = (self.body_select(trim), self.body_select(rows - 1 - trim));
+        self.close_window(rows.saturating_mul(2));
+        if let (Some(low), Some(high)) = range {
+            self.open_window(low, high, 0);
+        }
+    }
+
+    /// Opens a window over a range for what is there and `coming` more rows, if that pays.
+    fn open_window(&mut self, low: i64, high: i64, coming: u64) {
+        let rows = self.outside.saturating_add(coming);
+        self.ask_at = self.ask_at.max(rows.saturating_mul(2));
+        let width = high.saturating_sub(low);
+        let most = rows.saturating_mul(COUNTERS_PER_ROW);
+        if !u64::try_from(width).is_ok_and(|width| width <= most) {
+            return;
+        }
+        // Some room on both sides, so that the next rows are covered too.
+        let (low, high) = (low.saturating_sub(width / 8), high.saturating_add(width / 8));
+        let Some(mut dense) = Dense::new(low, high) else { return };
+        let mut far = Vec::new();
+        for (value, count) in self.outer_entries() {
+            if !dense.covers(value) {
+                far.push((value, count));
+            } else if dense.insert(value, count).is_err() {
+                return;
+            }
+        }
+        self.body = Body::Small(Bucket::default());
+        (self.below, self.outside, self.ask_at) = (0, 0, MANY);
+        for (value, count) in far {
+            self.outside = self.outside.wrapping_add(count);
+            self.below = self.below.wrapping_add(if value < low { count } else { 0 });
+            self.insert_outside(value, count);
+        }
+        self.dense = Some(Box::new(dense));
+    }
+
+    /// Gives the window up, and does not think of another before there are so many rows.
+    fn close_window(&mut self, ask_at: u64) {
+        self.ask_at = ask_at;
+        self.below = 0;
+        if let Some(dense) = self.dense.take() {
+            self.outside = self.outside.wrapping_add(dense.total());
+            for (value, count) in dense.entries() {
+                self.insert_outside(value, count);
+            }
+        }
+    }
+
+    fn outer_entries(&self) -> Vec<(i64, u64)> {
+        match &self.body {
+            Body::Small(bucket) => bucket.entries(),
+            Body::Large(tree) => tree.buckets().flat_map(Bucket::entries).collect(),
+        }
+    }
+
+    fn insert_outside(&mut self, value: i64, count: u64) {
         match &mut self.body {
             Body::Large(tree) if count == 1 => tree.push(value),
             Body::Large(tree) => tree.insert(value, count),
@@ -250,6 +387,26 @@ impl Quantiles {
     }
 
     fn remove(&mut self, value: i64, wanted: u64) -> u64 {
+        if let Some(dense) = &mut self.dense
+            && dense.covers(value)
+        {
+            let missing = dense.remove(value, wanted);
+            let rows = dense.total().saturating_add(self.outside).saturating_add(MANY);
+            if dense.width() as u64 / 4 > rows.saturating_mul(COUNTERS_PER_ROW) {
+                self.close_window(rows.saturating_mul(2).max(MANY));
+            }
+            return missing;
+        }
+        let missing = self.remove_outside(value, wanted);
+        let taken = wanted - missing;
+        self.outside = self.outside.wrapping_sub(taken);
+        if self.dense.as_ref().is_some_and(|dense| value < dense.base()) {
+            self.below = self.below.wrapping_sub(taken);
+        }
+        missing
+    }
+
+    fn remove_outside(&mut self, value: i64, wanted: u64) -> u64 {
         match &mut self.body {
             Body::Small(bucket) => bucket.remove(value, wanted),
             Body::Large(tree) => {

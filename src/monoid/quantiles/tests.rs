@@ -210,3 +210,59 @@ fn large_trees_and_extremes_do_not_panic() {
         let _ = (state.median(), state.select(u64::MAX), state.percentile_nearest(1, 2));
     }
 }
+
+/// Many rows in a narrow range with some far away: windows are opened, moved and given up.
+#[test]
+fn dense_windows_agree_with_a_map_of_counts() {
+    let mut random = Random(23);
+    let (mut opened, mut given_up) = (0, 0);
+    for round in 0..60 {
+        let (mut state, mut twin) = (Quantiles::default(), Twin::default());
+        let (base, width) = (random.between(-5_000, 5_000), random.between(2, 4_000));
+        let mut held: Vec<i64> = Vec::new();
+        for step in 0..40 {
+            let before = state.dense.is_some();
+            // The range moves over time; a few values are far away, some retractions come early.
+            let drift = if round % 3 == 0 { step * width / 4 } else { 0 };
+            let mut burst = Values::default();
+            for _ in 0..random.between(1, 400) {
+                let far = random.below(200) == 0;
+                let spread = if far { 10_000_000 } else { width };
+                let value = base + drift + random.between(-spread, spread);
+                burst.push(value, 1);
+                twin.add(value, 1);
+                held.push(value);
+            }
+            let leaving = if step > 25 { held.len() / 4 } else { random.below(40) as usize };
+            for _ in 0..leaving.min(held.len()) {
+                let value = held.swap_remove(random.below(held.len() as u64) as usize);
+                burst.push(value, -1);
+                twin.add(value, -1);
+            }
+            if random.below(5) == 0 {
+                let value = base + random.between(-width, width);
+                burst.push(value, -3);
+                twin.add(value, -3);
+            }
+            state.absorb(&burst);
+            check(&state, &twin, &mut random);
+            opened += usize::from(!before && state.dense.is_some());
+            given_up += usize::from(before && state.dense.is_none());
+        }
+    }
+    assert!(opened > 20 && given_up > 5, "{opened} opened, {given_up} given up: nothing is shown");
+}
+
+#[test]
+fn a_value_too_frequent_for_a_window_moves_to_the_tree() {
+    let mut state = Quantiles::default();
+    state.extend(&(0..1000).collect::<Vec<i64>>());
+    assert!(state.dense.is_some());
+    for _ in 0..200 {
+        state.extend(&[7; 1000]);
+    }
+    assert_eq!((state.total(), state.median()), (201_000, Some((7, 7))));
+    assert_eq!(state.select(200_999), Some(999));
+    state.add(7, -200_001);
+    assert_eq!(state.iter().count(), 999);
+}

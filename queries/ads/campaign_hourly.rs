@@ -1,0 +1,160 @@
+//! Campaigns by hour: what was shown, clicked and paid, and what came of it.
+//!
+//! `ctr` is clicks over impressions, smoothed by a Beta(1, 99) prior: (clicks + 1) /
+//! (impressions + 100), so that a campaign that was hardly shown reads as 1 %. `spend` adds the cost
+//! of every ad record (an unknown cost is none). `conversions` counts the ads platform's own
+//! conversion records; `revenue` is the value of the sales of that hour whose last touch
+//! (`attribution`, with the same windows) was the campaign, and `roas` is revenue over spend, empty
+//! without spend. `cost_per_conversion` is spend over conversions. Ads without a campaign have the
+//! empty key and no revenue. State: that of `attribution`'s credits, and six sums per hour and
+//! campaign.
+
+use super::attribution::{Attribution, MICROS};
+use crate::clock::Time;
+use crate::event::ads::{CAMPAIGN_ID, COST, EVENT};
+use crate::event::{AdEvent, Ads, Row};
+use crate::operator::{Aggregate, Collection};
+use crate::query::{History, Inputs, Query};
+use crate::text::Text;
+use crate::value::{Hour, Money, Real};
+use std::collections::BTreeMap;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct CampaignHourly {
+    /// For how many days a click counts.
+    pub click_days: i64,
+    /// For how many days an impression counts.
+    pub view_days: i64,
+}
+
+impl Default for CampaignHourly {
+    fn default() -> Self {
+        let Attribution { click_days, view_days } = Attribution::default();
+        CampaignHourly { click_days, view_days }
+    }
+}
+
+crate::record! {
+    /// A campaign's hour.
+    pub struct Output {
+        keys { hour: Hour, campaign_id: Text }
+        values {
+            impressions: i64,
+            clicks: i64,
+            ctr: Real,
+            spend: Money,
+            conversions: i64,
+            cost_per_conversion: Option<Real<1>>,
+            revenue: Money,
+            roas: Option<Real>,
+        }
+    }
+}
+
+/// Impressions, clicks and conversions; cost; number and value of the sales credited.
+type Sums = ((i64, i64, i64), i64, (i64, i64));
+
+fn is(ad: &Row<'_, Ads>, event: AdEvent) -> i64 {
+    i64::from(ad.event() == Some(event))
+}
+
+fn row(hour: Hour, campaign_id: Text, sums: &Sums) -> Output {
+    let ((impressions, clicks, conversions), spend, (_, revenue)) = *sums;
+    let over = |a: i64, b: i64| (b > 0).then(|| a as f64 / b as f64);
+    Output {
+        hour,
+        campaign_id,
+        impressions,
+        clicks,
+        ctr: Real((clicks + 1) as f64 / (impressions + 100) as f64),
+        spend: Money(spend),
+        conversions,
+        cost_per_conversion: over(spend, conversions).map(Real),
+        revenue: Money(revenue),
+        roas: over(revenue, spend).map(Real),
+    }
+}
+
+impl Query for CampaignHourly {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "campaign_hourly"
+    }
+
+    fn about(&self) -> &'static str {
+        "campaigns by hour: impressions, clicks, smoothed CTR, spend, conversions, ROAS"
+    }
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        let shown = inputs.ads(&[EVENT, CAMPAIGN_ID, COST.optional()]).aggregate(
+            "Campaigns",
+            |ad| Some((ad.hour(), ad.campaign_id().clone())),
+            |((impressions, clicks, conversions), cost, _): &mut Sums, ad, diff| {
+                *impressions += is(ad, AdEvent::Impression) * diff;
+                *clicks += is(ad, AdEvent::Click) * diff;
+                *conversions += is(ad, AdEvent::Conversion) * diff;
+                *cost += ad.cost().map_or(0, |cost| cost.0) * diff;
+            },
+            |key, sums| Some((key.clone(), *sums)),
+        );
+        let Self { click_days, view_days } = *self;
+        let credits = Attribution { click_days, view_days }.credits(inputs);
+        let sold = credits.flat_map(|credit| {
+            // The last touch has all of a sale or nothing: whole minor units.
+            let value = i64::try_from(credit.last_touch / MICROS).unwrap_or(0);
+            let some = value != 0 && !credit.campaign.is_empty();
+            some.then_some(((credit.hour, credit.campaign), ((0, 0, 0), 0, (1, value))))
+        });
+        shown.concat(sold).aggregate(
+            "CampaignHourly",
+            |(key, _)| Some(key.clone()),
+            |sums: &mut Sums, (_, part), diff| {
+                sums.0.0 += part.0.0 * diff;
+                sums.0.1 += part.0.1 * diff;
+                sums.0.2 += part.0.2 * diff;
+                sums.1 += part.1 * diff;
+                sums.2.0 += part.2.0 * diff;
+                sums.2.1 += part.2.1 * diff;
+            },
+            |(hour, campaign), sums| {
+                let ((impressions, clicks, conversions), _, (credited, _)) = *sums;
+                let some = impressions > 0 || clicks > 0 || conversions > 0 || credited > 0;
+                some.then(|| row(*hour, campaign.clone(), sums))
+            },
+        )
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let ads = history.ads(at);
+        let mut rows: BTreeMap<(Hour, Text), Sums> = BTreeMap::new();
+        for ad in ads.iter().filter(|ad| ad.event().is_some()) {
+            let sums = rows.entry((ad.hour(), ad.campaign_id().clone())).or_default();
+            match ad.event() {
+                Some(AdEvent::Impression) => sums.0.0 += 1,
+                Some(AdEvent::Click) => sums.0.1 += 1,
+                _ => sums.0.2 += 1,
+            }
+            sums.1 += ad.cost().map_or(0, |cost| cost.0);
+        }
+        for sale in history.transactions(at).into_iter().filter(|t| t.is_sale()) {
+            let value = sale.amount().map_or(0, |amount| amount.0);
+            let met = |event: AdEvent, days: i64| {
+                ads.iter()
+                    .filter(|ad| ad.event() == Some(event) && ad.user_id() == sale.user_id())
+                    .filter(|ad| !ad.user_id().is_empty() && !ad.campaign_id().is_empty())
+                    .filter(|ad| (0..=days * 86_400_000).contains(&(sale.time() - ad.time())))
+                    .max_by_key(|ad| (ad.time(), ad.campaign_id()))
+            };
+            let last = met(AdEvent::Click, self.click_days);
+            let last = last.or_else(|| met(AdEvent::Impression, self.view_days));
+            if let (Some(ad), true) = (last, value != 0) {
+                let sums = rows.entry((sale.hour(), ad.campaign_id().clone())).or_default();
+                sums.2.0 += 1;
+                sums.2.1 += value;
+            }
+        }
+        rows.into_iter().map(|((hour, campaign), sums)| row(hour, campaign, &sums)).collect()
+    }
+}

@@ -1,0 +1,94 @@
+//! How often each user saw a campaign on a day (UTC), and whether that was too often.
+//!
+//! A user is over the cap with more than `cap` impressions of the campaign on the day of event
+//! time. Records without a user or a campaign cannot be capped and are left out. State: a count per
+//! user, campaign and day.
+
+use crate::clock::Time;
+use crate::event::ads::{CAMPAIGN_ID, EVENT, USER_ID};
+use crate::event::{AdEvent, Ads, Row};
+use crate::operator::Collection;
+use crate::query::{History, Inputs, Query};
+use crate::text::Text;
+use crate::value::Moment;
+use std::collections::BTreeMap;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct FrequencyCap {
+    /// Impressions a day that are not too many.
+    pub cap: i64,
+}
+
+impl Default for FrequencyCap {
+    fn default() -> Self {
+        FrequencyCap { cap: 5 }
+    }
+}
+
+crate::record! {
+    /// A user's day with a campaign.
+    pub struct Output {
+        keys { day: Moment, campaign_id: Text, user_id: Text }
+        values { impressions: i64, over: bool }
+    }
+}
+
+const DAY: i64 = 86_400_000;
+
+fn counts(ad: &Row<'_, Ads>) -> bool {
+    let known = !ad.user_id().is_empty() && !ad.campaign_id().is_empty();
+    ad.event() == Some(AdEvent::Impression) && known
+}
+
+impl Query for FrequencyCap {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "frequency_cap"
+    }
+
+    fn about(&self) -> &'static str {
+        "impressions by user, campaign and day, and whether they are over the cap"
+    }
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        let cap = self.cap;
+        inputs.ads(&[EVENT, USER_ID, CAMPAIGN_ID]).aggregate(
+            "FrequencyCap",
+            |ad| {
+                let day = ad.time().div_euclid(DAY);
+                counts(ad).then(|| (day, ad.campaign_id().clone(), ad.user_id().clone()))
+            },
+            |impressions: &mut i64, _ad, diff| *impressions += diff,
+            move |(day, campaign, user), &impressions| {
+                (impressions > 0).then(|| Output {
+                    day: Moment(day * DAY),
+                    campaign_id: campaign.clone(),
+                    user_id: user.clone(),
+                    impressions,
+                    over: impressions > cap,
+                })
+            },
+        )
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let mut rows: BTreeMap<(i64, Text, Text), i64> = BTreeMap::new();
+        for ad in history.ads(at) {
+            let day = ad.time() - ad.time().rem_euclid(DAY);
+            if counts(&ad) {
+                *rows.entry((day, ad.campaign_id().clone(), ad.user_id().clone())).or_default() +=
+                    1;
+            }
+        }
+        let row = |((day, campaign_id, user_id), impressions)| Output {
+            day: Moment(day),
+            campaign_id,
+            user_id,
+            impressions,
+            over: impressions > self.cap,
+        };
+        rows.into_iter().map(row).collect()
+    }
+}

@@ -1,0 +1,129 @@
+//! Sessions: when each began and ended, and what came of it.
+//!
+//! What a session is: [`crate::query::session`] (GA4's `session_id`, otherwise a user's events
+//! with at most 30 minutes between neighbours). `pages` counts the viewing events, `converted` is
+//! whether there was a `purchase`, `value` the sum of price times quantity of the purchases (GA4's
+//! `value`). A late event can join two sessions, one that is taken back can part them; the rows
+//! follow. State: one entry per event.
+//!
+//! ```
+//! use tidemill::event::Stream;
+//! use tidemill::queries::behavior::sessions::Sessions;
+//! use tidemill::query::{History, Query};
+//!
+//! let history = History::from_csv(&[(Stream::Behavior, "\
+//! visit_time,user_id,event,price
+//! 2026-01-05T10:00:00Z,ann,view_item,
+//! 2026-01-05T10:20:00Z,ann,purchase,19.90
+//! 2026-01-05T11:00:00Z,ann,view_item,
+//! ")])?;
+//! let sessions = Sessions::default().answer(&history, history.last());
+//! assert_eq!(sessions.len(), 2);
+//! assert_eq!((sessions[0].events, sessions[0].value.0), (2, 1990));
+//! # Ok::<(), tidemill::error::Error>(())
+//! ```
+
+use crate::clock::{Millis, Time};
+use crate::event::{Behavior, Row, ShopEvent};
+use crate::operator::Collection;
+use crate::query::session::{value, visitor};
+use crate::query::{History, Inputs, Query};
+use crate::text::Text;
+use crate::value::{Moment, Money};
+use std::collections::BTreeMap;
+
+/// See the module.
+pub struct Sessions {
+    /// The longest inactivity within a session that has no id.
+    pub gap: Millis,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Sessions { gap: Millis::minutes(30) }
+    }
+}
+
+crate::record! {
+    /// A session.
+    pub struct Output {
+        keys { user_id: Text, session_id: Text, start: Moment }
+        values { end: Moment, events: i64, pages: i64, converted: bool, value: Money }
+    }
+}
+
+impl Query for Sessions {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "sessions"
+    }
+
+    fn about(&self) -> &'static str {
+        "sessions of visitors: start, end, events, pages, conversion and value"
+    }
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        inputs.sessions(self.gap).map(|session| Output {
+            start: Moment(session.start),
+            end: Moment(session.end),
+            events: session.events,
+            pages: session.pages,
+            converted: session.converted(),
+            value: session.value,
+            user_id: session.user_id,
+            session_id: session.session_id,
+        })
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let row = |((user_id, session_id), events): &(Visitor, Vec<Row<'_, Behavior>>)| Output {
+            user_id: user_id.clone(),
+            session_id: session_id.clone(),
+            start: Moment(events[0].time()),
+            end: Moment(events[events.len() - 1].time()),
+            events: events.len() as i64,
+            pages: count(events, ShopEvent::is_view),
+            converted: count(events, |e| e == ShopEvent::Purchase) > 0,
+            value: Money(events.iter().map(|e| value(e).0).sum()),
+        };
+        naive(history, at, self.gap).iter().map(row).collect()
+    }
+}
+
+/// User and session id.
+type Visitor = (Text, Text);
+
+/// How many of the events are such.
+pub(super) fn count(events: &[Row<'_, Behavior>], such: impl Fn(ShopEvent) -> bool) -> i64 {
+    events.iter().filter(|e| e.event().is_some_and(&such)).count() as i64
+}
+
+/// All sessions with their events: sort each visitor's events and cut where the gap is too wide.
+/// No session is empty.
+pub(super) fn naive(
+    history: &History,
+    at: Time,
+    gap: Millis,
+) -> Vec<(Visitor, Vec<Row<'_, Behavior>>)> {
+    let mut visitors: BTreeMap<Visitor, Vec<Row<'_, Behavior>>> = BTreeMap::new();
+    for visit in history.behavior(at) {
+        if let Some(visitor) = visitor(&visit) {
+            visitors.entry(visitor).or_default().push(visit);
+        }
+    }
+    let mut sessions = Vec::new();
+    for (visitor, mut events) in visitors {
+        events.sort_by_key(Row::time);
+        if !visitor.1.is_empty() {
+            sessions.push((visitor, events));
+            continue;
+        }
+        let near =
+            |a: &Row<'_, Behavior>, b: &Row<'_, Behavior>| b.time() - a.time() <= gap.0 as i64;
+        for session in events.chunk_by(near) {
+            sessions.push((visitor.clone(), session.to_vec()));
+        }
+    }
+    sessions
+}

@@ -1,0 +1,301 @@
+//! The parcels that are on their way, and how likely each is to come late.
+//!
+//! A parcel is open while its current status is neither `Delivered` nor `Expired`; it is watched if
+//! its shipment id, its promise and the time it was sent (shipped, or ordered where that is unknown)
+//! are known, until no scan of it came for `patience_days`. Elapsed is the time since it was sent.
+//!
+//! P(late | elapsed) = S(promised) / S(elapsed), where S(x) is the share of deliveries that took
+//! longer than x, all in whole minutes (a delivery's rounded up, the parcel's down). It is taken
+//! from the deliveries of the parcel's lane (carrier and region), of its region and of its carrier.
+//! With n deliveries of the level that took longer than the parcel has, the level's own figure
+//! weighs n / (n + `shrinkage`) and what the next wider level says the rest; a level with n = 0 is
+//! passed over, and the widest that says something weighs all. Where none does the probability is
+//! empty. A parcel past its promise is late: 1.
+//!
+//! The board is renewed at every full hour of stream time that some scan led up to, with what was
+//! known by then and with elapsed as of then (see `Board`): in between nothing changes, so its cost
+//! is the open parcels per hour, and the view at a time is that of the last full hour. The levels
+//! meet at one place. State: the open parcels, the rows shown, and per lane a count per distinct
+//! minute of transit.
+
+use crate::clock::{Tick, Time};
+use crate::event::logistics::{
+    CARRIER, ORDERED_TIME, PROMISED_TIME, REGION, SHIPMENT_ID, SHIPPED_TIME, STATUS,
+};
+use crate::event::{Logistics, ParcelStatus, Row, Stream};
+use crate::monoid::{Bag, Items};
+use crate::operator::{Board, Collection};
+use crate::query::{History, Inputs, Query};
+use crate::text::Text;
+use crate::value::Real;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct SlaWatch {
+    /// Days without a scan after which a parcel is given up.
+    pub patience_days: i64,
+    /// Deliveries for which a level's own figure weighs half.
+    pub shrinkage: i64,
+}
+
+impl Default for SlaWatch {
+    fn default() -> Self {
+        SlaWatch { patience_days: 30, shrinkage: 30 }
+    }
+}
+
+crate::record! {
+    /// A parcel that is still expected.
+    pub struct Output {
+        keys { shipment_id: Text }
+        values {
+            carrier: Text,
+            region: Text,
+            status: Option<ParcelStatus>,
+            elapsed_minutes: i64,
+            promised_minutes: i64,
+            late: bool,
+            late_probability: Option<Real>,
+        }
+    }
+}
+
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 1440 * MINUTE;
+
+/// An open parcel; in the order of ids, and of scans for one id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+struct Open {
+    id: Text,
+    scanned: i64,
+    status: Option<ParcelStatus>,
+    carrier: Text,
+    region: Text,
+    sent: i64,
+    promised: i64,
+}
+
+/// A delivery by a carrier in a region, and the minutes it took.
+type Lead = (Text, Text, i64);
+
+/// What a record is to the board.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Entry {
+    /// Some scan: time has passed.
+    Scan,
+    Open(Open),
+    Lead(Lead),
+}
+
+impl Entry {
+    fn of(parcel: &Row<'_, Logistics>) -> Option<Entry> {
+        let (carrier, region) = (parcel.carrier().clone(), parcel.region().clone());
+        if parcel.is_delivery() {
+            let minutes = parcel.transit()?.div_euclid(MINUTE)
+                + i64::from(parcel.transit()?.rem_euclid(MINUTE) > 0);
+            return Some(Entry::Lead((carrier, region, minutes)));
+        }
+        if !parcel.is_open() || parcel.shipment_id().is_empty() {
+            return None;
+        }
+        Some(Entry::Open(Open {
+            id: parcel.shipment_id().clone(),
+            scanned: parcel.time(),
+            status: parcel.status(),
+            carrier,
+            region,
+            sent: parcel.sent()?,
+            promised: parcel.promised_time()?,
+        }))
+    }
+}
+
+/// For each level the minutes deliveries took, ascending, each with the number that took longer.
+#[derive(Default)]
+struct Survival<K>(BTreeMap<K, Vec<(i64, i64)>>);
+
+impl<K: Ord> Survival<K> {
+    /// Counts the leads of a level; `add` them, then `close`.
+    fn add(&mut self, level: K, minutes: i64, count: i64) {
+        self.0.entry(level).or_default().push((minutes, count));
+    }
+
+    fn close(mut self) -> Self {
+        for leads in self.0.values_mut() {
+            leads.sort_unstable();
+            let mut longer = 0;
+            for (_, count) in leads.iter_mut().rev() {
+                longer += std::mem::replace(count, longer);
+            }
+            // Of equal minutes, from several lanes, the last knows how many took longer.
+            leads.dedup_by(|later, kept| {
+                let equal = later.0 == kept.0;
+                if equal {
+                    kept.1 = later.1;
+                }
+                equal
+            });
+            leads.insert(0, (i64::MIN, longer));
+        }
+        self
+    }
+
+    /// How many deliveries of a level took longer.
+    fn longer(&self, level: &K, minutes: i64) -> i64 {
+        let Some(leads) = self.0.get(level) else { return 0 };
+        let up_to = leads.partition_point(|(m, _)| *m <= minutes);
+        leads[up_to - 1].1 // the first is at i64::MIN
+    }
+}
+
+impl SlaWatch {
+    /// The chances of the levels, widest first, each `(took longer than promised, than elapsed)`.
+    fn chance(&self, levels: [(i64, i64); 3]) -> Option<Real> {
+        let mut chance = None;
+        for (late, still) in levels.into_iter().filter(|(_, still)| *still > 0) {
+            let own = late as f64 / still as f64;
+            let weight = still as f64 / (still + self.shrinkage) as f64;
+            chance = Some(chance.map_or(own, |wider| weight * own + (1.0 - weight) * wider));
+        }
+        chance.map(Real)
+    }
+
+    fn read(&self, open: &Items<Open>, leads: &Items<Lead>, now: i64, rows: &mut Vec<Output>) {
+        let mut lanes: Survival<(Text, Text)> = Survival::default();
+        let (mut regions, mut carriers) = (Survival::default(), Survival::default());
+        for ((carrier, region, minutes), count) in leads {
+            lanes.add((carrier.clone(), region.clone()), *minutes, *count);
+            regions.add(region.clone(), *minutes, *count);
+            carriers.add(carrier.clone(), *minutes, *count);
+        }
+        let (lanes, regions, carriers) = (lanes.close(), regions.close(), carriers.close());
+        let mut parcels = open.keys().peekable();
+        while let Some(parcel) = parcels.next() {
+            let replaced = parcels.peek().is_some_and(|next| next.id == parcel.id);
+            if replaced || now - parcel.scanned > self.patience_days * DAY {
+                continue;
+            }
+            let elapsed = (now - parcel.sent).max(0).div_euclid(MINUTE);
+            let promised = (parcel.promised - parcel.sent).div_euclid(MINUTE);
+            let late = now > parcel.promised;
+            let lane = (parcel.carrier.clone(), parcel.region.clone());
+            let levels = [promised.max(elapsed), elapsed].map(|minutes| {
+                [
+                    carriers.longer(&parcel.carrier, minutes),
+                    regions.longer(&parcel.region, minutes),
+                    lanes.longer(&lane, minutes),
+                ]
+            });
+            let [missed, still] = levels;
+            let chance = || self.chance([0, 1, 2].map(|level| (missed[level], still[level])));
+            rows.push(Output {
+                shipment_id: parcel.id.clone(),
+                carrier: parcel.carrier.clone(),
+                region: parcel.region.clone(),
+                status: parcel.status,
+                elapsed_minutes: elapsed,
+                promised_minutes: promised,
+                late,
+                late_probability: if late { Some(Real(1.0)) } else { chance() },
+            });
+        }
+    }
+}
+
+impl Query for SlaWatch {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "sla_watch"
+    }
+
+    fn about(&self) -> &'static str {
+        "open parcels at each full hour: elapsed, and the probability of missing the promise"
+    }
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        inputs.tick(); // the board is renewed by the hour: ticks must be finer
+        let this = self.clone();
+        let shipped = SHIPPED_TIME.or(ORDERED_TIME);
+        let columns = [SHIPMENT_ID, STATUS, CARRIER, REGION, PROMISED_TIME, shipped];
+        let scans = inputs.logistics_scans(&[]).flat_map("Scans", |_| Some(Entry::Scan));
+        inputs.logistics(&columns).flat_map("Parcels", Entry::of).concat(scans).board(
+            "SlaWatch",
+            Tick::HOUR,
+            |_entry| Some(()),
+            |(open, leads): &mut (Bag<Open>, Bag<Lead>), entry, diff| match entry {
+                Entry::Scan => {}
+                Entry::Open(parcel) => open.add(parcel.clone(), diff),
+                Entry::Lead(lead) => leads.add(lead.clone(), diff),
+            },
+            // Milliseconds of stream time fit: they come from event times.
+            move |(), (open, leads), now, rows| this.read(open, leads, now.millis() as i64, rows),
+        )
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let hours = history.stamps(Stream::Logistics).into_iter();
+        let hours = hours.map(|stamp| Tick::HOUR.round_up(stamp.millis() as i64));
+        let Some(hour) = hours.filter(|hour| *hour <= at).max() else { return Vec::new() };
+        let now = hour.millis() as i64;
+        let parcels = history.logistics(hour);
+        let took: Vec<(&Row<'_, Logistics>, f64)> = parcels
+            .iter()
+            .filter(|p| p.is_delivery())
+            .filter_map(|p| Some((p, (p.time() - p.sent()?) as f64 / MINUTE as f64)))
+            .map(|(p, minutes)| (p, minutes.ceil()))
+            .collect();
+        let mut open: BTreeMap<Text, Output> = BTreeMap::new();
+        let mut scans: Vec<_> = parcels.iter().filter(|p| p.is_open()).collect();
+        scans.sort_by_key(|p| {
+            (p.time(), p.status(), p.carrier(), p.region(), p.sent(), p.promised_time())
+        });
+        for parcel in scans {
+            let id = parcel.shipment_id();
+            let (Some(sent), Some(promise)) = (parcel.sent(), parcel.promised_time()) else {
+                continue;
+            };
+            if id.is_empty() {
+                continue;
+            }
+            open.remove(id);
+            if now - parcel.time() > self.patience_days * 86_400_000 {
+                continue;
+            }
+            let elapsed = ((now - sent) as f64 / MINUTE as f64).floor().max(0.0);
+            let promised = ((promise - sent) as f64 / MINUTE as f64).floor();
+            let same = |other: &Row<'_, Logistics>, level: usize| {
+                (level == 1 || other.carrier() == parcel.carrier())
+                    && (level == 0 || other.region() == parcel.region())
+            };
+            // From the widest level (the carrier) to the lane.
+            let mut chance: Option<f64> = None;
+            for level in 0..3 {
+                let longer = |x: f64| {
+                    took.iter().filter(|(p, minutes)| same(p, level) && *minutes > x).count() as f64
+                };
+                let (n, over) = (longer(elapsed), longer(promised.max(elapsed)));
+                if n > 0.0 {
+                    let weight =
+                        if chance.is_some() { n / (n + self.shrinkage as f64) } else { 1.0 };
+                    chance = Some(weight * over / n + (1.0 - weight) * chance.unwrap_or(0.0));
+                }
+            }
+            let late = now > promise;
+            let row = Output {
+                shipment_id: id.clone(),
+                carrier: parcel.carrier().clone(),
+                region: parcel.region().clone(),
+                status: parcel.status(),
+                elapsed_minutes: elapsed as i64,
+                promised_minutes: promised as i64,
+                late,
+                late_probability: if late { Some(Real(1.0)) } else { chance.map(Real) },
+            };
+            open.insert(id.clone(), row);
+        }
+        open.into_values().collect()
+    }
+}

@@ -1,0 +1,146 @@
+//! Goods that run out before more can come.
+//!
+//! Of each item and warehouse `on_hand` is the sum of all changes, `sold` what went out (the
+//! negative changes) with event time in (t - window, t] at stream time `t`, 7 days. The run rate
+//! is sold / window, and
+//!
+//! ```text
+//! cover = on_hand / run rate    (days; empty if nothing went out)
+//! ```
+//!
+//! is for how long the stock lasts. There is an alert if cover < lead + buffer (3 days for a
+//! restock to come and 1 to be safe), and in any case while nothing is on hand: what is sold out
+//! sells nothing, so its run rate tells nothing. In the first days after its first record an
+//! item's run rate is too low. Cover is compared as a fraction of integers. The view changes as
+//! time passes. State: the outgoing changes of the window, three sums per item and warehouse.
+//!
+//! ```
+//! use tidemill::event::Stream;
+//! use tidemill::queries::mining::inventory_alerts::InventoryAlerts;
+//! use tidemill::query::{History, Query};
+//!
+//! let history = History::from_csv(&[(Stream::Inventory, "\
+//! time,item_id,warehouse,change
+//! 2026-01-05T10:00:00Z,lamp,north,21
+//! 2026-01-06T10:00:00Z,lamp,north,-14
+//! ")])?;
+//! let alerts = InventoryAlerts::default().answer(&history, history.last());
+//! assert_eq!(alerts[0].cover_days.map(|days| days.0), Some(3.5)); // 7 left, 2 a day
+//! # Ok::<(), tidemill::error::Error>(())
+//! ```
+
+use crate::clock::{Millis, Time};
+use crate::event::inventory::{CHANGE, ITEM_ID, WAREHOUSE};
+use crate::operator::{Aggregate, Collection, Passing};
+use crate::query::{History, Inputs, Query};
+use crate::text::Text;
+use crate::value::Real;
+use std::collections::BTreeMap;
+
+/// See the module.
+#[derive(Clone, Copy)]
+pub struct InventoryAlerts {
+    /// Over which time the run rate is taken.
+    pub window: Millis,
+    /// How long a restock takes.
+    pub lead: Millis,
+    /// How much longer the stock should last.
+    pub buffer: Millis,
+}
+
+impl Default for InventoryAlerts {
+    fn default() -> Self {
+        let days = |days: u64| Millis::hours(24 * days);
+        InventoryAlerts { window: days(7), lead: days(3), buffer: days(1) }
+    }
+}
+
+crate::record! {
+    /// An item that runs out in a warehouse.
+    pub struct Output {
+        keys { item_id: Text, warehouse: Text }
+        values { on_hand: i64, sold: i64, cover_days: Option<Real>, out_of_stock: bool }
+    }
+}
+
+const DAY: f64 = 86_400_000.0;
+
+type Shelf = (Text, Text);
+
+impl InventoryAlerts {
+    fn row(&self, shelf: &Shelf, on_hand: i64, sold: i64) -> Output {
+        let days = || on_hand as f64 * (self.window.0 as f64 / DAY) / sold as f64;
+        Output {
+            item_id: shelf.0.clone(),
+            warehouse: shelf.1.clone(),
+            on_hand,
+            sold,
+            cover_days: (sold > 0).then(|| Real(days())),
+            out_of_stock: on_hand <= 0,
+        }
+    }
+}
+
+impl Query for InventoryAlerts {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "inventory_alerts"
+    }
+
+    fn about(&self) -> &'static str {
+        "items whose stock lasts shorter than a restock takes"
+    }
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        let query = *self;
+        let window = i64::try_from(self.window.0).unwrap_or(i64::MAX);
+        let changes = inputs.inventory(&[ITEM_ID, WAREHOUSE.optional(), CHANGE]).flat_map(
+            "Stock",
+            |record| {
+                let shelf = (record.item_id().clone(), record.warehouse().clone());
+                let named = !record.item_id().is_empty();
+                record.change().filter(|_| named).map(|change| (shelf, record.time(), change))
+            },
+        );
+        let out = changes.clone().filter(|(_, _, change)| *change < 0);
+        let over = out.due(move |(_, time, _)| time.saturating_add(window), inputs.tick());
+        // Changes of (on hand, sold), and whether there is a record.
+        let now = changes.map(|(shelf, _, change)| (shelf, (change, -change.min(0), true)));
+        let over = over.negate().map(|(shelf, _, change)| (shelf, (0, -change, false)));
+        now.concat(over).aggregate(
+            "InventoryAlerts",
+            |(shelf, _)| Some(shelf.clone()),
+            |(records, on_hand, sold): &mut (i64, i64, i64), (_, change), diff| {
+                let &(stock, out, record) = change;
+                *records += i64::from(record) * diff;
+                *on_hand += stock * diff;
+                *sold += out * diff;
+            },
+            move |shelf, &(records, on_hand, sold)| {
+                let lasts = i128::from(on_hand) * i128::from(query.window.0);
+                let must = i128::from(query.lead.0 + query.buffer.0) * i128::from(sold);
+                let alert = records > 0 && (on_hand <= 0 || lasts < must);
+                alert.then(|| query.row(shelf, on_hand, sold))
+            },
+        )
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let since = at.millis() as i64 - self.window.0 as i64;
+        let mut shelves: BTreeMap<Shelf, (i64, i64)> = BTreeMap::new();
+        for record in history.inventory(at).iter().filter(|r| !r.item_id().is_empty()) {
+            let Some(change) = record.change() else { continue };
+            let shelf = (record.item_id().clone(), record.warehouse().clone());
+            let (on_hand, sold) = shelves.entry(shelf).or_default();
+            *on_hand += change;
+            *sold += if change < 0 && record.time() > since { -change } else { 0 };
+        }
+        shelves.retain(|_, (on_hand, sold)| {
+            // What is left at the end of lead and buffer, times the window.
+            let must = i128::from(*sold) * i128::from(self.lead.0 + self.buffer.0);
+            *on_hand <= 0 || must - i128::from(*on_hand) * i128::from(self.window.0) > 0
+        });
+        shelves.iter().map(|(shelf, (on_hand, sold))| self.row(shelf, *on_hand, *sold)).collect()
+    }
+}

@@ -1,0 +1,193 @@
+//! Customers by recency, frequency and monetary value.
+//!
+//! Of each user's sales (not cancelled or refunded) with a known amount: `last_sale` is the event
+//! time of the latest, `orders` the number of different orders (a sale without an order is one of
+//! its own), `amount` the sum. Users are cut into quintiles by each of the three: the cuts are the
+//! values at places floor(j n / 5) of the n users in ascending order, and a score is one more than
+//! the number of cuts not above the value (5 is best; equal values have equal scores). Segments
+//! are by recency R and the mean FM of the other two scores, half rounded up:
+//!
+//! ```text
+//! R \ FM       1              2               3               4          5
+//! 5       new_customer   potential_loyal potential_loyal champion   champion
+//! 4       promising      potential_loyal potential_loyal champion   champion
+//! 3       about_to_sleep about_to_sleep  needs_attention loyal      loyal
+//! 2       hibernating    hibernating     at_risk         at_risk    cannot_lose
+//! 1       lost           lost            at_risk         at_risk    cannot_lose
+//! ```
+//!
+//! So 555 is a champion and 111 is lost. State: per user the times of the sales and a count per
+//! order, and the users in order of each value.
+//!
+//! ```
+//! use tidemill::event::Stream;
+//! use tidemill::queries::mining::rfm_segments::RfmSegments;
+//! use tidemill::query::{History, Query};
+//!
+//! let history = History::from_csv(&[(Stream::Transactions, "\
+//! transaction_time,user_id,order_id,amount
+//! 2026-01-05T10:00:00Z,ann,1,9.50
+//! 2026-01-06T10:00:00Z,bob,2,20.00
+//! 2026-01-06T11:00:00Z,bob,3,10.00
+//! ")])?;
+//! let users = RfmSegments.answer(&history, history.last());
+//! assert_eq!((users[1].orders, users[1].amount.0), (2, 3000));
+//! # Ok::<(), tidemill::error::Error>(())
+//! ```
+
+use crate::clock::Time;
+use crate::event::transactions::{AMOUNT, ORDER_ID, STATUS, USER_ID};
+use crate::event::{Row, Transactions};
+use crate::monoid::{Bag, Items};
+use crate::operator::{Collection, Tiles};
+use crate::query::{History, Inputs, Query};
+use crate::text::Text;
+use crate::value::{Moment, Money};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// See the module.
+#[derive(Default)]
+pub struct RfmSegments;
+
+crate::record! {
+    /// A customer.
+    pub struct Output {
+        keys { user_id: Text }
+        values {
+            last_sale: Moment,
+            orders: i64,
+            amount: Money,
+            recency: u8,
+            frequency: u8,
+            monetary: u8,
+            segment: Text,
+        }
+    }
+}
+
+const PARTS: u8 = 5;
+
+/// The name of a segment; scores are 1 to 5.
+fn segment(recency: u8, frequency: u8, monetary: u8) -> &'static str {
+    match (recency, (frequency + monetary).div_ceil(2)) {
+        (4.., 4..) => "champion",
+        (4.., 2..) => "potential_loyal",
+        (5.., _) => "new_customer",
+        (4, _) => "promising",
+        (3, 4..) => "loyal",
+        (3, 3) => "needs_attention",
+        (3, _) => "about_to_sleep",
+        (_, 5..) => "cannot_lose",
+        (_, 3..) => "at_risk",
+        (2, _) => "hibernating",
+        _ => "lost",
+    }
+}
+
+/// A user's values as they are, in the order of the scores.
+fn row(user_id: Text, [last, orders, amount]: [i64; 3], scores: [u8; 3]) -> Output {
+    let [recency, frequency, monetary] = scores;
+    Output {
+        user_id,
+        last_sale: Moment(last),
+        orders,
+        amount: Money(amount),
+        recency,
+        frequency,
+        monetary,
+        segment: Text::new(segment(recency, frequency, monetary)),
+    }
+}
+
+fn counts(sale: &Row<'_, Transactions>) -> bool {
+    !sale.user_id().is_empty() && sale.is_sale() && sale.amount().is_some()
+}
+
+impl Query for RfmSegments {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "rfm_segments"
+    }
+
+    fn about(&self) -> &'static str {
+        "customers by quintiles of recency, frequency and monetary value"
+    }
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        inputs
+            .transactions(&[USER_ID, AMOUNT, ORDER_ID.optional(), STATUS.optional()])
+            .aggregate(
+                "Customers",
+                |sale| counts(sale).then(|| sale.user_id().clone()),
+                |(times, orders, amount): &mut (Bag<i64>, Bag<Text>, i128), sale, diff| {
+                    times.add(sale.time(), diff);
+                    orders.add(sale.order_id().clone(), diff);
+                    *amount += sale.amount().map_or(0, |m| i128::from(m.0)) * i128::from(diff);
+                },
+                |user, (times, orders, amount): &(Items<i64>, Items<Text>, i128)| {
+                    let (last, _) = times.last_key_value()?;
+                    let of = |(order, n): (&Text, &i64)| if order.is_empty() { *n } else { 1 };
+                    let orders: i64 = orders.iter().filter(|(_, n)| **n > 0).map(of).sum();
+                    let amount = Money::of(Some(*amount)).unwrap_or_default();
+                    Some((user.clone(), [*last, orders, amount.0]))
+                },
+            )
+            .tiles("RfmSegments", PARTS)
+            .map(|(user, values, scores)| {
+                // As many scores as values.
+                let score = |i: usize| scores.get(i).copied().unwrap_or(1);
+                row(user, values, [score(0), score(1), score(2)])
+            })
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let mut users: BTreeMap<Text, Vec<Row<'_, Transactions>>> = BTreeMap::new();
+        for sale in history.transactions(at).into_iter().filter(counts) {
+            users.entry(sale.user_id().clone()).or_default().push(sale);
+        }
+        let values = |sales: &[Row<'_, Transactions>]| -> [i64; 3] {
+            let named: BTreeSet<&Text> = sales.iter().map(|s| s.order_id()).collect();
+            let alone = sales.iter().filter(|s| s.order_id().is_empty()).count();
+            let named = named.iter().filter(|order| !order.is_empty()).count();
+            [
+                sales.iter().map(|s| s.time()).max().unwrap_or_default(),
+                (named + alone) as i64,
+                sales.iter().filter_map(|s| s.amount()).map(|m| m.0).sum(),
+            ]
+        };
+        let users: Vec<_> = users.into_iter().map(|(user, s)| (user, values(&s))).collect();
+        // Cut j is not above a value just if more than floor(j n / 5) values are not above it.
+        let score = |i: usize, value: i64| -> u8 {
+            let below = users.iter().filter(|(_, x)| x[i] <= value).count();
+            (0..PARTS).map(|j| u8::from(below > usize::from(j) * users.len() / 5)).sum()
+        };
+        let row = |(user, values): &(Text, [i64; 3])| {
+            let scores = [0, 1, 2].map(|i| score(i, values[i]));
+            row(user.clone(), *values, scores)
+        };
+        users.iter().map(row).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::segment;
+
+    #[test]
+    fn segments_are_those_of_the_table() {
+        let table = [
+            (5, ["new_customer", "potential_loyal", "potential_loyal", "champion", "champion"]),
+            (4, ["promising", "potential_loyal", "potential_loyal", "champion", "champion"]),
+            (3, ["about_to_sleep", "about_to_sleep", "needs_attention", "loyal", "loyal"]),
+            (2, ["hibernating", "hibernating", "at_risk", "at_risk", "cannot_lose"]),
+            (1, ["lost", "lost", "at_risk", "at_risk", "cannot_lose"]),
+        ];
+        for (recency, names) in table {
+            for (score, name) in (1..).zip(names) {
+                assert_eq!(segment(recency, score, score), name);
+            }
+        }
+        assert_eq!(segment(5, 3, 4), "champion");
+    }
+}

@@ -1,0 +1,86 @@
+//! The items that sell best in each hour, by revenue.
+//!
+//! Revenue of an item in an hour is the sum of the amounts of its sales in that hour (event time,
+//! UTC; see `hourly_transactions` for what a sale is). The ten items with the largest revenue are
+//! listed, from rank 1; of equal ones the lesser item comes first, numbers before other texts.
+//! Items without revenue, and sales without an item, are not listed. State: the revenue of each
+//! item of each hour.
+
+use crate::clock::Time;
+use crate::event::transactions::{AMOUNT, ITEM_ID, STATUS};
+use crate::monoid::Bag;
+use crate::operator::{Collection, Place};
+use crate::query::{History, Inputs, Query};
+use crate::text::Text;
+use crate::value::{Hour, Money};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// See the module.
+#[derive(Default)]
+pub struct TopItemsHourly;
+
+/// How many items are listed.
+const LISTED: usize = 10;
+
+crate::record! {
+    /// A place in an hour's list.
+    pub struct Output {
+        keys { hour: Hour, rank: i64 }
+        values { item_id: Text, revenue: Money }
+    }
+}
+
+impl Query for TopItemsHourly {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "top_items_hourly"
+    }
+
+    fn about(&self) -> &'static str {
+        "the ten items with the largest revenue of each hour"
+    }
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        inputs
+            .transactions(&[ITEM_ID, AMOUNT, STATUS.optional()])
+            .keyed(
+                "TopItemsHourly",
+                |sale| (sale.is_sale() && !sale.item_id().is_empty()).then(|| sale.hour()),
+                |revenue: &mut Bag<Text>, sale, diff| {
+                    if let Some(Money(amount)) = sale.amount() {
+                        revenue.add(sale.item_id().clone(), amount.wrapping_mul(diff));
+                    }
+                },
+            )
+            .top_k(LISTED, |&hour, Place { rank, item, weight }| Output {
+                hour,
+                rank,
+                item_id: item.clone(),
+                revenue: Money(weight),
+            })
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let mut hours: BTreeMap<Hour, BTreeMap<Text, i64>> = BTreeMap::new();
+        for sale in history.transactions(at).iter().filter(|t| t.is_sale()) {
+            if let (Some(Money(amount)), false) = (sale.amount(), sale.item_id().is_empty()) {
+                let items = hours.entry(sale.hour()).or_default();
+                *items.entry(sale.item_id().clone()).or_default() += amount;
+            }
+        }
+        let mut rows = Vec::new();
+        for (hour, items) in hours {
+            let mut items: Vec<(Text, i64)> = items.into_iter().filter(|(_, r)| *r > 0).collect();
+            items.sort_by_key(|(_, revenue)| Reverse(*revenue));
+            rows.extend((1..).zip(items).take(LISTED).map(|(rank, (item_id, revenue))| Output {
+                hour,
+                rank,
+                item_id,
+                revenue: Money(revenue),
+            }));
+        }
+        rows
+    }
+}

@@ -1,0 +1,79 @@
+//! `tidemill eval`: how good rankings are, measured on recorded data.
+
+use crate::error::Error;
+use crate::recommend::clicks;
+use crate::recommend::eval::{EvalOptions, evaluate};
+use std::path::PathBuf;
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  tidemill eval recommend --train train.txt --valid valid.txt --test test.txt
+  tidemill eval recommend --train train.txt --valid valid.txt --test test.txt --format json \\
+      | jq '.results[] | select(.protocol == \"streaming\" and .reminder)'")]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum What {
+    /// Predict each next click of recorded sessions: MRR@20, HR@20, coverage and latency
+    Recommend(Recommend),
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  tidemill eval recommend --train train.txt --valid valid.txt --test test.txt
+  tidemill eval recommend --train train.txt --valid valid.txt --test test.txt --no-reminder
+
+The files are tab separated with a header: SessionId, ItemId, Time in seconds.
+Protocols: static (the index holds train), streaming (each click is learnt after it was
+predicted), streaming_valid (the clicks of valid are learnt too, each at its time).
+Each is measured with the reminder (the session's own items may come back) and without.")]
+struct Recommend {
+    /// The clicks to learn from
+    #[arg(long, value_name = "FILE")]
+    train: PathBuf,
+    /// Further clicks, learnt when streaming with streaming_valid
+    #[arg(long, value_name = "FILE")]
+    valid: PathBuf,
+    /// The clicks to predict
+    #[arg(long, value_name = "FILE")]
+    test: PathBuf,
+    /// Leave out the figures with the reminder
+    #[arg(long)]
+    no_reminder: bool,
+    /// How to print the figures
+    #[arg(long, default_value = "text")]
+    format: super::recommend::Format,
+}
+
+impl Args {
+    pub fn run(self) -> Result<(), Error> {
+        match self.what {
+            What::Recommend(args) => args.run(),
+        }
+    }
+}
+
+impl Recommend {
+    fn run(self) -> Result<(), Error> {
+        let (train, valid) = (clicks::read(&self.train)?, clicks::read(&self.valid)?);
+        let test = clicks::read(&self.test)?;
+        let mut report = evaluate(&train, &valid, &test, &EvalOptions::default())?;
+        if self.no_reminder {
+            report.results.retain(|line| !line.reminder);
+            report.comparisons.retain(|line| !line.reminder);
+        }
+        match self.format {
+            super::recommend::Format::Text => super::print(&report.to_string()),
+            // A report of plain numbers and names can always be written.
+            super::recommend::Format::Json => {
+                let json = serde_json::to_string_pretty(&report).unwrap_or_default();
+                super::print(&format!("{json}\n"))
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! `tidemill recommend`: what goes with the items of a session, and why.
+
+use super::launch::{Cleaning, Launch, Running, Tap};
+use super::sources;
+use crate::error::Error;
+use crate::event::Stream;
+use crate::recommend::blend::{Query, Ranker, Reason, Recommendation, Recommender};
+use crate::recommend::clicks;
+use crate::recommend::defaults;
+use crate::recommend::model::{Model, Update};
+use crate::recommend::pairs::Event;
+use crate::serving::{Feed, Links};
+use crate::text::Text;
+use serde_json::json;
+use std::hash::Hash;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  tidemill recommend --items 214850423,214757407 --n 5 --sessions train.txt
+  tidemill recommend --items shoe-7,bag-2 --source behavior=user_behavior.csv --workers 2
+  tidemill recommend --items shoe-7 --source behavior='logs/*.csv.gz' --format json
+
+--sessions reads a tab separated file with a header: SessionId, ItemId, Time in seconds.
+--source reads the stream behavior as `tidemill run` does: the views of items by session_id.")]
+pub struct Args {
+    /// The items of the session, the oldest first
+    #[arg(long, value_name = "ITEM,...", value_delimiter = ',', required = true)]
+    items: Vec<String>,
+    /// How many items to recommend
+    #[arg(long, short, default_value_t = 20, value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=1000))]
+    n: u16,
+    /// Learn from recorded sessions
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "source",
+        required_unless_present = "source"
+    )]
+    sessions: Option<PathBuf>,
+    /// Learn from a stream: behavior=FILE; repeat for more files, or use a pattern
+    #[arg(long, value_name = "STREAM=FILE")]
+    source: Vec<String>,
+    /// Which ranker; a stream feeds the index of `pairs` only
+    #[arg(long, default_value = "pairs")]
+    ranker: Choice,
+    /// Leave out the session's own items
+    #[arg(long)]
+    no_reminder: bool,
+    /// How to print them
+    #[arg(long, default_value = "text")]
+    format: Format,
+    #[command(flatten)]
+    running: Running,
+    #[command(flatten)]
+    cleaning: Cleaning,
+}
+
+/// How results are printed.
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq)]
+enum Choice {
+    Pairs,
+    #[value(name = "vmis_knn")]
+    Knn,
+    Blend,
+}
+
+impl Args {
+    pub fn run(self) -> Result<(), Error> {
+        let items: Vec<Text> = self.items.iter().map(|item| Text::new(item.trim())).collect();
+        if items.iter().any(Text::is_empty) {
+            return Err(Error::Usage(
+                "--items: an item is empty; expected for instance A,B".into(),
+            ));
+        }
+        let mut options = defaults::options(match self.ranker {
+            Choice::Pairs => Ranker::Pairs,
+            Choice::Knn => Ranker::Knn,
+            Choice::Blend => defaults::BLEND,
+        });
+        options.n = usize::from(self.n);
+        options.reminder = options.reminder.filter(|_| !self.no_reminder);
+        let (format, talks) = (self.format, self.running.process == 0);
+        let answer = match &self.sessions {
+            Some(path) => ask(&learn(path)?, &items, &options),
+            None => ask(&self.follow()?, &items, &options),
+        };
+        match format {
+            _ if !talks => Ok(()), // process 0 has the index
+            Format::Text => super::print(&text(&answer)),
+            Format::Json => super::print(&json(&answer)),
+        }
+    }
+
+    /// The index after the streams have passed through the dataflow.
+    fn follow(self) -> Result<Recommender<Text, Text>, Error> {
+        if self.ranker != Choice::Pairs {
+            return Err(Error::Usage(
+                "--ranker: a stream feeds the index of pairs only; use --ranker pairs, or --sessions"
+                    .into(),
+            ));
+        }
+        let opened = sources::open(&self.source)?;
+        if opened.stdin && self.running.processes > 1 {
+            return Err(Error::Usage(
+                "standard input cannot be shared by several processes; use a file".into(),
+            ));
+        }
+        if let Some((stream, _)) = opened.inputs.iter().find(|(s, _)| *s != Stream::Behavior) {
+            return Err(Error::Usage(format!(
+                "--source {}=...: recommendations are learnt from the stream behavior",
+                stream.name()
+            )));
+        }
+        let feed = Feed::default();
+        let recommender = feed.recommender();
+        Launch {
+            sources: opened.inputs,
+            queries: Vec::new(),
+            sinks: Vec::new(),
+            cleaning: self.cleaning,
+            running: self.running,
+            bytes: opened.bytes,
+            tap: Some(Tap { query: Arc::new(Links), sink: Box::new(feed) }),
+        }
+        .run()?;
+        Ok(recommender)
+    }
+}
+
+/// The indices of recorded sessions.
+fn learn(path: &Path) -> Result<Recommender<Text, u64>, Error> {
+    let mut model = Model::new(&defaults::MODEL);
+    model.update(clicks::read(path)?.into_iter().map(|click| Update {
+        session: click.session,
+        event: Event { time: click.time, id: click.line, item: Text::from(click.item) },
+        diff: 1,
+    }))?;
+    model.publish();
+    Ok(model.recommender())
+}
+
+fn ask<K: Clone + Ord + Hash>(
+    recommender: &Recommender<Text, K>,
+    items: &[Text],
+    options: &crate::recommend::blend::Options,
+) -> Vec<Recommendation<Text>> {
+    recommender.recommend(Query { items, session: None }, options)
+}
+
+fn text(answer: &[Recommendation<Text>]) -> String {
+    if answer.is_empty() {
+        return "nothing goes with these items: none of them was seen with another\n".into();
+    }
+    let width = answer.iter().map(|r| r.item.to_cow().len()).max().unwrap_or(0).max(4);
+    let mut out = format!("rank  {:width$}  score   reason\n", "item");
+    for (rank, found) in (1..).zip(answer) {
+        let reason = match &found.reason {
+            Reason::With(item) => format!("goes with {item}"),
+            Reason::Reminder => "seen in this session".into(),
+        };
+        let item = found.item.to_cow();
+        out.push_str(&format!("{rank:>4}  {item:width$}  {:.4}  {reason}\n", found.score));
+    }
+    out
+}
+
+fn json(answer: &[Recommendation<Text>]) -> String {
+    let list: Vec<_> = (1..)
+        .zip(answer)
+        .map(|(rank, found)| {
+            let item = found.item.to_string();
+            let (reason, with) = match &found.reason {
+                Reason::With(item) => ("with", Some(item.to_string())),
+                Reason::Reminder => ("reminder", None),
+            };
+            json!({"rank": rank, "item": item, "score": found.score, "reason": reason, "with": with})
+        })
+        .collect::<Vec<serde_json::Value>>();
+    // A list of plain values can always be written.
+    serde_json::to_string_pretty(&list).unwrap_or_default() + "\n"
+}

@@ -1,0 +1,254 @@
+//! Records by key, and what is kept per key: the second stage of every verb that remembers by key.
+//!
+//! A key's state lives in an open hash table. When a tick is sealed its deltas are chained by key
+//! in a first walk through them, so that a key is changed once per tick whatever it received, and
+//! in a second walk each changed key takes its step: it absorbs its deltas and gives the rows that
+//! went and the rows that came. Deltas are elements of commutative groups, so the order of a chain
+//! (which depends on who sent what first) cannot matter. Bound: one state per key that is not
+//! nothing.
+
+use super::ticks::Ticks;
+use super::{Collection, Item, Key, route};
+use crate::clock::Time;
+use crate::monoid::Group;
+use differential_dataflow::AsCollection;
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use std::hash::BuildHasher;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Stream as Timely;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::generic::Operator;
+
+pub(super) type Deltas<'s, K, R> = Timely<'s, Time, Vec<(K, Time, R)>>;
+pub(super) type DeltaBuilder<K, R> = CapacityContainerBuilder<Vec<(K, Time, R)>>;
+
+/// Records folded by key, about to be kept in the way a verb says.
+pub struct Keyed<'s, K, R> {
+    pub(super) deltas: Deltas<'s, K, R>,
+    pub(super) name: String,
+}
+
+/// What happens to a key in a tick.
+pub(super) trait Step<K, R>: 'static {
+    /// What is kept per key.
+    type State: 'static;
+    /// What comes out.
+    type Row: Item;
+    /// The state of a key never seen.
+    fn fresh(&self) -> Self::State;
+    /// Absorbs the tick's deltas, at least one, and gives the change of the key's rows.
+    fn step(
+        &mut self,
+        key: &K,
+        state: &mut Self::State,
+        deltas: impl Iterator<Item = R>,
+        give: impl FnMut(Self::Row, isize),
+    );
+    /// Whether a state is that of a key never seen, so that it can be forgotten.
+    fn is_nothing(state: &Self::State) -> bool;
+}
+
+/// The end of a chain.
+const END: u32 = u32::MAX;
+
+struct Slot<K, S> {
+    key: K,
+    state: S,
+    /// The latest of the tick's deltas of this key; `END` between ticks.
+    head: u32,
+}
+
+/// The states of all keys of this worker.
+struct States<K, S> {
+    slots: HashTable<Slot<K, S>>,
+    hasher: FixedState,
+    /// The keys that changed in the tick: where their first delta and their slot are.
+    touched: Vec<(u32, usize)>,
+    /// For each delta the one before it of the same key.
+    chain: Vec<u32>,
+}
+
+impl<K: Key, S> States<K, S> {
+    fn new() -> Self {
+        // Not the hash by which keys are dealt to workers: here all would have bits in common.
+        let hasher = FixedState::with_seed(0x6b65_7973);
+        States { slots: HashTable::new(), hasher, touched: Vec::new(), chain: Vec::new() }
+    }
+
+    /// Chains the deltas of each key; `fresh` makes the state of a new one.
+    fn link<R>(&mut self, deltas: &[(K, R)], fresh: impl Fn() -> S) {
+        self.chain.clear();
+        // A tick of 2^32 deltas does not fit into memory.
+        for (i, (key, _)) in (0u32..).zip(deltas) {
+            if self.slots.len() == self.slots.capacity() {
+                self.grow(deltas);
+            }
+            let hasher = &self.hasher;
+            let hash = hasher.hash_one(key);
+            let entry = self.slots.entry(hash, |s| s.key == *key, |s| hasher.hash_one(&s.key));
+            let entry = match entry {
+                Entry::Occupied(entry) => entry,
+                Entry::Vacant(entry) => {
+                    entry.insert(Slot { key: key.clone(), state: fresh(), head: END })
+                }
+            };
+            let place = entry.bucket_index();
+            let slot = entry.into_mut();
+            if slot.head == END {
+                self.touched.push((i, place));
+            }
+            self.chain.push(slot.head);
+            slot.head = i;
+        }
+    }
+
+    /// Makes room, which moves the slots.
+    #[cold]
+    fn grow<R>(&mut self, deltas: &[(K, R)]) {
+        let hasher = &self.hasher;
+        self.slots.reserve(1, |s| hasher.hash_one(&s.key));
+        for (first, place) in &mut self.touched {
+            let key = &deltas[*first as usize].0;
+            let found = self.slots.find_bucket_index(hasher.hash_one(key), |s| s.key == *key);
+            // The slot was filled before its place was noted.
+            *place = found.unwrap_or(*place);
+        }
+    }
+
+    /// Calls `step` for each key that changed, with its state and its deltas; forgets the key if
+    /// that says so.
+    fn each<R: Default>(
+        &mut self,
+        deltas: &mut [(K, R)],
+        mut step: impl FnMut(&K, &mut S, &mut dyn Iterator<Item = R>) -> bool,
+    ) {
+        for (_, place) in self.touched.drain(..) {
+            // Nothing was moved since the place was noted.
+            let Some(slot) = self.slots.get_bucket_mut(place) else { continue };
+            let mut next = std::mem::replace(&mut slot.head, END);
+            let mut own = std::iter::from_fn(|| {
+                let delta = deltas.get_mut(next as usize)?;
+                next = self.chain[next as usize];
+                Some(std::mem::take(&mut delta.1))
+            });
+            if step(&slot.key, &mut slot.state, &mut own)
+                && let Ok(entry) = self.slots.get_bucket_entry(place)
+            {
+                entry.remove();
+            }
+        }
+        // Rooms for a burst of keys that went again are given back.
+        if self.slots.capacity() > 8 * self.slots.len() + 1024 {
+            let hasher = &self.hasher;
+            self.slots.shrink_to(2 * self.slots.len(), |s| hasher.hash_one(&s.key));
+        }
+    }
+}
+
+impl<'s, K: Key, R: Group> Keyed<'s, K, R> {
+    /// Brings the deltas of a key together and lets it step through the ticks.
+    pub(super) fn keep<P: Step<K, R>>(self, mut how: P) -> Collection<'s, P::Row> {
+        let by_key = Exchange::new(|(key, _, _): &(K, Time, R)| route(key));
+        self.deltas
+            .unary_frontier::<CapacityContainerBuilder<Vec<(P::Row, Time, isize)>>, _, _, _>(
+                by_key,
+                &self.name,
+                |_, _| {
+                    let mut ticks: Ticks<Vec<(K, R)>> = Ticks::default();
+                    let mut states = States::new();
+                    move |(input, frontier), output| {
+                        input.for_each(|cap, data| {
+                            ticks.hold(&cap);
+                            for (key, time, delta) in data.drain(..) {
+                                ticks.at(time).push((key, delta));
+                            }
+                        });
+                        ticks.release(frontier, |cap, time, mut deltas| {
+                            let mut session = output.session(cap);
+                            states.link(&deltas, || how.fresh());
+                            states.each(&mut deltas, |key, state, own| {
+                                how.step(key, state, own, |row, diff| {
+                                    session.give((row, time, diff));
+                                });
+                                P::is_nothing(state)
+                            });
+                        });
+                    }
+                },
+            )
+            .as_collection()
+    }
+
+    /// Rows read off the state of each key that has one: `read` makes them.
+    pub fn rows<O: Item>(
+        self,
+        read: impl Fn(&K, &R::State, &mut Vec<O>) + 'static,
+    ) -> Collection<'s, O> {
+        self.keep(Read { read, old: Vec::new(), new: Vec::new() })
+    }
+}
+
+/// The step of rows that are read off the state: the old ones out, the new ones in.
+struct Read<F, O> {
+    read: F,
+    old: Vec<O>,
+    new: Vec<O>,
+}
+
+impl<K: Key, R: Group, O: Item, F: Fn(&K, &R::State, &mut Vec<O>) + 'static> Step<K, R>
+    for Read<F, O>
+{
+    type State = R::State;
+    type Row = O;
+
+    fn fresh(&self) -> R::State {
+        R::State::default()
+    }
+
+    fn step(
+        &mut self,
+        key: &K,
+        state: &mut R::State,
+        deltas: impl Iterator<Item = R>,
+        give: impl FnMut(O, isize),
+    ) {
+        // A key of which nothing is left has no rows, whatever `read` would make of that.
+        if !R::is_nothing(state) {
+            (self.read)(key, state, &mut self.old);
+        }
+        deltas.for_each(|delta| R::absorb(state, delta));
+        if !R::is_nothing(state) {
+            (self.read)(key, state, &mut self.new);
+        }
+        change(&mut self.old, &mut self.new, give);
+    }
+
+    fn is_nothing(state: &R::State) -> bool {
+        R::is_nothing(state)
+    }
+}
+
+/// Gives the rows that went and the rows that came, and leaves both lists empty.
+pub(super) fn change<O: Ord>(old: &mut Vec<O>, new: &mut Vec<O>, mut give: impl FnMut(O, isize)) {
+    if old != new {
+        old.sort_unstable();
+        new.sort_unstable();
+        let (mut gone, mut come) = (old.drain(..).peekable(), new.drain(..).peekable());
+        loop {
+            match (gone.peek(), come.peek()) {
+                (Some(a), Some(b)) if a == b => {
+                    gone.next();
+                    come.next();
+                }
+                (Some(a), Some(b)) if a < b => gone.next().into_iter().for_each(|a| give(a, -1)),
+                (_, Some(_)) => come.next().into_iter().for_each(|b| give(b, 1)),
+                (Some(_), None) => gone.next().into_iter().for_each(|a| give(a, -1)),
+                (None, None) => break,
+            }
+        }
+    }
+    old.clear();
+    new.clear();
+}

@@ -1,0 +1,112 @@
+//! `tiles`: in which fifth (or other part) each member of a collection is, by several values.
+//!
+//! All members are compared with all, so they are kept in one place, in the order of each value
+//! with the cuts between the parts (see [`Cuts`]). When a tick is sealed, the members that changed
+//! and those between the old and the new place of a cut are given anew; the others are not looked
+//! at. Bound: the members.
+
+use super::{Collection, Item, Key, Table, ticks::Ticks};
+use crate::clock::Time;
+use crate::monoid::{Cuts, part};
+use differential_dataflow::AsCollection;
+use differential_dataflow::consolidation::consolidate;
+use std::collections::BTreeMap;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::generic::Operator;
+
+/// A member, its values, and for each value the part it is in, from 1.
+pub type Tiled<K, V> = (K, V, Vec<u8>);
+
+/// Cutting a collection into parts by rank.
+pub trait Tiles<'s, K, V> {
+    /// Adds to each `(key, values)` the part it is in by each value, of so many equal parts from
+    /// the least value to the largest. A key is there at most once.
+    fn tiles(self, name: &str, parts: u8) -> Collection<'s, Tiled<K, V>>;
+}
+
+impl<'s, K: Key, V: Item + AsRef<[i64]>> Tiles<'s, K, V> for Collection<'s, (K, V)> {
+    fn tiles(self, name: &str, parts: u8) -> Collection<'s, Tiled<K, V>> {
+        self.inner
+            .unary_frontier::<CapacityContainerBuilder<Vec<(Tiled<K, V>, Time, isize)>>, _, _, _>(
+                Exchange::new(|_: &((K, V), Time, isize)| 0),
+                name,
+                move |_, _| {
+                    let mut ticks: Ticks<Vec<((K, V), isize)>> = Ticks::default();
+                    let mut members = Members { of: Table::default(), cuts: Vec::new(), parts };
+                    move |(input, frontier), output| {
+                        input.for_each(|cap, data| {
+                            ticks.hold(&cap);
+                            for (member, time, diff) in data.drain(..) {
+                                ticks.at(time).push((member, diff));
+                            }
+                        });
+                        ticks.release(frontier, |cap, time, mut updates| {
+                            let mut session = output.session(cap);
+                            consolidate(&mut updates);
+                            members.change(updates, |row, diff| session.give((row, time, diff)));
+                        });
+                    }
+                },
+            )
+            .as_collection()
+    }
+}
+
+struct Members<K, V> {
+    of: Table<K, V>,
+    /// One for each of the values.
+    cuts: Vec<Cuts<K>>,
+    parts: u8,
+}
+
+impl<K: Key, V: Item + AsRef<[i64]>> Members<K, V> {
+    fn change(&mut self, updates: Vec<((K, V), isize)>, mut give: impl FnMut(Tiled<K, V>, isize)) {
+        let old = self.values();
+        // Members that may change, with what they were.
+        let mut touched: BTreeMap<K, Option<V>> = BTreeMap::new();
+        for ((key, values), _) in updates.iter().filter(|(_, diff)| *diff < 0) {
+            touched.insert(key.clone(), Some(values.clone()));
+            self.of.remove(key);
+            for (cuts, value) in self.cuts.iter_mut().zip(values.as_ref()) {
+                cuts.remove(*value, key);
+            }
+        }
+        for ((key, values), _) in updates.into_iter().filter(|(_, diff)| *diff > 0) {
+            touched.entry(key.clone()).or_insert(None);
+            let empty = || Cuts::new(self.parts);
+            self.cuts.resize_with(values.as_ref().len().max(self.cuts.len()), empty);
+            for (cuts, value) in self.cuts.iter_mut().zip(values.as_ref()) {
+                cuts.insert(*value, key.clone());
+            }
+            self.of.insert(key, values);
+        }
+        let new = self.values();
+        for (cuts, (old, new)) in self.cuts.iter().zip(old.iter().zip(&new)) {
+            for (a, b) in old.iter().zip(new).filter(|(a, b)| a != b) {
+                for key in cuts.between(*a.min(b), *a.max(b)) {
+                    if !touched.contains_key(key) {
+                        touched.insert(key.clone(), self.of.get(key).cloned());
+                    }
+                }
+            }
+        }
+        for (key, before) in touched {
+            let before = before.map(|values| tiled(&key, values, &old));
+            let after = self.of.get(&key).map(|values| tiled(&key, values.clone(), &new));
+            if before != after {
+                before.into_iter().for_each(|row| give(row, -1));
+                after.into_iter().for_each(|row| give(row, 1));
+            }
+        }
+    }
+
+    fn values(&self) -> Vec<Vec<i64>> {
+        self.cuts.iter().map(Cuts::values).collect()
+    }
+}
+
+fn tiled<K: Clone, V: AsRef<[i64]>>(key: &K, values: V, cuts: &[Vec<i64>]) -> Tiled<K, V> {
+    let parts = values.as_ref().iter().zip(cuts).map(|(value, cuts)| part(cuts, *value)).collect();
+    (key.clone(), values, parts)
+}

@@ -1,0 +1,61 @@
+//! Baskets: what was bought together.
+//!
+//! A basket is an order with the different items of its sales (cancelled and refunded lines are
+//! out, see `is_sale`). Orders of more items than a limit are left out altogether: they are
+//! resellers and tests, and their pairs would outnumber all others. State: a count per order and
+//! item.
+
+use super::Inputs;
+use crate::event::transactions::{ITEM_ID, ORDER_ID, STATUS};
+use crate::monoid::{Bag, Items};
+use crate::operator::Collection;
+use crate::text::Text;
+use serde::{Deserialize, Serialize};
+
+/// An order's items.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Basket {
+    /// The order.
+    pub order_id: Text,
+    /// Its different items, in order; at least one.
+    pub items: Vec<Text>,
+}
+
+impl Basket {
+    /// Each two of the items, the smaller first.
+    pub fn pairs(&self) -> Vec<(Text, Text)> {
+        let mut pairs = Vec::new();
+        for (i, a) in self.items.iter().enumerate() {
+            pairs.extend(self.items[i + 1..].iter().map(|b| (a.clone(), b.clone())));
+        }
+        pairs
+    }
+}
+
+impl<'s> Inputs<'s> {
+    /// The baskets of at most `most` items.
+    pub fn baskets(&self, most: usize) -> Collection<'s, Basket> {
+        // Asked for in any case, so that each query is known to read these columns.
+        let sales = self.transactions(&[ORDER_ID, ITEM_ID, STATUS.optional()]);
+        let mut known = self.baskets.borrow_mut();
+        if let Some((_, baskets)) = known.iter().find(|(of, _)| *of == most) {
+            return baskets.clone();
+        }
+        let baskets = sales.aggregate(
+            "Baskets",
+            |sale| {
+                let named = !sale.order_id().is_empty() && !sale.item_id().is_empty();
+                (named && sale.is_sale()).then(|| sale.order_id().clone())
+            },
+            |items: &mut Bag<Text>, sale, diff| items.add(sale.item_id().clone(), diff),
+            move |order_id, items: &Items<Text>| {
+                let there = items.iter().filter(|(_, n)| **n > 0);
+                let items: Vec<Text> = there.map(|(item, _)| item.clone()).take(most + 1).collect();
+                let order_id = order_id.clone();
+                (1..=most).contains(&items.len()).then_some(Basket { order_id, items })
+            },
+        );
+        known.push((most, baskets.clone()));
+        baskets
+    }
+}

@@ -1,0 +1,119 @@
+//! Sessions of visitors: what they did from their coming to their going.
+//!
+//! As in GA4, a session is one user's `session_id`. Where the source gives none, a session is the
+//! events of a user no two neighbours of which are further apart than a gap (GA4: 30 minutes).
+//! Records with neither are no one's. Several queries look at sessions, so they are made once
+//! for each gap. State: one entry per event.
+
+use super::Inputs;
+use crate::clock::Millis;
+use crate::event::behavior::{EVENT, PRICE, QUANTITY, SESSION_ID, USER_ID};
+use crate::event::{Behavior, Row, ShopEvent};
+use crate::operator::{Collection, Stretch, Stretches};
+use crate::text::Text;
+use crate::value::Money;
+use serde::{Deserialize, Serialize};
+
+/// The steps from looking to buying.
+pub const STEPS: [ShopEvent; 4] =
+    [ShopEvent::ViewItem, ShopEvent::AddToCart, ShopEvent::BeginCheckout, ShopEvent::Purchase];
+
+/// One session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Session {
+    /// Whose; empty if only the session is known.
+    pub user_id: Text,
+    /// Empty if it was found by inactivity.
+    pub session_id: Text,
+    /// Event time of the first event.
+    pub start: i64,
+    /// Event time of the last event.
+    pub end: i64,
+    /// How many events.
+    pub events: i64,
+    /// How many of them are views (`ShopEvent::is_view`).
+    pub pages: i64,
+    /// Price times quantity of its purchases.
+    pub value: Money,
+    /// Which of the [`STEPS`] occurred.
+    pub steps: [bool; 4],
+    /// Event time of the last `add_to_cart`.
+    pub last_cart: Option<i64>,
+}
+
+impl Session {
+    /// Whether something was bought.
+    pub fn converted(&self) -> bool {
+        self.steps[3]
+    }
+}
+
+/// Who came, and to which session the source says that it belongs; `None` for no one.
+pub fn visitor(visit: &Row<'_, Behavior>) -> Option<(Text, Text)> {
+    let (user, session) = (visit.user_id(), visit.session_id());
+    (!user.is_empty() || !session.is_empty()).then(|| (user.clone(), session.clone()))
+}
+
+/// What an event adds to the value of its session: for a purchase its price times its quantity,
+/// which is one where it is not given.
+pub fn value(visit: &Row<'_, Behavior>) -> Money {
+    let bought = visit.event() == Some(ShopEvent::Purchase);
+    let price = visit.price().filter(|_| bought).unwrap_or_default();
+    Money(price.0.saturating_mul(visit.quantity().unwrap_or(1)))
+}
+
+impl<'s> Inputs<'s> {
+    /// The sessions, by this gap of inactivity where the source names none.
+    pub fn sessions(&self, gap: Millis) -> Collection<'s, Session> {
+        // Asked for in any case, so that each query is known to read these columns.
+        let visits = self.behavior(&[
+            EVENT,
+            USER_ID.or(SESSION_ID),
+            SESSION_ID.optional(),
+            PRICE.optional(),
+            QUANTITY.optional(),
+        ]);
+        let mut known = self.sessions.borrow_mut();
+        if let Some((_, sessions)) = known.iter().find(|(of, _)| *of == gap) {
+            return sessions.clone();
+        }
+        let millis = i64::try_from(gap.0).unwrap_or(i64::MAX);
+        let sessions = visits
+            .flat_map("Visits", |visit| {
+                let event = visit.event().unwrap_or(ShopEvent::Other);
+                let item = (visit.time(), (event, value(visit)));
+                visitor(visit).map(|visitor| (visitor, item))
+            })
+            .stretches(
+                "Sessions",
+                move |(_, session_id)| if session_id.is_empty() { millis } else { i64::MAX },
+                |(user_id, session_id), events| {
+                    let (user_id, session_id) = (user_id.clone(), session_id.clone());
+                    read(Session { user_id, session_id, ..Session::default() }, events)
+                },
+            );
+        known.push((gap, sessions.clone()));
+        sessions
+    }
+}
+
+fn read(mut session: Session, events: Stretch<'_, '_, (ShopEvent, Money)>) -> Session {
+    let mut value = 0i128;
+    for (time, &(event, amount), n) in events {
+        if session.events == 0 {
+            session.start = time;
+        }
+        session.end = time;
+        session.events += n;
+        session.pages += if event.is_view() { n } else { 0 };
+        value += i128::from(amount.0) * i128::from(n);
+        if let Some(step) = STEPS.iter().position(|step| *step == event) {
+            session.steps[step] = true;
+        }
+        if event == ShopEvent::AddToCart {
+            session.last_cart = Some(time);
+        }
+    }
+    session.value = Money(value.clamp(i64::MIN.into(), i64::MAX.into()) as i64);
+    session
+}

@@ -1,0 +1,54 @@
+//! Session recommendations, kept exact per event.
+//!
+//! Sessions turn events into integer differences ([`pairs`]); an index adds them up and
+//! publishes what requests read ([`index`], [`vmis`]). Both are linear or set-valued in
+//! the live events, so after any history of insertions and retractions the state is
+//! the one of a rebuild from the live events alone. Two rankers read it ([`score`],
+//! [`knn`]), [`blend`] puts them together with the reminder, and [`eval`] measures.
+
+pub mod blend;
+pub mod bootstrap;
+pub mod clicks;
+pub mod defaults;
+pub mod eval;
+pub mod growing;
+pub mod index;
+pub mod interner;
+pub mod knn;
+pub mod model;
+pub mod neighbours;
+pub mod pairs;
+pub mod random;
+pub mod replay;
+pub mod score;
+pub mod tune;
+pub mod vmis;
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum RecommendError {
+    /// The numbers that name things inside the index are used up.
+    #[error(
+        "recommend index: no number is left for more {what} (about 2^32 used); split the index"
+    )]
+    TooMany {
+        /// Items or sessions.
+        what: &'static str,
+    },
+    /// A file could not be read.
+    #[error("{path}: {source}; check that the file is there and can be read")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A line is not a click.
+    #[error("{path}:{line}: expected SessionId, ItemId and Time in seconds, tab separated")]
+    Click {
+        /// The file.
+        path: String,
+        /// The line, from 1.
+        line: usize,
+    },
+}
