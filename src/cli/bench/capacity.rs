@@ -2,7 +2,8 @@
 //! back, and what that costs. Each figure is the median over several runs, with the spread.
 
 use super::Spread;
-use super::process::{Division, Measured, run, verify};
+use super::process::{Division, Measured, reference, run, verify};
+use super::progress::Progress;
 use super::sheet::{self, figure};
 use super::workload::Workload;
 use crate::error::Error;
@@ -12,7 +13,9 @@ use crate::error::Error;
 Examples:
   tidemill bench capacity --source transactions=transaction.csv --query hourly_transactions
   tidemill bench capacity --source tx.tide --workers 2 --runs 9
-  tidemill bench capacity --events 2000000 --processes 2")]
+  tidemill bench capacity --events 2000000 --processes 2
+
+A run is `tidemill run` in a process of its own, timed from its start to the last byte written.")]
 pub struct Args {
     #[command(flatten)]
     workload: Workload,
@@ -33,19 +36,56 @@ impl Args {
         let sources = workload.sources()?;
         let division =
             Division { workers: usize::from(self.workers), processes: usize::from(self.processes) };
-        let figures = measure(workload, &sources, &workload.query, division, self.runs)?;
-        let mut row = sheet::setting(workload.seed, division.workers, division.processes);
-        row.push(("runs", self.runs.to_string()));
-        row.extend(figures.row());
-        sheet::append(&workload.out, "capacity", &row)?;
-        sheet::print(&HEADER, &[figures.cells(division)])?;
-        figures.draw(workload)
+        let progress = Progress::new(u64::from(self.runs) + 1);
+        progress.step("the reference run");
+        let expected = reference(workload, &sources, &workload.query, division)?;
+        let measurement = Measurement { workload, sources: &sources, division, runs: self.runs };
+        let figures = measurement.of(&workload.query, &expected, &progress)?;
+        progress.end();
+        figures.keep("capacity", workload, &[])?;
+        sheet::print(&HEADER, &[figures.cells()])?;
+        let header = ["run", "million events per second", "CPU seconds", "peak MB"];
+        sheet::draw(&workload.out, "capacity", "capacity: each run", &header, figures.bars())
     }
 }
 
-/// Figures of several runs.
+/// How runs are made.
+pub struct Measurement<'a> {
+    pub workload: &'a Workload,
+    pub sources: &'a [String],
+    pub division: Division,
+    pub runs: u16,
+}
+
+impl Measurement<'_> {
+    /// Runs some queries several times and verifies each run.
+    pub fn of(
+        &self,
+        queries: &[String],
+        expected: &str,
+        progress: &Progress,
+    ) -> Result<Figures, Error> {
+        let mut each = Vec::new();
+        for i in 1..=self.runs {
+            progress.step(&format!("{}: run {i} of {}", self.division, self.runs));
+            let measured = run(self.workload, self.sources, queries, self.division)?;
+            verify(&format!("run {i}"), &measured.views, expected)?;
+            each.push(measured);
+        }
+        let of = |f: fn(&Measured) -> f64| Spread::of(each.iter().map(f));
+        Ok(Figures {
+            division: self.division,
+            seconds: of(|m| m.cost.seconds),
+            cpu: of(|m| m.cost.cpu_seconds),
+            peak: of(|m| m.cost.peak_bytes as f64 / 1e6),
+            each,
+        })
+    }
+}
+
+/// Figures of several runs, of at least one.
 pub struct Figures {
-    pub records: u64,
+    division: Division,
     pub seconds: Spread,
     pub cpu: Spread,
     pub peak: Spread,
@@ -56,33 +96,12 @@ pub struct Figures {
 pub const HEADER: [&str; 8] =
     ["workers x processes", "events", "Mevents/s", "least", "most", "wall s", "CPU s", "peak MB"];
 
-/// Runs some queries several times and verifies each run: by one worker, or for one worker by two.
-pub fn measure(
-    workload: &Workload,
-    sources: &[String],
-    queries: &[String],
-    division: Division,
-    runs: u16,
-) -> Result<Figures, Error> {
-    let other = if division == Division::ONE { Division::TWO } else { Division::ONE };
-    let reference = run(workload, sources, queries, other)?;
-    let mut each = Vec::new();
-    for _ in 0..runs {
-        let measured = run(workload, sources, queries, division)?;
-        verify("capacity", &measured.views, &reference.views)?;
-        each.push(measured);
-    }
-    let of = |f: fn(&Measured) -> f64| Spread::of(each.iter().map(f));
-    Ok(Figures {
-        records: reference.cost.records,
-        seconds: of(|m| m.cost.seconds),
-        cpu: of(|m| m.cost.cpu_seconds),
-        peak: of(|m| m.cost.peak_bytes as f64 / 1e6),
-        each,
-    })
-}
-
 impl Figures {
+    /// Events read, good and bad; the same in each run.
+    pub fn events(&self) -> u64 {
+        self.each.first().map_or(0, |measured| measured.cost.records)
+    }
+
     /// Rows of all views at the end.
     pub fn view_rows(&self) -> u64 {
         let views = self.each.first().map_or("", |measured| measured.views.as_str());
@@ -92,28 +111,35 @@ impl Figures {
 
     /// Millions of events per second in so many seconds.
     pub fn rate(&self, seconds: f64) -> f64 {
-        self.records as f64 / seconds / 1e6
+        self.events() as f64 / seconds / 1e6
     }
 
-    /// For the sheet.
-    pub fn row(&self) -> sheet::Row {
-        vec![
-            ("events", self.records.to_string()),
-            ("events_per_s", figure(self.rate(self.seconds.median) * 1e6)),
-            ("seconds", figure(self.seconds.median)),
-            ("seconds_least", figure(self.seconds.least)),
-            ("seconds_most", figure(self.seconds.most)),
-            ("cpu_seconds", figure(self.cpu.median)),
-            ("peak_mb", figure(self.peak.median)),
-            ("verified", "yes".into()),
-        ]
+    /// Adds a row per run to a sheet.
+    pub fn keep(&self, name: &str, workload: &Workload, more: &[sheet::Cell]) -> Result<(), Error> {
+        let setting = sheet::setting(workload.seed, self.division.workers, self.division.processes);
+        let rows = self.each.iter().zip(1..).map(|(measured, i)| {
+            let cost = &measured.cost;
+            let mut row = setting.clone();
+            row.push(("run", format!("{i}")));
+            row.extend(more.iter().cloned());
+            row.extend([
+                ("events", self.events().to_string()),
+                ("events_per_s", figure(self.rate(cost.seconds) * 1e6)),
+                ("seconds", figure(cost.seconds)),
+                ("cpu_seconds", figure(cost.cpu_seconds)),
+                ("peak_mb", figure(cost.peak_bytes as f64 / 1e6)),
+                ("verified", "yes".into()),
+            ]);
+            row
+        });
+        sheet::append(&workload.out, name, &rows.collect::<Vec<_>>())
     }
 
     /// For the terminal.
-    pub fn cells(&self, division: Division) -> Vec<String> {
+    pub fn cells(&self) -> Vec<String> {
         vec![
-            format!("{} x {}", division.workers, division.processes),
-            self.records.to_string(),
+            self.division.to_string(),
+            self.events().to_string(),
             figure(self.rate(self.seconds.median)),
             figure(self.rate(self.seconds.most)),
             figure(self.rate(self.seconds.least)),
@@ -123,17 +149,16 @@ impl Figures {
         ]
     }
 
-    fn draw(&self, workload: &Workload) -> Result<(), Error> {
-        let rows = self.each.iter().enumerate().map(|(i, measured)| {
+    fn bars(&self) -> Vec<Vec<String>> {
+        let rows = self.each.iter().zip(1..).map(|(measured, i)| {
             let cost = &measured.cost;
             vec![
-                format!("run {}", i + 1),
+                format!("run {i}"),
                 figure(self.rate(cost.seconds)),
                 figure(cost.cpu_seconds),
                 figure(cost.peak_bytes as f64 / 1e6),
             ]
         });
-        let header = ["run", "million events per second", "CPU seconds", "peak MB"];
-        sheet::draw(&workload.out, "capacity", "capacity: each run", &header, rows.collect())
+        rows.collect()
     }
 }

@@ -25,6 +25,12 @@ impl Division {
     pub const TWO: Division = Division { workers: 2, processes: 1 };
 }
 
+impl std::fmt::Display for Division {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} x {}", self.workers, self.processes)
+    }
+}
+
 /// What a run cost, and the digests of its views.
 #[derive(Clone, Debug)]
 pub struct Measured {
@@ -98,6 +104,25 @@ fn finish(started: Vec<(Child, PathBuf)>, digests: &PathBuf) -> Result<Measured,
     Ok(Measured { cost: total, views })
 }
 
+/// The views that runs divided this way must give: those of one worker, or for one worker of two.
+pub fn reference(
+    workload: &Workload,
+    sources: &[String],
+    queries: &[String],
+    division: Division,
+) -> Result<String, Error> {
+    let other = if division == Division::ONE { Division::TWO } else { Division::ONE };
+    Ok(run(workload, sources, queries, other)?.views)
+}
+
+/// The digests of one view, as a run of its query alone would write them.
+pub fn only(query: &str, views: &str) -> String {
+    let lines = views.lines().enumerate();
+    let mine = |line: &str| line.split(',').next() == Some(query);
+    let kept = lines.filter(|(i, line)| *i == 0 || mine(line));
+    kept.map(|(_, line)| format!("{line}\n")).collect()
+}
+
 /// A host file of ports that are free now.
 fn free_ports(count: usize) -> Result<String, Error> {
     let bind = |_| TcpListener::bind("127.0.0.1:0").and_then(|l| Ok((l.local_addr()?, l)));
@@ -117,4 +142,29 @@ pub fn verify(what: &str, views: &str, reference: &str) -> Result<(), Error> {
     Err(Error::Experiment(format!(
         "{what}: the views differ from the reference run's, so there is no figure (view,rows,checksum: {got}, expected {want}); please report this with the command"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{only, verify};
+
+    const VIEWS: &str = "view,rows,crc32c\na,2,00000001\nab,3,0000000f\n";
+
+    #[test]
+    fn views_that_differ_are_no_figure() {
+        assert!(verify("run 1", VIEWS, VIEWS).is_ok());
+        for wrong in [VIEWS.replace("0f", "0e"), VIEWS.replace(",3,", ",4,"), String::new()] {
+            let error = verify("run 1", &wrong, VIEWS).expect_err("they differ");
+            assert_eq!(error.exit_code(), 1);
+            assert!(error.to_string().contains("run 1: the views differ"), "{error}");
+        }
+        let more = format!("{VIEWS}b,1,00000000\n");
+        assert!(verify("run 1", VIEWS, &more).is_err() && verify("run 1", &more, VIEWS).is_err());
+    }
+
+    #[test]
+    fn a_query_is_held_against_its_own_view() {
+        assert_eq!(only("a", VIEWS), "view,rows,crc32c\na,2,00000001\n");
+        assert_eq!(only("b", VIEWS), "view,rows,crc32c\n");
+    }
 }

@@ -1,14 +1,16 @@
 //! Where figures are kept: one CSV per experiment, a row per run, and a picture.
 
 use crate::error::Error;
-use crate::plot::{PlotOptions, Table, plot_table};
+use crate::plot::{Curves, PlotOptions, Table, plot_curves, plot_table};
 use crate::sink::replace_file;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-/// A row of figures under their names.
-pub type Row = Vec<(&'static str, String)>;
+/// A figure and its name.
+pub type Cell = (&'static str, String);
+/// A row of figures.
+pub type Row = Vec<Cell>;
 
 /// A number for a table: three digits that matter.
 pub fn figure(number: f64) -> String {
@@ -63,10 +65,10 @@ fn machine() -> String {
     format!("{model} x {cores}")
 }
 
-/// Appends a row to `DIR/<name>.csv`.
-pub fn append(dir: &Path, name: &str, row: &Row) -> Result<(), Error> {
+/// Appends rows, all with the same columns, to `DIR/<name>.csv`.
+pub fn append(dir: &Path, name: &str, rows: &[Row]) -> Result<(), Error> {
     let path = dir.join(format!("{name}.csv"));
-    let header: Vec<&str> = row.iter().map(|(column, _)| *column).collect();
+    let header: Vec<&str> = rows.iter().take(1).flatten().map(|(column, _)| *column).collect();
     let new = match csv::Reader::from_path(&path) {
         Err(_) => true,
         Ok(mut known) => {
@@ -85,12 +87,12 @@ pub fn append(dir: &Path, name: &str, row: &Row) -> Result<(), Error> {
     if new {
         text.write_record(&header).map_err(wrap)?;
     }
-    text.write_record(row.iter().map(|(_, value)| value)).map_err(wrap)?;
+    for row in rows {
+        text.write_record(row.iter().map(|(_, value)| value)).map_err(wrap)?;
+    }
     let bytes = text.into_inner().unwrap_or_default(); // a vector can be written to
     let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
-    file.and_then(|mut file| file.write_all(&bytes)).map_err(Error::file(&path))?;
-    eprintln!("added a row to {}", path.display());
-    Ok(())
+    file.and_then(|mut file| file.write_all(&bytes)).map_err(Error::file(&path))
 }
 
 /// Draws `DIR/<name>.svg`: a bar per row, a panel per column but the first.
@@ -104,10 +106,18 @@ pub fn draw(
     let table =
         Table { name: name.into(), header: header.iter().map(ToString::to_string).collect(), rows };
     let options = PlotOptions { title: Some(title.into()), ..PlotOptions::default() };
-    let svg = plot_table(&table, &options)?;
+    write_picture(dir, name, &plot_table(&table, &options)?)
+}
+
+/// Draws `DIR/<name>.svg`: curves.
+pub fn draw_curves(dir: &Path, name: &str, curves: &Curves) -> Result<(), Error> {
+    write_picture(dir, name, &plot_curves(curves))
+}
+
+fn write_picture(dir: &Path, name: &str, svg: &str) -> Result<(), Error> {
     let path = dir.join(format!("{name}.svg"));
     replace_file(&path, |out| out.write_all(svg.as_bytes()))?;
-    eprintln!("drew {}", path.display());
+    eprintln!("figures: {}, picture: {}", path.with_extension("csv").display(), path.display());
     Ok(())
 }
 

@@ -2,11 +2,13 @@
 //! until the 99th percentile exceeds the bound, and then bisected.
 
 use super::latency::positive;
-use super::open_loop::{Latencies, Loop, Offer};
+use super::offer::{Latencies, Loop, Offer};
 use super::pool::Changes;
-use super::sheet::{self, figure};
+use super::progress::Progress;
+use super::sheet::{self, Row, figure};
 use super::workload::Workload;
 use crate::error::Error;
+use crate::plot::{Axis, Curve, Curves, Scaling};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -45,73 +47,111 @@ pub struct Args {
     workers: u16,
 }
 
+/// A rate that was offered.
+struct Tried {
+    rate: f64,
+    held: bool,
+    latencies: Latencies,
+}
+
 impl Args {
     pub fn run(self) -> Result<(), Error> {
         let workload = &self.workload;
         let workers = usize::from(self.workers);
-        let mut open = Loop::start(workload, self.preload, 0, Changes::Spread, workers)?;
-        let mut tried: Vec<(f64, Latencies)> = Vec::new();
-        let mut holds = |rate: f64, tried: &mut Vec<(f64, Latencies)>| {
-            let batch = (rate * self.every / 1e3).round().max(1.0) as usize;
-            let latencies = open.offer(Offer { rate, batch, seconds: self.seconds })?;
-            // A rate that is offered but not kept up with ends late, whatever the percentile says.
-            let kept = latencies.seconds <= self.seconds * 1.1 + self.target / 1e3;
-            let held = kept && latencies.at(0.99) <= self.target;
-            tried.push((rate, latencies));
-            Ok::<bool, Error>(held)
-        };
-        let (mut low, mut high) = (0.0, self.rate.min(self.most));
-        while holds(high, &mut tried)? {
-            low = high;
-            if high >= self.most {
-                break;
-            }
-            high = (high * 2.0).min(self.most);
-        }
-        if low < high {
-            for _ in 0..self.steps {
-                let middle = (low + high) / 2.0;
-                if holds(middle, &mut tried)? {
-                    low = middle;
-                } else {
-                    high = middle;
-                }
-            }
-        }
-        let (preloaded, queries) = (open.preloaded(), open.queries());
-        open.verify()?;
-        tried.sort_by(|a, b| a.0.total_cmp(&b.0));
-        if let Some((rate, at_knee)) = tried.iter().rfind(|(rate, _)| *rate <= low) {
-            let mut row = sheet::setting(workload.seed, workers, 1);
+        let progress = Progress::new(u64::from(self.steps) + 2);
+        progress.step("making the state");
+        let mut running = Loop::start(workload, self.preload, 0, Changes::Spread, workers)?;
+        let (mut tried, knee) = self.search(&mut running, &progress)?;
+        let (preloaded, queries) = (running.preloaded(), running.queries());
+        progress.step("verifying");
+        running.verify()?;
+        progress.end();
+        tried.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+        let setting = sheet::setting(workload.seed, workers, 1);
+        let row = |tried: &Tried| {
+            let mut row: Row = setting.clone();
             row.extend([
-                ("queries", queries),
+                ("queries", queries.clone()),
                 ("preloaded", preloaded.to_string()),
                 ("target_ms", figure(self.target)),
                 ("every_ms", figure(self.every)),
-                ("knee_per_s", figure(*rate)),
+                ("offered_per_s", figure(tried.rate)),
+                ("held", if tried.held { "yes" } else { "no" }.into()),
+                ("knee_per_s", figure(knee)),
             ]);
-            row.extend(at_knee.row());
+            row.extend(tried.latencies.row());
             row.push(("verified", "yes".into()));
-            sheet::append(&workload.out, "sweep", &row)?;
-        }
-        let line = |(rate, latencies): &(f64, Latencies)| {
-            let (p50, p99) = (figure(latencies.at(0.5)), figure(latencies.at(0.99)));
-            vec![figure(*rate), p50, p99, figure(latencies.most())]
+            row
         };
-        let lines: Vec<Vec<String>> = tried.iter().map(line).collect();
-        sheet::print(&["offered/s", "p50 ms", "p99 ms", "max ms"], &lines)?;
-        let panels = ["rate", "p50 milliseconds", "p99 milliseconds"];
-        let bars = lines
-            .iter()
-            .map(|line| vec![format!("{}/s", line[0]), line[1].clone(), line[2].clone()]);
-        let title = format!("latency at the offered rate (the knee is at {}/s)", figure(low));
-        sheet::draw(&workload.out, "sweep", &title, &panels, bars.collect())?;
-        if low == 0.0 {
+        sheet::append(&workload.out, "sweep", &tried.iter().map(row).collect::<Vec<_>>())?;
+        self.show(&tried, knee, preloaded)?;
+        if knee == 0.0 {
             return Err(Error::Experiment(format!(
                 "even {} events/s miss the target of {} ms; try a lower --rate",
                 self.rate, self.target
             )));
         }
-        crate::cli::print(&format!("the knee is at {} events/s\n", figure(low)))
+        crate::cli::print(&format!("the knee is at {} events/s\n", figure(knee)))
+    }
+
+    /// The rates that were tried, and the highest that held; 0 if none did.
+    fn search(&self, running: &mut Loop, progress: &Progress) -> Result<(Vec<Tried>, f64), Error> {
+        let mut tried = Vec::new();
+        let mut holds = |rate: f64| {
+            progress.step(&format!("{} events/s", figure(rate)));
+            let batch = (rate * self.every / 1e3).round().max(1.0) as usize;
+            let latencies = running.offer(Offer::at_rate(rate, batch, self.seconds))?;
+            // A rate that is offered but not kept up with ends late, whatever the percentile says.
+            let kept = latencies.seconds <= self.seconds * 1.1 + self.target / 1e3;
+            let held = kept && latencies.at(0.99) <= self.target;
+            tried.push(Tried { rate, held, latencies });
+            Ok::<bool, Error>(held)
+        };
+        let (mut low, mut high) = (0.0, self.rate.min(self.most));
+        while holds(high)? {
+            low = high;
+            if high >= self.most {
+                return Ok((tried, low));
+            }
+            high = (high * 2.0).min(self.most);
+            progress.more();
+        }
+        for _ in 0..self.steps {
+            let middle = (low + high) / 2.0;
+            if holds(middle)? {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        Ok((tried, low))
+    }
+
+    fn show(&self, tried: &[Tried], knee: f64, preloaded: usize) -> Result<(), Error> {
+        let shares = [("p50", 0.5), ("p99", 0.99), ("max", 1.0)];
+        let line = |tried: &Tried| {
+            let at = shares.map(|(_, share)| figure(tried.latencies.at(share)));
+            let held = if tried.held { "yes" } else { "no" };
+            [vec![figure(tried.rate)], at.to_vec(), vec![held.into()]].concat()
+        };
+        let lines: Vec<Vec<String>> = tried.iter().map(line).collect();
+        sheet::print(&["offered/s", "p50 ms", "p99 ms", "max ms", "held"], &lines)?;
+        let mut curves: Vec<Curve> = shares
+            .map(|(name, share)| Curve {
+                name: name.into(),
+                points: tried.iter().map(|t| (t.rate, t.latencies.at(share))).collect(),
+            })
+            .into();
+        curves.push(Curve {
+            name: "target of p99".into(),
+            points: tried.iter().map(|t| (t.rate, self.target)).collect(),
+        });
+        let curves = Curves {
+            title: format!("Latency on {preloaded} events: the knee is at {}/s", figure(knee)),
+            across: Axis { name: "events per second".into(), scaling: Scaling::Logarithmic },
+            up: Axis { name: "milliseconds".into(), scaling: Scaling::Logarithmic },
+            curves,
+        };
+        sheet::draw_curves(&self.workload.out, "sweep", &curves)
     }
 }

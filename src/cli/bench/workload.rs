@@ -1,14 +1,17 @@
 //! What an experiment runs on: the user's sources, or the demo shop, recorded once.
 
+use super::progress::Progress;
 use crate::cli::launch::{Cleaning, Launch, Running};
 use crate::cli::sources;
 use crate::error::Error;
 use crate::event::Stream;
-use crate::sink::Spec;
-use crate::source::generator::{self, Feed, Options};
+use crate::sink::replace_file;
+use crate::source::Input;
+use crate::source::generator::{self, Blocks, Feed, Options};
 use crate::source::read::{BLOCK_SIZE, Reader};
-use crate::source::replay_log::{Codec, Header, Writer};
-use std::path::PathBuf;
+use crate::source::replay_log::{Codec, EXTENSION, Header, Writer};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 /// What to run, and where figures go.
 #[derive(clap::Args, Debug, Clone)]
@@ -46,16 +49,11 @@ struct Defaults {
 impl Workload {
     /// The sources as `tidemill run` takes them; generates and records the demo shop if need be.
     pub fn sources(&self) -> Result<Vec<String>, Error> {
-        std::fs::create_dir_all(&self.out).map_err(Error::file(&self.out))?;
-        if self.source.iter().any(|source| source.ends_with("=-")) {
-            let why = "an experiment reads its sources several times; standard input cannot be";
-            return Err(Error::Usage(why.into()));
-        }
+        self.prepare()?;
         if !self.source.is_empty() {
             return Ok(self.source.clone());
         }
-        let name = format!("shop-{}-{}-{}.tide", self.events, self.seed, self.days);
-        let path = self.out.join(name);
+        let path = self.shop().with_extension(EXTENSION);
         let text = path.display().to_string();
         // One that this build cannot read is made again.
         if sources::open(std::slice::from_ref(&text)).is_err() {
@@ -64,18 +62,58 @@ impl Workload {
         Ok(vec![text])
     }
 
-    fn record(&self, path: &std::path::Path) -> Result<(), Error> {
+    /// The same as text; generates the demo shop if need be.
+    pub fn texts(&self) -> Result<Vec<String>, Error> {
+        self.prepare()?;
+        if !self.source.is_empty() {
+            return Ok(self.source.clone());
+        }
+        let (shop, mut texts) = (self.shop(), Vec::new());
+        std::fs::create_dir_all(&shop).map_err(Error::file(&shop))?;
+        for (stream, feed, blocks) in self.generate()? {
+            let path = shop.join(feed.file_name());
+            if !path.exists() {
+                let write =
+                    |out: &mut dyn Write| blocks.into_iter().try_for_each(|b| out.write_all(&b));
+                replace_file(&path, write)?;
+            }
+            texts.push(format!("{}={}", stream.name(), path.display()));
+        }
+        Ok(texts)
+    }
+
+    fn prepare(&self) -> Result<(), Error> {
+        if self.source.iter().any(|source| source.ends_with("=-")) {
+            let why = "an experiment reads its sources several times; standard input cannot be";
+            return Err(Error::Usage(why.into()));
+        }
+        std::fs::create_dir_all(&self.out).map_err(Error::file(&self.out))
+    }
+
+    /// Where the generated shop is kept.
+    fn shop(&self) -> PathBuf {
+        self.out.join(format!("shop-{}-{}-{}", self.events, self.seed, self.days))
+    }
+
+    fn generate(&self) -> Result<Vec<(Stream, Feed, Blocks)>, Error> {
         let (events, seed, days) = (self.events, self.seed, self.days);
         let options = Options { events, seed, days, ..Options::default() };
-        options.check().map_err(|e| Error::Usage(e.to_string()))?;
         let streams = Feed::ALL.iter().filter_map(|f| Some((Stream::by_name(f.name())?, *f)));
+        let generated = streams.map(|(stream, feed)| {
+            let blocks = generator::blocks(&options, feed);
+            Ok((stream, feed, blocks.map_err(|e| Error::Usage(e.to_string()))?))
+        });
+        generated.collect()
+    }
+
+    fn record(&self, path: &Path) -> Result<(), Error> {
         let mut inputs = Vec::new();
-        for (stream, feed) in streams {
-            let blocks =
-                generator::blocks(&options, feed).map_err(|e| Error::Usage(e.to_string()))?;
+        for (stream, feed, blocks) in self.generate()? {
             let text = Box::new(crate::cli::demo::Text::new(blocks));
             inputs.push((stream, Reader::from_read(feed.name(), text, BLOCK_SIZE)?.into()));
         }
+        let progress = Progress::new(1);
+        progress.step("generating the demo shop");
         let launch = Launch {
             sources: inputs,
             queries: Vec::new(),
@@ -86,12 +124,12 @@ impl Workload {
             tap: None,
         };
         let (feeds, tick) = launch.everything()?;
-        let command =
-            format!("tidemill bench capacity --events {events} --seed {seed} --days {days}");
+        let command = crate::cli::command_line();
         let header = Header::new(Codec::Columnar, tick, 2, feeds.recorded(), command);
         let mut writer = Writer::create(path, &header)?;
         feeds.read_all(|partition, batch| writer.write(partition.index(), &batch))?;
         writer.finish()?;
+        progress.end();
         Ok(())
     }
 
@@ -102,15 +140,24 @@ impl Workload {
         Cleaning { dead_letters, ..defaults.cleaning }
     }
 
+    /// The names of the queries that run.
+    pub fn query_names(&self, sources: &[String]) -> Result<Vec<String>, Error> {
+        let plan = self.launch(sources)?.prepare()?.plan;
+        Ok(plan.queries.iter().map(|query| query.name().to_string()).collect())
+    }
+
     /// The workload, to be run in this process by one worker.
     pub fn launch(&self, sources: &[String]) -> Result<Launch, Error> {
         let opened = sources::open(sources)?;
+        // A minute, as `tidemill record` has it; a log has its own.
+        let log = opened.inputs.iter().any(|(_, input)| matches!(input, Input::Recorded(_)));
+        let tick = (!log).then_some(60_000);
         Ok(Launch {
             sources: opened.inputs,
             queries: self.query.iter().map(|q| q.trim().into()).collect(),
-            sinks: Vec::<Spec>::new(),
+            sinks: Vec::new(),
             cleaning: self.cleaning(),
-            running: Running::one_worker(None),
+            running: Running::one_worker(tick),
             bytes: opened.bytes,
             tap: None,
         })

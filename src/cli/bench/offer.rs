@@ -1,6 +1,7 @@
-//! The open loop: batches are sent when they are due, whether or not earlier ones have come out.
+//! Offering events to a state and seeing when their changes are visible.
 //!
-//! The latency of a batch runs from when it was *due*, not from when it could be sent, to when the
+//! In the open loop batches are sent when they are due, whether or not earlier ones have come out;
+//! in the closed loop each is due when the one before is visible. The latency of a batch runs from when it was *due*, not from when it could be sent, to when the
 //! frontier has passed its tick and its changes are visible at the ports. So if the engine stalls
 //! for a second, all that was due in that second is late by what it waited: coordinated omission
 //! is accounted for by construction. Everything given is kept, and at the end the same events are
@@ -30,15 +31,32 @@ const LONGEST: u64 = 3_600_000_000_000;
 /// The least time for which it is worth sleeping instead of looking at the clock.
 const NAP: Duration = Duration::from_micros(300);
 
+/// When batches are due.
+#[derive(Clone, Copy, Debug)]
+pub enum Pace {
+    /// At a rate, in events per second.
+    Open(f64),
+    /// When the one before is visible.
+    Closed,
+}
+
 /// How events are offered.
 #[derive(Clone, Copy, Debug)]
 pub struct Offer {
-    /// Events per second.
-    pub rate: f64,
+    /// When.
+    pub pace: Pace,
     /// Events per batch, which is a tick of its own.
     pub batch: usize,
-    /// For how long.
-    pub seconds: f64,
+    /// So many batches.
+    pub count: usize,
+}
+
+impl Offer {
+    /// At a rate for some time.
+    pub fn at_rate(rate: f64, batch: usize, seconds: f64) -> Offer {
+        let count = (seconds * rate / batch as f64).ceil().max(1.0) as usize;
+        Offer { pace: Pace::Open(rate), batch, count }
+    }
 }
 
 /// Queries with some state, waiting for live events.
@@ -164,14 +182,13 @@ impl Loop {
 
     /// Offers events and gives the latencies of their batches, once all are visible.
     pub fn offer(&mut self, offer: Offer) -> Result<Latencies, Error> {
-        let every = Duration::from_secs_f64(offer.batch as f64 / offer.rate);
-        let count = (offer.seconds / every.as_secs_f64()).ceil().max(1.0) as usize;
+        let count = offer.count;
         // Made beforehand: the loop only sends.
         let ready: Vec<_> =
             std::iter::from_fn(|| self.pool.draw(offer.batch)).take(count).collect();
         if ready.len() < count {
             return Err(Error::Usage(format!(
-                "the source ends after {} of {count} batches; take a shorter time, a lower rate, or --changes spread",
+                "the source ends after {} of {count} batches; take fewer, a larger source, or --changes spread",
                 ready.len()
             )));
         }
@@ -179,8 +196,17 @@ impl Loop {
         let before = lock(&self.watch.seen).changes;
         let began = Instant::now() + Duration::from_millis(5);
         for (i, (time, batches)) in ready.into_iter().enumerate() {
-            let due = began + every.mul_f64(i as f64);
-            wait_until(due);
+            let due = match offer.pace {
+                Pace::Open(rate) => {
+                    let due = began + Duration::from_secs_f64((i * offer.batch) as f64 / rate);
+                    wait_until(due);
+                    due
+                }
+                Pace::Closed => {
+                    self.watch.wait(last);
+                    Instant::now()
+                }
+            };
             lock(&self.watch.seen).due.push_back((time, due));
             for (stream, batch) in &batches {
                 events += batch.len();
@@ -218,7 +244,7 @@ impl Loop {
         drop(input);
         workers.join()?;
         let (views, reference) = (&lock(&watch.seen).views, &lock(&again.seen).views);
-        verify("open loop", views, reference)
+        verify("the offered events", views, reference)
     }
 }
 
@@ -274,11 +300,11 @@ pub struct Latencies {
     histogram: Histogram<u64>,
     work: Histogram<u64>,
     /// Events offered.
-    pub events: usize,
+    events: usize,
     /// From the first one due until all were visible.
     pub seconds: f64,
     /// Changes of views.
-    pub changes: u64,
+    changes: u64,
 }
 
 impl Latencies {
@@ -287,9 +313,14 @@ impl Latencies {
         self.histogram.value_at_quantile(share) as f64 / 1e6
     }
 
-    /// The worst.
-    pub fn most(&self) -> f64 {
-        self.histogram.max() as f64 / 1e6
+    /// The curve of the latency over the share of the batches, in milliseconds.
+    pub fn curve(&self) -> Vec<(f64, f64)> {
+        curve(&self.histogram)
+    }
+
+    /// The same of the processor time of worker 0.
+    pub fn work_curve(&self) -> Vec<(f64, f64)> {
+        curve(&self.work)
     }
 
     /// The processor time of worker 0 that this share of the batches did not exceed, in
@@ -312,9 +343,19 @@ impl Latencies {
             ("p90_ms", figure(self.at(0.9))),
             ("p99_ms", figure(self.at(0.99))),
             ("p99_9_ms", figure(self.at(0.999))),
-            ("max_ms", figure(self.most())),
+            ("max_ms", figure(self.at(1.0))),
             ("work_p50_ms", figure(self.work(0.5))),
             ("work_p99_ms", figure(self.work(0.99))),
+            ("view_changes", self.changes.to_string()),
         ]
     }
+}
+
+/// As far into the tail as there are batches to tell of it.
+fn curve(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
+    let nines = (histogram.len().max(1) as f64).log10();
+    let steps = (nines * 20.0).floor() as i32;
+    let share = |step: i32| 1.0 - 10f64.powf(-f64::from(step) / 20.0);
+    let at = |share: f64| (share, histogram.value_at_quantile(share) as f64 / 1e6);
+    (0..=steps).map(|step| at(share(step))).collect()
 }
