@@ -184,13 +184,14 @@ fn latencies_are_of_verified_changes() {
     latency(&offered);
     latency(&[&offered[..], &["--changes", "end", "--workers", "2"]].concat());
     let closed = ["--closed", "--batches", "20", "--batch", "7"];
-    latency(&closed);
+    succeed(&[&["bench", "latency"], &small[..6], &closed[..]].concat());
     latency(&[&closed[..], &["--changes", "end", "--query", "hourly_behavior"]].concat());
     let figures = ["p50_ms", "p99_ms", "p99_9_ms", "max_ms", "queries", "preloaded", "loop"];
     let rows = measured(&dir, "latency", 4, &figures);
     let of = |column: &str| rows.iter().map(|row| row[column].clone()).collect::<Vec<_>>();
     assert_eq!(of("batches"), texts(["20", "20", "20", "20"]));
     assert_eq!(of("changes"), texts(["spread", "end", "spread", "end"]));
+    assert!(of("preloaded").iter().all(|n| n.parse::<u64>().expect("a number") > 0));
     tidy(&dir);
 }
 

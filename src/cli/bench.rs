@@ -23,15 +23,17 @@ mod workload;
 Examples:
   tidemill bench capacity --source transactions=transaction.csv --query hourly_transactions
   tidemill bench capacity --events 2000000 --workers 2
-  tidemill bench latency --preload 1000000 --rate 10000 --batch 10
-  tidemill bench sweep --preload 1000000 --query hourly_transactions
+  tidemill bench latency --rate 10000 --batch 10
+  tidemill bench latency --source tx.tide --preload 10000000 --closed --batch 1000
+  tidemill bench sweep --query hourly_transactions,hourly_behavior
   tidemill bench scale --source tx.tide --workers 4 --processes 2
   tidemill bench queries --events 1000000
   tidemill bench codecs --source transactions=transaction.csv
 
 Without --source the demo shop is generated and recorded as a replay log once (--events, --seed,
---days), so that parsing is not measured. Every experiment compares the final views with those of
-another number of workers and fails if they differ.")]
+--days), so that parsing is not measured. Every experiment compares what came out with a reference
+run and fails if they differ. Each run is a row of --out DIR/<experiment>.csv; beside it is a
+picture.")]
 pub struct Args {
     #[command(subcommand)]
     what: What,

@@ -123,8 +123,8 @@ impl Figures {
             row.push(("run", format!("{i}")));
             row.extend(more.iter().cloned());
             row.extend([
-                ("events", self.events().to_string()),
-                ("events_per_s", figure(self.rate(cost.seconds) * 1e6)),
+                ("events", cost.records.to_string()),
+                ("events_per_s", figure(cost.records as f64 / cost.seconds)),
                 ("seconds", figure(cost.seconds)),
                 ("cpu_seconds", figure(cost.cpu_seconds)),
                 ("peak_mb", figure(cost.peak_bytes as f64 / 1e6)),

@@ -12,7 +12,7 @@ use crate::plot::{Axis, Curve, Curves, Scaling};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
-  tidemill bench latency --preload 1000000 --events 2000000 --rate 1000 --batch 1
+  tidemill bench latency --rate 1000 --batch 1
   tidemill bench latency --source transactions=tx.csv --query hourly_transactions \\
       --preload 10000000 --rate 100000 --batch 1000 --changes spread
   tidemill bench latency --source tx.tide --preload 10000000 --closed --batch 1000 --changes end
@@ -25,9 +25,9 @@ the processor.")]
 pub struct Args {
     #[command(flatten)]
     workload: Workload,
-    /// Events in the state before it begins
-    #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    preload: u64,
+    /// Events in the state before it begins [default: all that do not come live]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    preload: Option<u64>,
     /// Open loop: events offered per second
     #[arg(long, default_value_t = 1000.0, value_name = "N", value_parser = positive)]
     rate: f64,

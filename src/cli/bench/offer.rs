@@ -151,7 +151,7 @@ impl Loop {
     /// Reads the events and makes the state.
     pub fn start(
         workload: &Workload,
-        preload: u64,
+        preload: Option<u64>,
         live: u64,
         changes: Changes,
         workers: usize,

@@ -14,7 +14,8 @@ use std::sync::atomic::Ordering;
 /// Which events come live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Changes {
-    /// Copies of earlier ones drawn at random, so that all hours change.
+    /// Earlier ones drawn at random, so that all hours change: by turns one is taken back, and one
+    /// comes once more.
     Spread,
     /// The ones that follow in the source.
     End,
@@ -38,11 +39,11 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Reads so many events to begin with, and so many more to come live.
+    /// Reads so many events to begin with, or all that there are, and so many more to come live.
     pub fn read(
         feeds: &Feeds,
         tick: Tick,
-        preload: u64,
+        preload: Option<u64>,
         live: u64,
         (changes, seed): (Changes, u64),
     ) -> Result<Pool, Error> {
@@ -51,26 +52,29 @@ impl Pool {
         feeds.read_all(|partition, batch| {
             rows += batch.len() as u64;
             batches.push((partition.stream, Arc::new(batch)));
-            if rows >= preload + more {
+            if preload.is_some_and(|preload| rows >= preload + more) {
                 feeds.stop.store(true, Ordering::Relaxed);
             }
             Ok::<(), Error>(())
         })?;
         batches.retain(|(_, batch)| !batch.is_empty());
-        if rows < preload + more.min(1) {
+        let first = preload.unwrap_or(rows.saturating_sub(more));
+        if first == 0 || rows < first + more.min(1) {
             return Err(Error::Usage(format!(
-                "--preload {preload}: the source has {rows} events only; take fewer or a larger source"
+                "--preload {first}: the streams that these queries read have {rows} events, and {more} are to come live; take fewer or a larger source"
             )));
         }
-        let mut first = 0;
+        // Batches are not divided, and there is at least one.
+        let mut before = 0;
         let boundary = batches.iter().position(|(_, batch)| {
-            first += batch.len() as u64;
-            first > preload
+            before += batch.len() as u64;
+            before > first
         });
+        let boundary = boundary.unwrap_or(batches.len()).max(1);
         let rest = match changes {
-            Changes::End => batches.split_off(boundary.unwrap_or(batches.len())),
+            Changes::End => batches.split_off(boundary),
             Changes::Spread => {
-                batches.truncate(boundary.unwrap_or(batches.len()).max(1));
+                batches.truncate(boundary);
                 batches.clone()
             }
         };
@@ -109,8 +113,10 @@ impl Pool {
                 }
             };
             let part = &mut parts[at].1;
-            part.push_row(&batch, row, 1);
-            // A copy is a record of its own.
+            let back = self.changes == Changes::Spread && self.taken.is_multiple_of(2);
+            let diff = batch.diff(row);
+            part.push_row(&batch, row, if back { -diff } else { diff });
+            // It is a record of its own, not another version of the earlier one.
             if let (Changes::Spread, Column::Text(ids)) =
                 (self.changes, &mut part.columns[stream.id()])
                 && let Some(id) = ids.last_mut()

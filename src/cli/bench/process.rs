@@ -115,14 +115,6 @@ pub fn reference(
     Ok(run(workload, sources, queries, other)?.views)
 }
 
-/// The digests of one view, as a run of its query alone would write them.
-pub fn only(query: &str, views: &str) -> String {
-    let lines = views.lines().enumerate();
-    let mine = |line: &str| line.split(',').next() == Some(query);
-    let kept = lines.filter(|(i, line)| *i == 0 || mine(line));
-    kept.map(|(_, line)| format!("{line}\n")).collect()
-}
-
 /// A host file of ports that are free now.
 fn free_ports(count: usize) -> Result<String, Error> {
     let bind = |_| TcpListener::bind("127.0.0.1:0").and_then(|l| Ok((l.local_addr()?, l)));
@@ -146,7 +138,7 @@ pub fn verify(what: &str, views: &str, reference: &str) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{only, verify};
+    use super::verify;
 
     const VIEWS: &str = "view,rows,crc32c\na,2,00000001\nab,3,0000000f\n";
 
@@ -160,11 +152,5 @@ mod tests {
         }
         let more = format!("{VIEWS}b,1,00000000\n");
         assert!(verify("run 1", VIEWS, &more).is_err() && verify("run 1", &more, VIEWS).is_err());
-    }
-
-    #[test]
-    fn a_query_is_held_against_its_own_view() {
-        assert_eq!(only("a", VIEWS), "view,rows,crc32c\na,2,00000001\n");
-        assert_eq!(only("b", VIEWS), "view,rows,crc32c\n");
     }
 }

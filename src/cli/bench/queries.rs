@@ -2,7 +2,7 @@
 //! reading of the streams, one deduplication) is what the sum exceeds the whole by.
 
 use super::capacity::{Figures, Measurement};
-use super::process::{Division, only, reference};
+use super::process::{Division, reference};
 use super::progress::Progress;
 use super::sheet::{self, figure};
 use super::workload::Workload;
@@ -14,10 +14,9 @@ Examples:
   tidemill bench queries --events 5000000 --workers 2
   tidemill bench queries --source shop.tide --query hourly_transactions,hourly_behavior
 
-Each query alone must give the view that it gives together with all others. Memory is the most that
-was resident in a run, code and buffers included. What it is above that of the cheapest query is
-what the query remembers, as far as that can be seen from outside; it is given per event read and
-per row of the view.")]
+Memory is the most that was resident in a run, code and buffers included. What it is above that of
+the cheapest query is what the query remembers, as far as that can be seen from outside; it is
+given per event read and per row of the view.")]
 pub struct Args {
     #[command(flatten)]
     workload: Workload,
@@ -48,20 +47,20 @@ impl Args {
         let sources = workload.sources()?;
         let names = workload.query_names(&sources)?;
         let division = Division { workers: usize::from(self.workers), processes: 1 };
-        let steps = (names.len() as u64 + 1) * u64::from(self.runs) + 1;
-        let progress = Progress::new(steps);
-        progress.step("the reference run");
-        let expected = reference(workload, &sources, &names, division)?;
+        let progress = Progress::new((names.len() as u64 + 1) * (u64::from(self.runs) + 1));
         let measurement = Measurement { workload, sources: &sources, division, runs: self.runs };
+        let measure = |name: &str, queries: &[String]| {
+            progress.step(&format!("{name}: the reference run"));
+            let expected = reference(workload, &sources, queries, division)?;
+            let figures = measurement.of(queries, &expected, &progress)?;
+            figures.keep("queries", workload, &cells(name, &figures))?;
+            Ok::<Figures, Error>(figures)
+        };
         let mut alone: Vec<(&str, Figures)> = Vec::new();
         for name in &names {
-            let query = std::slice::from_ref(name);
-            let figures = measurement.of(query, &only(name, &expected), &progress)?;
-            figures.keep("queries", workload, &cells(name, &figures))?;
-            alone.push((name, figures));
+            alone.push((name, measure(name, std::slice::from_ref(name))?));
         }
-        let together = measurement.of(&names, &expected, &progress)?;
-        together.keep("queries", workload, &cells("all together", &together))?;
+        let together = measure("all together", &names)?;
         progress.end();
         let floor = alone.iter().map(|(_, f)| f.peak.least).fold(f64::INFINITY, f64::min);
         let mut lines: Vec<_> = alone.iter().map(|(name, f)| line(name, f, floor)).collect();

@@ -13,7 +13,7 @@ use crate::plot::{Axis, Curve, Curves, Scaling};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
-  tidemill bench sweep --preload 1000000 --query hourly_transactions
+  tidemill bench sweep --query hourly_transactions,hourly_behavior
   tidemill bench sweep --source tx.tide --preload 10000000 --target 10 --every 1
 
 A batch (one tick) is sent every few milliseconds, of as many events as the rate asks for. The knee
@@ -21,9 +21,9 @@ is the highest rate found at which the 99th percentile of the latency stays with
 pub struct Args {
     #[command(flatten)]
     workload: Workload,
-    /// Events in the state before it begins
-    #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    preload: u64,
+    /// Events in the state before it begins [default: all that do not come live]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    preload: Option<u64>,
     /// The first rate that is tried, in events per second
     #[arg(long, default_value_t = 10_000.0, value_name = "N", value_parser = positive)]
     rate: f64,
