@@ -34,6 +34,7 @@ pub struct Pool {
     from: Vec<(usize, Stream, Arc<Batch>)>,
     changes: Changes,
     seed: u64,
+    /// How many of them were taken; where they follow the state, also those at its end.
     taken: usize,
     clock: Clock,
 }
@@ -64,23 +65,30 @@ impl Pool {
                 "--preload {first}: the streams that these queries read have {rows} events, and {more} are to come live; take fewer or a larger source"
             )));
         }
-        // Batches are not divided, and there is at least one.
-        let mut before = 0;
-        let boundary = batches.iter().position(|(_, batch)| {
-            before += batch.len() as u64;
-            before > first
-        });
-        let boundary = boundary.unwrap_or(batches.len()).max(1);
-        let rest = match changes {
-            Changes::End => batches.split_off(boundary),
-            Changes::Spread => {
-                batches.truncate(boundary);
-                batches.clone()
+        let (mut state, mut rest, mut left, mut taken) = (Recorded::new(), Vec::new(), first, 0);
+        for (stream, batch) in batches {
+            let rows = batch.len() as u64;
+            if left > 0 {
+                // At most the batch's own rows, which fit.
+                let part = if rows > left {
+                    Arc::new(head(&batch, left as usize))
+                } else {
+                    Arc::clone(&batch)
+                };
+                state.push((stream, part));
             }
-        };
+            if rows > left {
+                taken += left as usize;
+                rest.push((stream, batch));
+            }
+            left -= rows.min(left);
+        }
+        if changes == Changes::Spread {
+            (rest, taken) = (state.clone(), 0);
+        }
         let stamp = |batch: &Batch| batch.runs.first().map(|run| run.time);
-        batches.sort_by_key(|(_, batch)| stamp(batch));
-        let last = batches.iter().filter_map(|(_, b)| b.runs.last()).map(|r| r.time).max();
+        state.sort_by_key(|(_, batch)| stamp(batch));
+        let last = state.iter().filter_map(|(_, b)| b.runs.last()).map(|r| r.time).max();
         let last = last.unwrap_or_default();
         let mut rows = 0;
         let from = rest.into_iter().map(|(stream, batch)| {
@@ -89,7 +97,7 @@ impl Pool {
         });
         let from = from.collect();
         let clock = Clock::resumed(tick, last);
-        Ok(Pool { preload: batches, last, from, changes, seed, taken: 0, clock })
+        Ok(Pool { preload: state, last, from, changes, seed, taken, clock })
     }
 
     /// Rows to begin with.
@@ -145,6 +153,18 @@ impl Pool {
     }
 }
 
+/// The first rows of a batch.
+fn head(batch: &Batch, rows: usize) -> Batch {
+    let mut head = batch.layout();
+    for (time, run) in batch.runs() {
+        for row in run.start..run.end.min(rows) {
+            head.push_row(batch, row, batch.diff(row));
+        }
+        head.stamp(time);
+    }
+    head
+}
+
 /// splitmix64.
 fn random(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -152,4 +172,28 @@ fn random(state: &mut u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::head;
+    use crate::batch::{Batch, Column};
+    use crate::clock::{Millis, Tick, Time};
+
+    #[test]
+    fn a_head_has_the_first_rows_and_their_stamps() {
+        let mut batch = Batch::new(0, 0, 2);
+        for row in 0..10u64 {
+            batch.times.push(row as i64);
+            batch.columns[1] = Column::Number((0..=row as i64).collect());
+            batch.stamp(Time::default().after(Millis(row / 4), Tick::MINUTE));
+        }
+        for rows in 0..=10 {
+            let head = head(&batch, rows);
+            assert_eq!((head.len(), &head.times[..]), (rows, &batch.times[..rows]));
+            let stamps =
+                |b: &Batch| b.runs().flat_map(|(t, r)| r.map(move |_| t)).collect::<Vec<_>>();
+            assert_eq!(stamps(&head), stamps(&batch)[..rows]);
+        }
+    }
 }
