@@ -112,11 +112,14 @@ impl Sink for Watcher {
         {
             seen.latencies.push(now.saturating_duration_since(due));
         }
-        // Batches that became visible at once have shared the work.
-        let cpu = thread_cpu();
-        let work = cpu.saturating_sub(std::mem::replace(&mut self.cpu, cpu));
+        // Batches that became visible at once have shared the work. Time may also move on without
+        // any: what that took belongs to the next one, if one is due.
         let batches = seen.latencies.len() - seen.work.len();
-        seen.work.extend((0..batches).map(|_| work / batches as u32));
+        if batches > 0 || seen.due.is_empty() {
+            let cpu = thread_cpu();
+            let work = cpu.saturating_sub(std::mem::replace(&mut self.cpu, cpu));
+            seen.work.extend((0..batches).map(|_| work / batches.max(1) as u32));
+        }
         seen.changes = self.changes;
         (seen.sealed, seen.ended) = (frontier, frontier.is_none());
         self.watch.more.notify_all();

@@ -14,13 +14,15 @@ use std::sync::atomic::Ordering;
 /// Which events come live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Changes {
-    /// Earlier ones drawn at random, so that all hours change: by turns one is taken back, and one
-    /// comes once more.
+    /// Earlier ones from everywhere, so that all hours change: by turns one is taken back, and one
+    /// that was taken back comes again.
     Spread,
     /// The ones that follow in the source.
     End,
 }
 
+/// How many rows are away at a time, where changes are spread.
+const AWAY: usize = 10_000;
 /// Live batches are partitions of their own, beyond those of any source.
 const LIVE: u32 = 1 << 24;
 
@@ -33,7 +35,7 @@ pub struct Pool {
     /// What live events are drawn from, with the number of rows up to and including each.
     from: Vec<(usize, Stream, Arc<Batch>)>,
     changes: Changes,
-    seed: u64,
+    start: usize,
     /// How many of them were taken; where they follow the state, also those at its end.
     taken: usize,
     clock: Clock,
@@ -97,7 +99,8 @@ impl Pool {
         });
         let from = from.collect();
         let clock = Clock::resumed(tick, last);
-        Ok(Pool { preload: state, last, from, changes, seed, taken, clock })
+        let start = (seed % (1 << 32)) as usize;
+        Ok(Pool { preload: state, last, from, changes, start, taken, clock })
     }
 
     /// Rows to begin with.
@@ -109,7 +112,8 @@ impl Pool {
     pub fn draw(&mut self, rows: usize) -> Option<(Time, Recorded)> {
         let mut parts: Vec<(Stream, Batch)> = Vec::new();
         for _ in 0..rows {
-            let Some((stream, batch, row)) = self.next() else { break };
+            let Some((row, back)) = self.next() else { break };
+            let (stream, batch, row) = self.at(row);
             let at = match parts.iter().position(|(s, _)| *s == stream) {
                 Some(at) => at,
                 None => {
@@ -121,7 +125,6 @@ impl Pool {
                 }
             };
             let part = &mut parts[at].1;
-            let back = self.changes == Changes::Spread && self.taken.is_multiple_of(2);
             let diff = batch.diff(row);
             part.push_row(&batch, row, if back { -diff } else { diff });
             // It is a record of its own, not another version of the earlier one.
@@ -139,18 +142,48 @@ impl Pool {
         Some((time, parts.into_iter().map(|(stream, part)| (stream, Arc::new(part))).collect()))
     }
 
-    fn next(&mut self) -> Option<(Stream, Arc<Batch>, usize)> {
+    /// The number of the next row among all, and whether it is taken back.
+    fn next(&mut self) -> Option<(usize, bool)> {
         let all = self.from.last().map_or(0, |(rows, ..)| *rows);
-        let row = match self.changes {
-            Changes::End if self.taken < all => self.taken,
-            Changes::Spread if all > 0 => (random(&mut self.seed) % all as u64) as usize,
-            _ => return None,
+        let next = match self.changes {
+            Changes::End => (self.taken, false),
+            Changes::Spread => spread(self.taken, all, self.start),
         };
-        self.taken += 1;
-        let at = self.from.partition_point(|(rows, ..)| *rows <= row);
-        let (rows, stream, batch) = &self.from[at]; // row < all, the last one's rows
-        Some((*stream, Arc::clone(batch), row + batch.len() - rows))
+        let there = next.0 < all;
+        self.taken += usize::from(there);
+        there.then_some(next)
     }
+
+    /// A row by its number among all, which is below their count.
+    fn at(&self, row: usize) -> (Stream, Arc<Batch>, usize) {
+        let at = self.from.partition_point(|(rows, ..)| *rows <= row);
+        let (rows, stream, batch) = &self.from[at];
+        (*stream, Arc::clone(batch), row + batch.len() - rows)
+    }
+}
+
+/// Rows from everywhere: each is taken back once in a round, and comes again some thousand changes
+/// later. So nothing is ever taken back that is not there, and the state keeps its size.
+fn spread(change: usize, all: usize, start: usize) -> (usize, bool) {
+    let (turn, lag) = (change / 2, AWAY.min(all / 2));
+    // A stride without a common divisor visits each row once in a round; near the golden section
+    // rows that follow one another are far apart.
+    let strides = (all * 5 / 8).max(1)..;
+    let stride = strides.into_iter().find(|s| divisor(*s, all) == 1).unwrap_or(1);
+    let row = |turn: usize| {
+        let far = (start + turn) as u128 * stride as u128 % all.max(1) as u128;
+        far as usize // below `all`
+    };
+    match change % 2 {
+        0 => (row(turn), true),
+        _ if turn >= lag => (row(turn - lag), false),
+        // Nothing has been away for so long yet: others come twice.
+        _ => (row(turn + lag), false),
+    }
+}
+
+fn divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { divisor(b, a % b) }
 }
 
 /// The first rows of a batch.
@@ -165,18 +198,9 @@ fn head(batch: &Batch, rows: usize) -> Batch {
     head
 }
 
-/// splitmix64.
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::head;
+    use super::{head, spread};
     use crate::batch::{Batch, Column};
     use crate::clock::{Millis, Tick, Time};
 
@@ -194,6 +218,24 @@ mod tests {
             let stamps =
                 |b: &Batch| b.runs().flat_map(|(t, r)| r.map(move |_| t)).collect::<Vec<_>>();
             assert_eq!(stamps(&head), stamps(&batch)[..rows]);
+        }
+    }
+
+    #[test]
+    fn nothing_is_taken_back_that_is_not_there() {
+        for (all, start) in [(1, 0), (2, 5), (7, 1), (1000, 42), (30_000, 3)] {
+            let mut there = vec![1; all];
+            for change in 0..4 * all + 50_000 {
+                let (row, back) = spread(change, all, start);
+                there[row] += if back { -1 } else { 1 };
+                assert!(there[row] >= 0, "{all}: change {change}");
+            }
+            let rows: i32 = there.iter().sum();
+            assert_eq!(rows, all as i32);
+            let hit = (0..2 * all).map(|change| spread(change, all, start)).filter(|(_, b)| *b);
+            let mut hit: Vec<usize> = hit.map(|(row, _)| row).collect();
+            hit.sort_unstable();
+            assert!(hit.into_iter().eq(0..all), "{all}: each row once in a round");
         }
     }
 }
