@@ -64,4 +64,10 @@ catalog! {
         rfm_segments::RfmSegments,
         inventory_alerts::InventoryAlerts,
     }
+    recommend {
+        similar_items::SimilarItems,
+        trending_for_category::TrendingForCategory,
+        user_recommendations::UserRecommendations,
+        ad_targets::AdTargets,
+    }
 }

@@ -13,8 +13,11 @@ use tidemill::queries::catalog;
 use tidemill::queries::mining::bought_together::BoughtTogether;
 use tidemill::queries::mining::frequent_itemsets::FrequentItemsets;
 use tidemill::queries::mining::inventory_alerts::InventoryAlerts;
+use tidemill::queries::recommend::ad_targets::AdTargets;
+use tidemill::queries::recommend::trending_for_category::TrendingForCategory;
+use tidemill::queries::recommend::user_recommendations::UserRecommendations;
 use tidemill::query::{AnyQuery, History};
-use tidemill::value::Value;
+use tidemill::value::{Money, Value};
 use tidemill::worker::reads;
 use tidemill::worker::replay::{Change, replay};
 
@@ -66,7 +69,11 @@ fn tuned() -> Vec<Arc<dyn AnyQuery>> {
         lead: Millis::minutes(60),
         buffer: Millis::minutes(10),
     };
+    let targets = AdTargets { cap: 2, span: Millis::minutes(50), budget: Money(1_200_000) };
     vec![
+        Arc::new(targets),
+        Arc::new(UserRecommendations { active: Millis::minutes(50) }),
+        Arc::new(TrendingForCategory { span: Millis::minutes(50) }),
         Arc::new(trending),
         Arc::new(BoughtTogether { most: 3, least: 1, top: 5 }),
         Arc::new(FrequentItemsets { most: 4, least: 2, top: 5 }),

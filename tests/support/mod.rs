@@ -133,6 +133,7 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
             let orders = if random.one_in(6) { random.below(3).to_string() } else { String::new() };
             let category = random.of(&["shoes", "Hats", "bags", ""]);
             let device = random.of(&["phone", "Desktop"]);
+            let campaign = random.of(&["", "k0", "k1", "k2"]);
             // Half of the sessions have no id of their own; some visitors are unknown.
             let session = match random.below(24) {
                 n @ ..12 => format!("s{n}"),
@@ -142,7 +143,7 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
             let quantity = random.of(&["1", "2", "3", ""]);
             let price = maybe(random, money);
             format!(
-                "{time},{id},{visitor},{session},{event},{item},{category},{quantity},{price},{views},{orders},{device},10.0.0.{user},,DE"
+                "{time},{id},{visitor},{session},{event},{item},{category},{quantity},{price},{views},{orders},{device},10.0.0.{user},{campaign},DE"
             )
         }
         Stream::Transactions => {

@@ -1,0 +1,232 @@
+//! Which advertisement to push to each active user: the best item of a campaign that may still
+//! be shown to the user and may still spend.
+//!
+//! A campaign's items are the 20 viewed most (`view_item`) in visits that came from it
+//! (`behavior.campaign`). A user's candidates are the `user_recommendations` that are an item of a
+//! campaign, by score, then item, then campaign. Left out are
+//! - campaigns shown to the user 3 times in the last 24 hours, (t - 24 h, t] at stream time `t`
+//!   (frequency cap);
+//! - campaigns ahead of their pace: spend so far today > daily budget x elapsed share of the day.
+//!   The hour now is the latest hour of any ad known, today its UTC day, spend the cost of all ads
+//!   of today, and hour h of the day counts as (h + 1)/24 of it, so a campaign may spend a
+//!   24th of its budget in each hour and make up for what it left.
+//!
+//! The streams carry no budgets: one daily budget (250.00) holds for every campaign. The rule is
+//! the even pacing of Lee, Jalali and Dasdan, "Real Time Bid Optimization with Smooth Budget
+//! Delivery" (ADKDD 2013), without its throttling.
+//!
+//! State: that of `user_recommendations`; views by campaign and item; cost by campaign and day,
+//! ads by hour; the impressions of the last 24 hours.
+//!
+//! ```
+//! use tidemill::event::Stream;
+//! use tidemill::queries::recommend::ad_targets::AdTargets;
+//! use tidemill::query::{History, Query};
+//!
+//! let history = History::from_csv(&[
+//!     (Stream::Behavior, "\
+//! visit_time,user_id,session_id,event,item_id,campaign
+//! 2026-01-05T10:00:00Z,ann,s1,view_item,lamp,spring
+//! 2026-01-05T10:01:00Z,ann,s1,view_item,rug,spring
+//! 2026-01-05T11:00:00Z,bob,s2,view_item,lamp,
+//! "),
+//!     (Stream::Transactions, "transaction_time,user_id,item_id\n"),
+//!     (Stream::Ads, "\
+//! time,event,user_id,campaign_id,creative_id,cost
+//! 2026-01-05T09:00:00Z,impression,ann,spring,a,0.01
+//! 2026-01-05T09:01:00Z,impression,ann,spring,a,0.01
+//! 2026-01-05T09:02:00Z,impression,ann,spring,a,0.01
+//! "),
+//! ])?;
+//! let rows = AdTargets::default().answer(&history, history.last());
+//! assert_eq!(rows.len(), 1); // ann saw enough of it today
+//! assert_eq!(rows[0].user_id.to_string(), "bob");
+//! assert_eq!(rows[0].item_id.to_string(), "rug");
+//! # Ok::<(), tidemill::error::Error>(())
+//! ```
+
+use super::user_recommendations::UserRecommendations;
+use crate::clock::{Millis, Time};
+use crate::event::ads::{CAMPAIGN_ID, COST, EVENT, USER_ID};
+use crate::event::{AdEvent, Ads, Behavior, Row, behavior};
+use crate::monoid::Bag;
+use crate::operator::{Aggregate, Collection, Passing, Place};
+use crate::query::{History, Inputs, Query};
+use crate::text::Text;
+use crate::value::{Hour, Money};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// See the module.
+pub struct AdTargets {
+    /// How often a campaign is shown to a user within `span`.
+    pub cap: i64,
+    /// The time of the cap.
+    pub span: Millis,
+    /// What a campaign may spend a day.
+    pub budget: Money,
+}
+
+impl Default for AdTargets {
+    fn default() -> Self {
+        AdTargets { cap: 3, span: Millis::hours(24), budget: Money(25_000) }
+    }
+}
+
+crate::record! {
+    /// What to show a user.
+    pub struct Output {
+        keys { user_id: Text }
+        values { campaign_id: Text, item_id: Text, score: i64 }
+    }
+}
+
+fn day(hour: Hour) -> i32 {
+    hour.0.div_euclid(24)
+}
+
+/// Whether a campaign has spent more by `hour` than its share of the budget.
+fn ahead(spent: i64, budget: Money, hour: Hour) -> bool {
+    let elapsed = i128::from(hour.of_day()) + 1;
+    i128::from(spent) * 24 > i128::from(budget.0) * elapsed
+}
+
+/// Items per campaign.
+const ITEMS: usize = 20;
+
+/// A campaign and an item that someone viewed who came from it.
+fn led(visit: &Row<'_, Behavior>) -> Option<(Text, Text)> {
+    let item = visit.viewed_item().filter(|_| !visit.campaign().is_empty())?;
+    Some((visit.campaign().clone(), item.clone()))
+}
+
+/// Who was shown which campaign, and when.
+fn shown(ad: &Row<'_, Ads>) -> Option<(Text, Text, i64)> {
+    (ad.event() == Some(AdEvent::Impression))
+        .then(|| (ad.user_id().clone(), ad.campaign_id().clone(), ad.time()))
+}
+
+impl Query for AdTargets {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "ad_targets"
+    }
+
+    fn about(&self) -> &'static str {
+        "the best campaign item for each active user, under frequency cap and budget pacing"
+    }
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        let (cap, budget) = (self.cap, self.budget);
+        let columns = [behavior::ITEM_ID, behavior::CAMPAIGN, behavior::EVENT.optional()];
+        let adverts = inputs
+            .behavior(&columns)
+            .keyed(
+                "CampaignItems",
+                |visit| led(visit).map(|(campaign, _)| campaign),
+                |views: &mut Bag<Text>, visit, diff| views.add(visit.item_id().clone(), diff),
+            )
+            .top_k(ITEMS, |campaign, Place { item, .. }| (item.clone(), campaign.clone()));
+        let now = inputs.ads(&[]).aggregate(
+            "AdHour",
+            |_| Some(()),
+            |hours: &mut Bag<Hour>, ad, diff| hours.add(ad.hour(), diff),
+            |(), hours| hours.iter().rev().find(|(_, n)| **n > 0).map(|(hour, _)| (day(*hour), *hour)),
+        );
+        let closed = inputs
+            .ads(&[CAMPAIGN_ID, COST])
+            .aggregate(
+                "AdSpend",
+                |ad| Some((day(ad.hour()), ad.campaign_id().clone())),
+                |spent: &mut i64, ad, diff| *spent += ad.cost().map_or(0, |cost| cost.0) * diff,
+                |(day, campaign), spent| Some((*day, (campaign.clone(), *spent))),
+            )
+            .join(now)
+            .filter(move |(_, ((_, spent), hour))| ahead(*spent, budget, *hour))
+            .map(|(_, ((campaign, _), _))| campaign);
+        let span = self.span.0 as i64;
+        let impressions =
+            inputs.ads(&[USER_ID, CAMPAIGN_ID, EVENT]).flat_map("Impressions", shown);
+        let old = impressions
+            .clone()
+            .due(move |(.., time)| time.saturating_add(span), inputs.tick());
+        let capped = impressions.concat(old.negate()).aggregate(
+            "FrequencyCap",
+            |(user, campaign, _)| Some((user.clone(), campaign.clone())),
+            |n: &mut i64, _, diff| *n += diff,
+            move |shown, n| (*n >= cap).then(|| shown.clone()),
+        );
+        UserRecommendations::default()
+            .dataflow(inputs)
+            .map(|row| (row.item_id, (row.user_id, row.score)))
+            .join(adverts)
+            .map(|(item, ((user, score), campaign))| (campaign, (user, item, score)))
+            .antijoin(closed)
+            .map(|(campaign, (user, item, score))| ((user, campaign), (item, score)))
+            .antijoin(capped)
+            .aggregate(
+                "AdTargets",
+                |((user, _), _)| Some(user.clone()),
+                |ads: &mut Bag<(Reverse<i64>, Text, Text)>, ((_, campaign), (item, score)), diff| {
+                    ads.add((Reverse(*score), item.clone(), campaign.clone()), diff);
+                },
+                |user, ads| {
+                    let ((score, item, campaign), _) = ads.first_key_value()?;
+                    Some(Output {
+                        user_id: user.clone(),
+                        campaign_id: campaign.clone(),
+                        item_id: item.clone(),
+                        score: score.0,
+                    })
+                },
+            )
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let ads = history.ads(at);
+        let mut views: BTreeMap<Text, BTreeMap<Text, i64>> = BTreeMap::new();
+        for (campaign, item) in history.behavior(at).iter().filter_map(led) {
+            *views.entry(campaign).or_default().entry(item).or_default() += 1;
+        }
+        let mut adverts = BTreeSet::new();
+        for (campaign, items) in views {
+            let mut items: Vec<(Text, i64)> = items.into_iter().collect();
+            items.sort_by_key(|(_, n)| Reverse(*n));
+            adverts.extend(items.into_iter().take(ITEMS).map(|(item, _)| (item, campaign.clone())));
+        }
+        let now = ads.iter().map(|ad| ad.hour()).max();
+        let mut spent: BTreeMap<Text, i64> = BTreeMap::new();
+        for ad in ads.iter().filter(|ad| now.map(day) == Some(day(ad.hour()))) {
+            *spent.entry(ad.campaign_id().clone()).or_default() += ad.cost().map_or(0, |m| m.0);
+        }
+        let since = at.millis() as i64 - self.span.0 as i64;
+        let mut seen: BTreeMap<(Text, Text), i64> = BTreeMap::new();
+        for (user, campaign, time) in ads.iter().filter_map(shown) {
+            *seen.entry((user, campaign)).or_default() += i64::from(time > since);
+        }
+        let mut best: BTreeMap<Text, Output> = BTreeMap::new();
+        for row in UserRecommendations::default().answer(history, at) {
+            for (item, campaign) in adverts.iter().filter(|(item, _)| *item == row.item_id) {
+                let key = (row.user_id.clone(), campaign.clone());
+                let paid = spent.get(campaign).copied().unwrap_or(0);
+                let dear = now.is_some_and(|now| ahead(paid, self.budget, now));
+                if dear || seen.get(&key).is_some_and(|n| *n >= self.cap) {
+                    continue;
+                }
+                let order = |o: &Output| (-o.score, o.item_id.clone(), o.campaign_id.clone());
+                let target = Output {
+                    user_id: row.user_id.clone(),
+                    campaign_id: campaign.clone(),
+                    item_id: item.clone(),
+                    score: row.score,
+                };
+                let held = best.entry(row.user_id.clone()).or_insert_with(|| target.clone());
+                if order(&target) < order(held) {
+                    *held = target;
+                }
+            }
+        }
+        best.into_values().collect()
+    }
+}

@@ -1,0 +1,142 @@
+//! The items that go with an item: the top 20 by pairs within sessions.
+//!
+//! For the views of items (`view_item`) of a session in order of (time, event id, item), the
+//! newest 50 of them, F_ij = the sum of 2520/d over the pairs of a view of i and a view of j, d
+//! places later, d <= 10, whole numbers for all d; i and j differ. A view with the same time, id
+//! and item as another counts once. The weight of j for i is 5 F_ij + 3 F_ji: what follows says
+//! more than what came before. Rank 1 is the best; ties by item. Nothing fades here: the index
+//! that requests read does that (`tidemill recommend`). The pairs and their decay with the
+//! distance are those of issue 5; the direction's weights b = 0.6 = 3/5 as well.
+//!
+//! State: the views of all sessions, and a weight per item and neighbour.
+//!
+//! ```
+//! use tidemill::event::Stream;
+//! use tidemill::queries::recommend::similar_items::SimilarItems;
+//! use tidemill::query::{History, Query};
+//!
+//! let history = History::from_csv(&[(Stream::Behavior, "\
+//! visit_time,session_id,event,item_id
+//! 2026-01-05T10:00:00Z,s1,view_item,lamp
+//! 2026-01-05T10:01:00Z,s1,view_item,rug
+//! ")])?;
+//! let rows = SimilarItems.answer(&history, history.last());
+//! assert_eq!(rows[0].similar_item_id.to_string(), "rug");
+//! assert_eq!((rows[0].weight, rows[1].weight), (5 * 2520, 3 * 2520)); // lamp, then rug
+//! # Ok::<(), tidemill::error::Error>(())
+//! ```
+
+use crate::clock::Time;
+use crate::event::behavior::{EVENT, EVENT_ID, ITEM_ID, SESSION_ID};
+use crate::monoid::Bag;
+use crate::operator::{Aggregate, Collection, Link, Place, SessionPairs};
+use crate::query::{History, Inputs, Query};
+use crate::recommend::pairs::Buckets;
+use crate::text::Text;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// See the module.
+#[derive(Default)]
+pub struct SimilarItems;
+
+crate::record! {
+    /// An item and one that goes with it.
+    pub struct Output {
+        keys { item_id: Text, rank: i64 }
+        values { similar_item_id: Text, weight: i64 }
+    }
+}
+
+const FORWARD: i64 = 5;
+const BACKWARD: i64 = 3;
+const LISTED: usize = 20;
+
+/// The lists, for other queries too.
+pub(super) fn similar_items<'s>(inputs: &Inputs<'s>) -> Collection<'s, Output> {
+    let columns = [SESSION_ID, ITEM_ID, EVENT.optional(), EVENT_ID.optional()];
+    inputs
+        .behavior(&columns)
+        .flat_map("Views", |visit| {
+            let item = visit.viewed_item().filter(|_| !visit.session_id().is_empty())?;
+            let event = (visit.time(), visit.event_id().clone(), item.clone());
+            Some((visit.session_id().clone(), event))
+        })
+        .session_pairs(Buckets::ONE)
+        .flat_map(|link| {
+            let pair = match link {
+                Link::Pair(before, after, _) => Some((before, after)),
+                Link::Item(_) => None,
+            };
+            pair.into_iter().flat_map(|(before, after)| {
+                [(before.clone(), after.clone(), FORWARD), (after, before, BACKWARD)]
+            })
+        })
+        .keyed(
+            "SimilarItems",
+            |(item, _, _)| Some(item.clone()),
+            |weights: &mut Bag<Text>, (_, other, factor), diff| {
+                weights.add(other.clone(), factor * diff);
+            },
+        )
+        .top_k(LISTED, |item_id, Place { rank, item, weight }| Output {
+            item_id: item_id.clone(),
+            rank,
+            similar_item_id: item.clone(),
+            weight,
+        })
+}
+
+impl Query for SimilarItems {
+    type Output = Output;
+
+    fn name(&self) -> &'static str {
+        "similar_items"
+    }
+
+    fn about(&self) -> &'static str {
+        "the 20 items that go best with each item, by what is viewed within a session"
+    }
+
+    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        similar_items(inputs)
+    }
+
+    fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let mut sessions: BTreeMap<&Text, BTreeSet<(i64, &Text, &Text)>> = BTreeMap::new();
+        let visits = history.behavior(at);
+        for visit in visits.iter().filter(|visit| !visit.session_id().is_empty()) {
+            if let Some(item) = visit.viewed_item() {
+                let session = sessions.entry(visit.session_id()).or_default();
+                session.insert((visit.time(), visit.event_id(), item));
+            }
+        }
+        let mut weights: BTreeMap<&Text, BTreeMap<&Text, i64>> = BTreeMap::new();
+        for session in sessions.into_values() {
+            let newest: Vec<&Text> = session.iter().rev().take(50).map(|event| event.2).collect();
+            for (p, after) in newest.iter().enumerate() {
+                for (q, before) in newest.iter().enumerate().skip(p + 1) {
+                    let d = (q - p) as i64;
+                    if d <= 10 && before != after {
+                        let w = 2520 / d;
+                        *weights.entry(before).or_default().entry(after).or_default() += 5 * w;
+                        *weights.entry(after).or_default().entry(before).or_default() += 3 * w;
+                    }
+                }
+            }
+        }
+        let mut rows = Vec::new();
+        for (item, others) in weights {
+            let mut others: Vec<_> = others.into_iter().collect();
+            others.sort_by_key(|(other, weight)| (-weight, *other));
+            for (rank, (other, weight)) in (1..=20).zip(others) {
+                rows.push(Output {
+                    item_id: item.clone(),
+                    rank,
+                    similar_item_id: other.clone(),
+                    weight,
+                });
+            }
+        }
+        rows
+    }
+}
