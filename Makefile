@@ -1,7 +1,7 @@
 # The commands of the project. `make test` is the one that must pass; it needs Rust, a C compiler
 # and Python, and makes what else it needs itself (a virtual environment with pandas in target/).
 
-.PHONY: test fmt lint unit pandas bench clean
+.PHONY: test fmt lint unit pandas bench bench-check clean
 
 CARGO ?= cargo
 # nextest where it is there, cargo's own runner where it is not; doc examples run by cargo.
@@ -38,6 +38,12 @@ target/venv/ready: tests/requirements.txt
 # Speed against the hand-written loop: a 1 GB file is made once in target/.
 bench:
 	$(CARGO) bench --bench throughput
+
+# Instruction counts of small fixed runs against benches/instructions.tsv: fails when more than 5 %
+# worse. ACCEPT=1 writes down the new ones. Needs valgrind; no part of `make test`.
+bench-check:
+	$(CARGO) build --release --quiet
+	ACCEPT=$(ACCEPT) benches/check.sh
 
 clean:
 	$(CARGO) clean

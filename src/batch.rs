@@ -85,6 +85,17 @@ impl Batch {
         Batch { partition, offset, columns: vec![Column::Absent; fields], ..Batch::default() }
     }
 
+    /// An empty batch with the same columns.
+    pub fn layout(&self) -> Batch {
+        let empty = |column: &Column| match column {
+            Column::Absent => Column::Absent,
+            Column::Number(_) => Column::Number(Vec::new()),
+            Column::Text(_) => Column::Text(Vec::new()),
+        };
+        let columns = self.columns.iter().map(empty).collect();
+        Batch { partition: self.partition, offset: self.offset, columns, ..Batch::default() }
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.times.len()

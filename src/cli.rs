@@ -3,6 +3,7 @@
 use crate::error::Error;
 use clap::{CommandFactory, Parser, Subcommand};
 
+mod bench;
 mod choose;
 mod demo;
 mod eval;
@@ -13,6 +14,7 @@ mod plot;
 mod queries;
 mod recommend;
 mod record;
+mod report;
 mod run;
 mod score;
 mod show;
@@ -50,6 +52,8 @@ enum Command {
     Score(score::Args),
     /// Write a source down as a replay log, for experiments that must not measure parsing
     Record(record::Args),
+    /// Measure: capacity, latency, the knee between them, scaling, each query, codecs
+    Bench(bench::Args),
     /// Draw a view's CSV as SVG
     Plot(plot::Args),
     /// Recommend items that go with the items of a session
@@ -75,6 +79,7 @@ impl Cli {
             Some(Command::Generate(args)) => args.run(),
             Some(Command::Score(args)) => args.run(),
             Some(Command::Record(args)) => args.run(),
+            Some(Command::Bench(args)) => args.run(),
             Some(Command::Plot(args)) => args.run(),
             Some(Command::Recommend(args)) => args.run(),
             Some(Command::Eval(args)) => args.run(),
@@ -85,6 +90,16 @@ impl Cli {
             }
         }
     }
+}
+
+/// The command that is running, as one would type it.
+fn command_line() -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%@+".contains(c);
+    let words = std::env::args().skip(1).map(|word| match word.chars().all(plain) {
+        true if !word.is_empty() => word,
+        _ => format!("'{}'", word.replace('\'', "'\\''")),
+    });
+    std::iter::once("tidemill".to_string()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes to standard output; a reader that has gone away (`| head`) is not an error.

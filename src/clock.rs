@@ -239,12 +239,24 @@ impl Clock {
         in_order
     }
 
-    /// Moves to the next tick, as if a record of that time had come: what is stamped from now on
-    /// is visible after everything before. For inputs whose ticks are told (see `worker::live`).
-    pub fn next_tick(&mut self) -> Time {
-        let next = self.now.max(0).saturating_add(1).max(self.time().0 as i64 + 1);
-        self.now = self.tick.round_up(next).0 as i64;
-        self.time()
+    /// Stamps batches as one tick of their own, later than everything before: they become visible
+    /// together. For inputs whose ticks are told (see `worker::live`).
+    pub fn stamp_together<'a>(&mut self, batches: impl Iterator<Item = &'a mut Batch>) -> Time {
+        let batches: Vec<&mut Batch> = batches.collect();
+        let newest = batches.iter().filter_map(|batch| batch.times.iter().max()).max();
+        let newest = newest.map_or(0, |newest| self.tick.round_up(*newest).0);
+        let next = self.tick.round_up(self.time().0.saturating_add(1) as i64);
+        let time = Time(newest.max(next.0));
+        self.now = time.0 as i64;
+        for batch in batches {
+            batch.runs = vec![Run { time, end: batch.len() as u32 }];
+        }
+        time
+    }
+
+    /// A clock that has seen everything up to a time.
+    pub fn resumed(tick: Tick, time: Time) -> Clock {
+        Clock { tick, max_jump: None, now: time.0.min(i64::MAX as u64) as i64 }
     }
 
     /// The rows of a block whose event time is implausible, in order: they must not be stamped.

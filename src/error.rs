@@ -57,6 +57,9 @@ pub enum Error {
     /// The cluster could not be formed, or a part of it failed.
     #[error("{0}")]
     Cluster(String),
+    /// An experiment gave no figure that could be trusted.
+    #[error("{0}")]
+    Experiment(String),
     /// A view cannot be drawn.
     #[error(transparent)]
     Plot(#[from] crate::plot::PlotError),

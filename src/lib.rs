@@ -34,7 +34,9 @@
 //! - `queries`, `operator` and `monoid` touch no file, socket, thread, clock or randomness;
 //!   `monoid` does not import timely.
 //! - Money is integer; floats appear when a row is read, and never in a diff.
-//! - Every state has a bound, written next to it. No `unsafe`.
+//! - Every state has a bound, written next to it.
+//! - No `unsafe`, but in the replay log's second codec (`source/replay_log/abomonation.rs`), which
+//!   is behind a cargo feature and says why it is sound there.
 //!
 //! Deliberately absent: joins of requests into the dataflow, loops, a second clock.
 

@@ -6,6 +6,8 @@
 
 mod bars;
 mod calendar;
+mod curves;
+mod legend;
 mod model;
 mod panels;
 mod scale;
@@ -17,6 +19,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub use curves::{Axis, Curve, Curves, Scaling, plot_curves};
 pub use table::Table;
 
 use model::Chart;

@@ -10,10 +10,13 @@ use crate::value::Decimals;
 use std::path::{Path, PathBuf};
 
 mod csv;
+mod digest;
 mod jsonl;
 mod plots;
 mod sqlite;
 mod table;
+
+pub(crate) use digest::digest;
 
 /// What a sink needs to know of a view.
 #[derive(Clone, Debug)]
@@ -65,6 +68,8 @@ pub enum Spec {
     Plot(PathBuf),
     /// `sqlite:FILE`: a table per query.
     Sqlite(PathBuf),
+    /// `digest:FILE`: rows and a checksum per view, to compare runs by.
+    Digest(PathBuf),
     /// `table`: on standard output, cut to so many rows.
     Table {
         /// The most rows of a view.
@@ -83,12 +88,13 @@ impl std::str::FromStr for Spec {
             ("jsonl", false) => Ok(Spec::Jsonl(path)),
             ("plot", false) => Ok(Spec::Plot(path)),
             ("sqlite", false) => Ok(Spec::Sqlite(path)),
+            ("digest", false) => Ok(Spec::Digest(path)),
             ("csv" | "jsonl" | "plot", true) => {
                 Err(format!("{kind} needs a directory: {kind}:DIR"))
             }
-            ("sqlite", true) => Err("sqlite needs a file: sqlite:FILE".into()),
+            ("sqlite" | "digest", true) => Err(format!("{kind} needs a file: {kind}:FILE")),
             _ => Err(format!(
-                "there is no sink {text:?}; use csv:DIR, jsonl:DIR, plot:DIR, sqlite:FILE or table"
+                "there is no sink {text:?}; use csv:DIR, jsonl:DIR, plot:DIR, sqlite:FILE, digest:FILE or table"
             )),
         }
     }
@@ -109,6 +115,7 @@ impl Spec {
             }
             Spec::Plot(dir) => Box::new(plots::Plots::open(dir, views, decimals)?),
             Spec::Sqlite(file) => Box::new(sqlite::Sqlite::open(file, views, decimals)?),
+            Spec::Digest(file) => Box::new(digest::Digests::new(file.clone(), views, decimals)),
             Spec::Table { rows } => Box::new(table::Table::new(views, *rows, decimals)),
         })
     }
@@ -124,7 +131,7 @@ impl Spec {
             Spec::Csv(dir) | Spec::Jsonl(dir) | Spec::HourlyJsonl(dir) | Spec::Plot(dir) => {
                 Some(dir)
             }
-            Spec::Sqlite(file) => file.parent(),
+            Spec::Sqlite(file) | Spec::Digest(file) => file.parent(),
             Spec::Table { .. } => None,
         }
     }

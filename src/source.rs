@@ -39,7 +39,7 @@ use parse::{Parsed, Scratch};
 pub use plan::ParseOptions;
 use plan::Plan;
 pub use read::{BLOCK_SIZE, Next, Reader};
-use replay_log::{Frame, Frames};
+use replay_log::{Frame, Frames, Recorded};
 pub use split::Block;
 
 /// A lock that a panicking worker cannot poison for the others: a panic ends the program anyway.
@@ -154,13 +154,11 @@ impl Partition {
         self.index
     }
 
-    /// Whether a field is filled.
-    pub fn fills(&self, field: usize) -> bool {
+    fn fills(&self, field: usize) -> bool {
         self.want.get(field).copied().unwrap_or(false)
     }
 
-    /// Whether it is a change log.
-    pub fn is_change_log(&self) -> bool {
+    fn is_change_log(&self) -> bool {
         self.plan.is_change_log()
     }
 
@@ -334,6 +332,21 @@ impl Feeds {
     pub fn bad_share(&self) -> f64 {
         let records = self.records.load(Ordering::Relaxed).max(1);
         self.dead_letters.count() as f64 / records as f64
+    }
+
+    /// The partitions as a replay log describes them.
+    pub fn recorded(&self) -> Vec<Recorded> {
+        let describe = |partition: &Partition| {
+            let fields = partition.stream.schema().fields.iter().enumerate();
+            let filled = fields.filter(|(i, _)| partition.fills(*i));
+            Recorded {
+                stream: partition.stream.name().into(),
+                name: partition.name.clone(),
+                fields: filled.map(|(_, field)| field.name.into()).collect(),
+                change_log: partition.is_change_log(),
+            }
+        };
+        self.partitions.iter().map(describe).collect()
     }
 
     /// Records read so far, good and bad.

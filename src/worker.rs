@@ -27,6 +27,7 @@ use timely::worker::Worker;
 mod cluster;
 mod feed;
 mod handshake;
+pub mod live;
 pub mod replay;
 pub use cluster::{Cluster, end_on_panic};
 use feed::{Failure, feed};
@@ -109,15 +110,7 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
             let open = |stream: Stream| {
                 let (feeds, failure) = (Arc::clone(feeds), Arc::clone(failure));
                 let batches = feed(scope, stream, feeds, probe.clone(), failure);
-                let all = batches.clone();
-                let unique = match ids.get(&stream) {
-                    Some(how) => {
-                        let fields = with_id(stream, reads.fields(stream));
-                        dedupe(batches, stream, &fields, *how, Arc::clone(tally))
-                    }
-                    None => batches,
-                };
-                Opened { all, unique }
+                opened(batches, stream, &reads, ids.get(&stream), tally)
             };
             let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
             queries.iter().map(|query| query.build(&inputs)).collect::<Vec<_>>()
@@ -160,6 +153,25 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
     })
 }
 
+/// A stream as queries see it: all its records, and one per id if they have ids.
+fn opened<'s>(
+    batches: Batches<'s>,
+    stream: Stream,
+    reads: &Reads,
+    how: Option<&Dedupe>,
+    tally: &Arc<Tally>,
+) -> Opened<'s> {
+    let all = batches.clone();
+    let unique = match how {
+        Some(how) => {
+            let fields = with_id(stream, reads.fields(stream));
+            dedupe(batches, stream, &fields, *how, Arc::clone(tally))
+        }
+        None => batches,
+    };
+    Opened { all, unique }
+}
+
 /// The fields a stream's batches carry when its records are made unique: also its id.
 pub(crate) fn with_id(stream: Stream, mut fields: Vec<usize>) -> Vec<usize> {
     fields.push(stream.id());
@@ -177,6 +189,27 @@ struct Output {
 }
 
 impl Output {
+    /// One sink, and nobody who is told of progress.
+    fn to(sink: Box<dyn Sink + Send>) -> Output {
+        Output { sinks: vec![sink], progress: Box::new(|_| {}), changes: 0, failed: None }
+    }
+
+    /// Has the ports keep their views, if some sink wants them.
+    fn watch(&self, ports: &mut [Box<dyn Port>]) {
+        if self.sinks.iter().any(|s| s.wants_view()) {
+            ports.iter_mut().for_each(|port| port.keep_view());
+        }
+    }
+
+    /// Shows the sinks the current views.
+    fn show(&mut self, ports: &mut [Box<dyn Port>], done: bool) {
+        for sink in &mut self.sinks {
+            if let Err(error) = sink.views(ports, done) {
+                self.failed.get_or_insert(error);
+            }
+        }
+    }
+
     fn drive(
         mut self,
         worker: &mut Worker,
@@ -185,9 +218,7 @@ impl Output {
         feeds: &Feeds,
         clustered: bool,
     ) -> Result<u64, Error> {
-        if self.sinks.iter().any(|s| s.wants_view()) {
-            ports.iter_mut().for_each(|port| port.keep_view());
-        }
+        self.watch(ports);
         let (mut sealed, mut shown, mut written) =
             (Some(Time::default()), Instant::now(), Instant::now());
         loop {
@@ -222,11 +253,7 @@ impl Output {
             }
             if self.failed.is_none() && (done || written.elapsed() >= REFRESH) {
                 written = Instant::now();
-                for sink in &mut self.sinks {
-                    if let Err(error) = sink.views(ports, done) {
-                        self.failed.get_or_insert(error);
-                    }
-                }
+                self.show(ports, done);
             }
             if done {
                 break;

@@ -5,6 +5,7 @@
 mod program;
 
 use program::{directory, fail, succeed};
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
@@ -87,5 +88,177 @@ fn wrong_use_of_record_is_refused() {
     if !cfg!(feature = "abomonation") {
         let args = ["record", "--source", "ads=x.csv", "--codec", "abomonation", "--out", "x.tide"];
         fail(2, &args, &["--features abomonation"]);
+    }
+}
+
+/// The rows of an experiment's sheet, by column name.
+fn sheet(dir: &Path, name: &str) -> Vec<HashMap<String, String>> {
+    let mut reader = csv::Reader::from_path(dir.join(name)).expect("a sheet");
+    let header = reader.headers().expect("a header").clone();
+    let row = |record: csv::StringRecord| {
+        header.iter().zip(&record).map(|(h, r)| (h.to_string(), r.to_string())).collect()
+    };
+    reader.records().map(|record| row(record.expect("a row"))).collect()
+}
+
+/// Each row says where it was measured, and that it was verified; beside the sheet is a picture.
+fn measured(dir: &Path, name: &str, rows: usize, columns: &[&str]) -> Vec<HashMap<String, String>> {
+    let sheet = sheet(dir, &format!("{name}.csv"));
+    assert_eq!(sheet.len(), rows, "{name}");
+    let setting = ["date", "commit", "machine", "rustc", "command", "seed", "workers", "processes"];
+    for row in &sheet {
+        for column in setting.iter().chain(columns) {
+            assert!(row.get(*column).is_some_and(|x| !x.is_empty()), "{name}: {column} in {row:?}");
+        }
+        assert_eq!(row["verified"], "yes");
+    }
+    let picture = fs::read_to_string(dir.join(format!("{name}.svg"))).expect("a picture");
+    roxmltree::Document::parse(&picture).expect("XML");
+    assert!(!picture.contains("NaN") && !picture.contains("no values"), "{picture}");
+    sheet
+}
+
+/// Nothing is left behind but sheets, pictures and the generated shop.
+fn tidy(dir: &Path) {
+    for entry in fs::read_dir(dir).expect("the directory") {
+        let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
+        let known = [".csv", ".svg", ".tide", ".jsonl"].iter().any(|end| name.ends_with(end));
+        let shop = name.starts_with("shop-");
+        assert!((known || shop) && !name.starts_with('.'), "{name} is left");
+    }
+}
+
+#[test]
+fn closed_loops_leave_verified_figures() {
+    let dir = directory("closed");
+    let small = ["--events", "3000", "--days", "2", "--seed", "3", "--out", text(&dir)];
+    let queries = ["--query", "hourly_transactions,hourly_behavior"];
+    let bench = |what: &str, more: &[&str]| {
+        succeed(&[&["bench", what], &small[..], &queries[..], more].concat())
+    };
+    let figures = ["run", "events", "events_per_s", "seconds", "cpu_seconds", "peak_mb"];
+    assert!(bench("capacity", &["--runs", "2"]).contains("1 x 1"));
+    bench("capacity", &["--workers", "2", "--runs", "1"]);
+    let rows = measured(&dir, "capacity", 3, &figures);
+    let of = |column: &str| rows.iter().map(|row| row[column].clone()).collect::<Vec<_>>();
+    assert_eq!((of("run"), of("workers")), (texts(["1", "2", "1"]), texts(["1", "1", "2"])));
+    assert!(of("seed").iter().all(|seed| seed == "3"));
+    assert!(bench("scale", &["--workers", "2", "--runs", "1"]).contains("1 x 2"));
+    measured(&dir, "scale", 3, &figures);
+    let said = bench("queries", &["--runs", "1"]);
+    assert!(said.contains("hourly_behavior") && said.contains("of the CPU time"), "{said}");
+    measured(&dir, "queries", 3, &[&figures[..], &["view_rows", "query"]].concat());
+    tidy(&dir);
+}
+
+fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
+    texts.map(String::from).to_vec()
+}
+
+#[test]
+fn codecs_are_held_against_the_source() {
+    let dir = directory("codecs");
+    let codecs = ["bench", "codecs", "--out", text(&dir), "--runs", "2"];
+    let shop = ["--events", "3000", "--days", "2"];
+    assert!(succeed(&[&codecs[..], &shop[..]].concat()).contains("columnar"));
+    let each = if cfg!(feature = "abomonation") { 6 } else { 4 };
+    measured(&dir, "codecs", each, &["read", "events_per_s", "bytes_per_event"]);
+    let source = format!("behavior={}", dir.join("shop-3000-42-2/user_behavior.csv").display());
+    succeed(&[&codecs[..], &["--source", &source]].concat());
+    measured(&dir, "codecs", 2 * each, &["read", "events_per_s", "bytes_per_event"]);
+    tidy(&dir);
+    succeed(&["record", "--quiet", "--source", &source, "--out", text(&dir.join("b.tide"))]);
+    let log = dir.join("b.tide");
+    fail(2, &[&codecs[..], &["--source", text(&log)]].concat(), &["give a CSV file"]);
+}
+
+#[test]
+fn latencies_are_of_verified_changes() {
+    let dir = directory("latency");
+    let small = ["--events", "3000", "--days", "2", "--out", text(&dir), "--preload", "1500"];
+    let latency = |more: &[&str]| {
+        let said = succeed(&[&["bench", "latency"], &small[..], more].concat());
+        assert!(said.contains("p99.9"), "{said}");
+    };
+    let offered = ["--rate", "500", "--batch", "5", "--seconds", "0.2"];
+    latency(&offered);
+    latency(&[&offered[..], &["--changes", "end", "--workers", "2"]].concat());
+    let closed = ["--closed", "--batches", "20", "--batch", "7"];
+    succeed(&[&["bench", "latency"], &small[..6], &closed[..]].concat());
+    latency(&[&closed[..], &["--changes", "end", "--query", "hourly_behavior"]].concat());
+    let figures = ["p50_ms", "p99_ms", "p99_9_ms", "max_ms", "queries", "preloaded", "loop"];
+    let rows = measured(&dir, "latency", 4, &figures);
+    let of = |column: &str| rows.iter().map(|row| row[column].clone()).collect::<Vec<_>>();
+    assert_eq!(of("batches"), texts(["20", "20", "20", "20"]));
+    assert_eq!(of("changes"), texts(["spread", "end", "spread", "end"]));
+    assert!(of("preloaded").iter().all(|n| n.parse::<u64>().expect("a number") > 0));
+    tidy(&dir);
+}
+
+#[test]
+fn a_sweep_finds_the_highest_rate_that_holds() {
+    let dir = directory("sweep");
+    let small = ["--events", "3000", "--days", "2", "--out", text(&dir), "--preload", "1500"];
+    let rates = ["--rate", "1000", "--most", "4000", "--seconds", "0.1"];
+    let query = ["--query", "hourly_behavior"];
+    let sweep = [&["bench", "sweep"], &small[..], &rates[..], &query[..]].concat();
+    // Whatever the machine does, this holds at all three rates,
+    let said = succeed(&[&sweep[..], &["--target", "100000"]].concat());
+    assert!(said.contains("the knee is at 4000"), "{said}");
+    let rows = measured(&dir, "sweep", 3, &["offered_per_s", "knee_per_s", "p99_ms"]);
+    assert!(rows.iter().all(|row| row["held"] == "yes"));
+    // and this at none.
+    fail(1, &[&sweep[..], &["--target", "0.000001", "--steps", "1"]].concat(), &["lower --rate"]);
+    let rows = measured(&dir, "sweep", 5, &["offered_per_s", "p99_ms"]);
+    assert!(rows[3..].iter().all(|row| row["held"] == "no" && row["knee_per_s"] == "0.0000"));
+    tidy(&dir);
+}
+
+#[test]
+fn wrong_use_of_bench_is_refused() {
+    let dir = directory("refused");
+    let out = ["--out", text(&dir)];
+    let fail = |args: &[&str], says: &[&str]| fail(2, &[&["bench"], args, &out[..]].concat(), says);
+    fail(&["capacity", "--source", "ads=-"], &["standard input"]);
+    fail(&["capacity", "--source", "ads=none.csv"], &["none.csv"]);
+    fail(&["capacity", "--source", "ads=a.csv", "--events", "5"], &["--events"]);
+    fail(&["capacity", "--events", "2000", "--query", "nothing"], &["no such query"]);
+    fail(&["capacity", "--workers", "0"], &["--workers"]);
+    fail(&["scale", "--events", "2000", "--query", "nothing"], &["no such query"]);
+    fail(&["queries", "--events", "2000", "--query", "nothing"], &["no such query"]);
+    fail(&["codecs", "--source", "nothing=x.csv"], &["no stream nothing"]);
+    fail(&["codecs", "--runs", "0"], &["--runs"]);
+    fail(&["sweep", "--target", "0"], &["above 0"]);
+    fail(&["sweep", "--events", "2000", "--preload", "900000"], &["--preload 900000"]);
+    fail(&["latency", "--events", "2000", "--preload", "900000"], &["--preload 900000"]);
+    fail(&["latency", "--rate", "0"], &["above 0"]);
+    fail(&["latency", "--closed", "--rate", "5"], &["--closed"]);
+    fail(&["latency", "--batches", "5"], &["--closed"]);
+    let end = ["latency", "--events", "2000", "--preload", "100", "--changes", "end"];
+    fail(&[&end[..], &["--rate", "100000"]].concat(), &["the source ends after"]);
+    fs::write(dir.join("capacity.csv"), "other,columns\n1,2\n").expect("a sheet");
+    fail(&["capacity", "--events", "2000", "--runs", "1"], &["other columns", "capacity.csv"]);
+    for what in ["capacity", "latency", "sweep", "scale", "queries", "codecs"] {
+        assert!(succeed(&["bench", what, "--help"]).contains("Examples:"), "{what}");
+    }
+}
+
+#[test]
+fn a_digest_says_what_the_views_are() {
+    let dir = directory("digest");
+    let [_, transactions, _] = shop(&dir, "3000");
+    let (digest, report) = (dir.join("d.csv"), dir.join("r.json"));
+    let sink = format!("digest:{}", digest.display());
+    let args = ["run", "--quiet", "--source", &transactions, "--sink", &sink];
+    succeed(&[&args[..], &["--report", text(&report)]].concat());
+    let first = fs::read_to_string(&digest).expect("the digests");
+    assert!(first.starts_with("view,rows,crc32c\n") && first.contains("hourly_transactions,"));
+    succeed(&[&args[..], &["--workers", "3"]].concat());
+    assert_eq!(fs::read_to_string(&digest).expect("the digests"), first);
+    succeed(&[&args[..], &["--on-duplicate", "keep"]].concat());
+    assert_ne!(fs::read_to_string(&digest).expect("the digests"), first);
+    let report = fs::read_to_string(&report).expect("the report");
+    for name in ["records", "seconds", "cpu_seconds", "peak_bytes"] {
+        assert!(report.contains(name), "{report}");
     }
 }

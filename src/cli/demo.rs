@@ -48,7 +48,7 @@ impl Args {
         for (stream, feed) in Stream::ALL.iter().filter_map(|s| Some((*s, Feed::of(*s)?))) {
             let blocks =
                 generator::blocks(&options, feed).map_err(|e| Error::Usage(e.to_string()))?;
-            let text = Box::new(Text { blocks, block: io::Cursor::default() });
+            let text = Box::new(Text::new(blocks));
             sources.push((stream, Reader::from_read(feed.name(), text, BLOCK_SIZE)?.into()));
         }
         let quiet = self.running.quiet;
@@ -98,9 +98,16 @@ impl Args {
 }
 
 /// The generator's blocks as a stream of bytes.
-struct Text {
+pub struct Text {
     blocks: Blocks,
     block: io::Cursor<Vec<u8>>,
+}
+
+impl Text {
+    /// The text of these blocks.
+    pub fn new(blocks: Blocks) -> Text {
+        Text { blocks, block: io::Cursor::default() }
+    }
 }
 
 impl Read for Text {

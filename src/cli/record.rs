@@ -4,7 +4,7 @@ use super::launch::Launch;
 use super::options::{Cleaning, Running};
 use super::{show, sources};
 use crate::error::Error;
-use crate::source::replay_log::{Codec, EXTENSION, Header, Recorded, Writer};
+use crate::source::replay_log::{Codec, EXTENSION, Header, Writer};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -71,19 +71,8 @@ impl Args {
             bytes: opened.bytes,
         };
         let (feeds, tick) = launch.everything()?;
-        let partitions = feeds.partitions.iter().map(|partition| {
-            let fields = partition.stream.schema().fields.iter().enumerate();
-            Recorded {
-                stream: partition.stream.name().into(),
-                name: partition.name.clone(),
-                fields: fields
-                    .filter(|(i, _)| partition.fills(*i))
-                    .map(|(_, f)| f.name.into())
-                    .collect(),
-                change_log: partition.is_change_log(),
-            }
-        });
-        let header = Header::new(self.codec, tick, decimals, partitions.collect(), command());
+        let header =
+            Header::new(self.codec, tick, decimals, feeds.recorded(), super::command_line());
         let mut writer = Writer::create(&self.out, &header)?;
         feeds.read_all(|partition, batch| writer.write(partition.index(), &batch))?;
         feeds.dead_letters.finish()?;
@@ -112,14 +101,4 @@ impl Args {
         }
         Ok(())
     }
-}
-
-/// The command that is running, as one would type it.
-fn command() -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%@+".contains(c);
-    let words = std::env::args().skip(1).map(|word| match word.chars().all(plain) {
-        true if !word.is_empty() => word,
-        _ => format!("'{}'", word.replace('\'', "'\\''")),
-    });
-    std::iter::once("tidemill".to_string()).chain(words).collect::<Vec<_>>().join(" ")
 }

@@ -2,9 +2,11 @@
 
 use super::launch::Launch;
 use super::options::{Cleaning, Running};
+use super::report::Meter;
 use super::{show, sources};
 use crate::error::Error;
 use crate::sink::Spec;
+use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -27,9 +29,13 @@ pub struct Args {
     /// The queries to maintain [default: all whose streams are given]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     query: Vec<String>,
-    /// Where views go: csv:DIR, jsonl:DIR (the change log), plot:DIR, sqlite:FILE or table
+    /// Where views go: csv:DIR, jsonl:DIR (the change log), plot:DIR, sqlite:FILE,
+    /// digest:FILE (rows and a checksum per view) or table
     #[arg(long, value_name = "SINK", default_value = "table")]
     sink: Vec<Spec>,
+    /// Write what the run cost (records, seconds, CPU, memory) as JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     #[command(flatten)]
     running: Running,
     #[command(flatten)]
@@ -38,6 +44,7 @@ pub struct Args {
 
 impl Args {
     pub fn run(self) -> Result<(), Error> {
+        let meter = Meter::start();
         let opened = sources::open(&self.source)?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(
@@ -55,6 +62,9 @@ impl Args {
             tap: None,
         }
         .run()?;
+        if let Some(path) = &self.report {
+            meter.cost(outcome.summary.records, outcome.summary.changes).write(path)?;
+        }
         if !quiet {
             eprint!("{}", show::summary(&outcome.summary));
             if let Some(path) = &outcome.dead_letters {

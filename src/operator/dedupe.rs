@@ -160,21 +160,7 @@ fn divide<'s>(
 }
 
 fn parts(batch: &Batch, stream: Stream, peers: usize) -> Vec<Batch> {
-    let empty = Batch {
-        partition: batch.partition,
-        offset: batch.offset,
-        columns: batch
-            .columns
-            .iter()
-            .map(|c| match c {
-                Column::Absent => Column::Absent,
-                Column::Number(_) => Column::Number(Vec::new()),
-                Column::Text(_) => Column::Text(Vec::new()),
-            })
-            .collect(),
-        ..Batch::default()
-    };
-    let mut parts = vec![empty; peers];
+    let mut parts = vec![batch.layout(); peers];
     for (time, rows) in batch.runs() {
         for row in rows {
             let worker = match &batch.columns[stream.id()] {

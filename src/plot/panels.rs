@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use super::Shape;
 use super::calendar::{self, Tick};
+use super::legend::Legend;
 use super::model::{Axis, Panel, Point, SLOT, Second, SlotChart};
 use super::scale::{Extent, Scale};
 use super::svg::{self, Anchor, Frame, MARGIN, Svg, Text};
@@ -20,8 +21,6 @@ const BAR_BUDGET: usize = 7_000;
 const PANEL_HEAD: f64 = 26.0;
 const PANEL_FOOT: f64 = 12.0;
 const AXIS_HEIGHT: f64 = 46.0;
-const LEGEND_ROW: f64 = 20.0;
-const SWATCH: f64 = 22.0;
 const LABEL: f64 = 12.0;
 
 /// Draws the chart.
@@ -30,12 +29,12 @@ pub(super) fn draw(frame: &Frame, chart: &SlotChart) -> String {
     let labels = scales.iter().flatten().flat_map(|scale| &scale.ticks);
     let widest = labels.fold(24.0, |w: f64, (_, text)| w.max(svg::text_width(text, LABEL)));
     let across = Across::new(chart, MARGIN + widest + 8.0, frame.width - MARGIN);
-    let legend = legend_rows(&chart.legend, frame.width - 2.0 * MARGIN);
-    let top = svg::HEAD_HEIGHT + legend.len() as f64 * LEGEND_ROW;
+    let legend = Legend::new(&chart.legend, frame.width - 2.0 * MARGIN);
+    let top = svg::HEAD_HEIGHT + legend.height();
     let bottom = top + chart.panels.len() as f64 * frame.panel_height;
     let subtitle = chart.notes.join(" \u{b7} ");
     let mut svg = frame.open(bottom + AXIS_HEIGHT, &subtitle, &described(chart, &subtitle));
-    draw_legend(&mut svg, &legend);
+    legend.draw(&mut svg);
     let ticks = across.ticks(chart.axis);
     for (index, (panel, scale)) in chart.panels.iter().zip(&scales).enumerate() {
         let top = top + index as f64 * frame.panel_height;
@@ -252,44 +251,5 @@ fn draw_axis(svg: &mut Svg, axis: Axis, across: &Across, ticks: &[Tick], y: f64)
     }
     for (x, text) in kept.into_iter().rev() {
         svg.text((x, y + 36.0), text, style.anchor(Anchor::Middle));
-    }
-}
-
-/// A name in the legend with its place and colour.
-struct Entry {
-    x: f64,
-    name: String,
-    colour: &'static str,
-}
-
-/// Names in rows no wider than `room`.
-fn legend_rows(names: &[String], room: f64) -> Vec<Vec<Entry>> {
-    let mut rows: Vec<Vec<Entry>> = Vec::new();
-    let mut x = 0.0;
-    for (name, colour) in names.iter().zip(svg::COLOURS) {
-        let name = svg::shortened(name, LABEL, (room - SWATCH).min(260.0));
-        let wide = SWATCH + svg::text_width(&name, LABEL) + 14.0;
-        if rows.is_empty() || x + wide > room {
-            rows.push(Vec::new());
-            x = 0.0;
-        }
-        let entry = Entry { x: MARGIN + x, name, colour };
-        if let Some(row) = rows.last_mut() {
-            row.push(entry);
-        }
-        x += wide;
-    }
-    rows
-}
-
-fn draw_legend(svg: &mut Svg, rows: &[Vec<Entry>]) {
-    for (index, row) in rows.iter().enumerate() {
-        let y = svg::HEAD_HEIGHT + 10.0 + index as f64 * LEGEND_ROW;
-        for entry in row {
-            let (from, to) = (svg::number(entry.x), svg::number(y - 4.0));
-            svg.stroke("swatch", &format!("M{from} {to}h14"), 3.0, entry.colour);
-            let at = (entry.x + SWATCH, y);
-            svg.text(at, &entry.name, Text::new("legend", LABEL));
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Linear scales with round ticks, and numbers as short text.
+//! Scales with round ticks, and numbers as short text.
 //!
 //! A scale starts and ends on a multiple of its step, so every value lies within it and both ends
 //! are labelled. Labels carry as many decimals as the step needs: two ticks never read the same.
@@ -65,6 +65,32 @@ impl Scale {
             high: (first + f64::from(count)) * step,
             ticks: places.into_iter().zip(labels).collect(),
         }
+    }
+
+    /// A scale of powers of ten around decimal logarithms, for a curve over orders of magnitude.
+    pub(super) fn logarithmic(extent: Extent, steps: f64) -> Self {
+        // Between the least and the greatest number there are 617 powers of ten.
+        let low = extent.min.floor().clamp(-308.0, 307.0);
+        let high = extent.max.ceil().clamp(low + 1.0, 308.0);
+        let skip = ((high - low) / steps.max(1.0)).ceil().max(1.0) as usize;
+        let between: &[f64] = if (high - low) * 3.0 <= steps { &[1.0, 2.0, 5.0] } else { &[1.0] };
+        let powers = (low as i32..=high as i32).step_by(skip);
+        let places = powers.flat_map(|p| between.iter().map(move |f| f * 10f64.powi(p)));
+        let tick = |place: f64| (place.log10(), labels(&[place], place).concat());
+        let ticks = places.map(tick).filter(|(at, _)| *at <= high + 1e-9).collect();
+        Self { low, high, ticks }
+    }
+
+    /// A scale of shares below one, given by how many nines they begin with: 0.99 by 2.
+    pub(super) fn nines(extent: Extent) -> Self {
+        // Sixteen digits are what a share has; at most a dozen and a half ticks.
+        let high = extent.max.ceil().clamp(1.0, 16.0);
+        let one = |n: usize| {
+            (n as f64, format!("{:.*}%", n.saturating_sub(2), 100.0 - 10f64.powi(2 - n as i32)))
+        };
+        let half = (2f64.log10(), "50%".to_owned());
+        let ticks = [(0.0, "0%".to_owned()), half].into_iter().chain((1..=high as usize).map(one));
+        Self { low: 0.0, high, ticks: ticks.collect() }
     }
 
     /// Where a value lies, 0 at the low end and 1 at the high end.
@@ -191,6 +217,20 @@ mod tests {
         let signed = scale(-0.4, 0.9, false);
         assert_eq!(labels_of(&signed)[0], "\u{2212}0.5");
         assert_eq!(labels_of(&scale(0.0, 0.0, true)), ["0", "1"]);
+    }
+
+    #[test]
+    fn powers_of_ten_and_nines_read_well() {
+        let log = |min: f64, max: f64, steps| {
+            let (min, max) = (min.log10(), max.log10());
+            Scale::logarithmic(Extent { min, max, whole: false }, steps)
+        };
+        assert_eq!(labels_of(&log(0.02, 900.0, 6.0)), ["0.01", "0.1", "1", "10", "100", "1,000"]);
+        assert_eq!(labels_of(&log(2.0, 3.0, 6.0)), ["1", "2", "5", "10"]);
+        assert_eq!(labels_of(&log(1e-6, 1e6, 4.0)), ["0.000001", "0.001", "1", "1,000", "1M"]);
+        assert!(labels_of(&log(f64::MIN_POSITIVE, f64::MAX, 6.0)).len() > 3);
+        let nines = Scale::nines(Extent { min: 0.0, max: 3.2, whole: false });
+        assert_eq!(labels_of(&nines), ["0%", "50%", "90%", "99%", "99.9%", "99.99%"]);
     }
 
     #[test]

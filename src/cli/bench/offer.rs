@@ -1,0 +1,364 @@
+//! Offering events to a state and seeing when their changes are visible.
+//!
+//! In the open loop batches are sent when they are due, whether or not earlier ones have come out;
+//! in the closed loop each is due when the one before is visible. The latency of a batch runs from when it was *due*, not from when it could be sent, to when the
+//! frontier has passed its tick and its changes are visible at the ports. So if the engine stalls
+//! for a second, all that was due in that second is late by what it waited: coordinated omission
+//! is accounted for by construction. Everything given is kept, and at the end the same events are
+//! run once more by one worker, all at once: the views must be the same, or there is no figure.
+
+use super::pool::{Changes, Pool};
+use super::process::verify;
+use super::sheet::{Row, figure};
+use super::workload::Workload;
+use crate::cli::report::thread_cpu;
+use crate::clock::Time;
+use crate::error::Error;
+use crate::operator::{Port, Sealed};
+use crate::sink::{Sink, digest};
+use crate::source::lock;
+use crate::value::Decimals;
+use crate::worker::Plan;
+use crate::worker::live::{Input, Live, Workers};
+use crate::worker::replay::Recorded;
+use hdrhistogram::Histogram;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Latencies are told apart to three digits, up to this many nanoseconds (an hour).
+const LONGEST: u64 = 3_600_000_000_000;
+/// The least time for which it is worth sleeping instead of looking at the clock.
+const NAP: Duration = Duration::from_micros(300);
+
+/// When batches are due.
+#[derive(Clone, Copy, Debug)]
+pub enum Pace {
+    /// At a rate, in events per second.
+    Open(f64),
+    /// When the one before is visible.
+    Closed,
+}
+
+/// How events are offered.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    /// When.
+    pub pace: Pace,
+    /// Events per batch, which is a tick of its own.
+    pub batch: usize,
+    /// So many batches.
+    pub count: usize,
+}
+
+impl Offer {
+    /// At a rate for some time.
+    pub fn at_rate(rate: f64, batch: usize, seconds: f64) -> Offer {
+        let count = (seconds * rate / batch as f64).ceil().max(1.0) as usize;
+        Offer { pace: Pace::Open(rate), batch, count }
+    }
+}
+
+/// Queries with some state, waiting for live events.
+pub struct Loop {
+    plan: Plan,
+    pool: Pool,
+    input: Input,
+    workers: Workers,
+    watch: Arc<Watch>,
+    given: Recorded,
+    /// How long the state took to be made.
+    pub preloading: Duration,
+}
+
+/// What came out, as worker 0 sees it.
+#[derive(Default)]
+struct Watch {
+    seen: Mutex<Seen>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Seen {
+    due: VecDeque<(Time, Instant)>,
+    latencies: Vec<Duration>,
+    /// Processor time of worker 0 for each batch.
+    work: Vec<Duration>,
+    changes: u64,
+    sealed: Option<Time>,
+    ended: bool,
+    views: String,
+}
+
+struct Watcher {
+    watch: Arc<Watch>,
+    names: Vec<&'static str>,
+    changes: u64,
+    cpu: Duration,
+}
+
+impl Sink for Watcher {
+    fn change(&mut self, _view: usize, _change: &Sealed<'_>) -> Result<(), Error> {
+        self.changes += 1;
+        Ok(())
+    }
+
+    fn sealed(&mut self, frontier: Option<Time>) -> Result<(), Error> {
+        let now = Instant::now();
+        let mut seen = lock(&self.watch.seen);
+        let seen = &mut *seen;
+        while let Some((_, due)) =
+            seen.due.pop_front_if(|(time, _)| frontier.is_none_or(|f| *time < f))
+        {
+            seen.latencies.push(now.saturating_duration_since(due));
+        }
+        // Batches that became visible at once have shared the work. Time may also move on without
+        // any: what that took belongs to the next one, if one is due.
+        let batches = seen.latencies.len() - seen.work.len();
+        if batches > 0 || seen.due.is_empty() {
+            let cpu = thread_cpu();
+            let work = cpu.saturating_sub(std::mem::replace(&mut self.cpu, cpu));
+            seen.work.extend((0..batches).map(|_| work / batches.max(1) as u32));
+        }
+        seen.changes = self.changes;
+        (seen.sealed, seen.ended) = (frontier, frontier.is_none());
+        self.watch.more.notify_all();
+        Ok(())
+    }
+
+    fn views(&mut self, ports: &mut [Box<dyn Port>], _done: bool) -> Result<(), Error> {
+        let lines = self.names.iter().zip(ports).map(|(name, port)| {
+            let digest = digest(&mut **port, Decimals(2));
+            format!("{name},{},{:08x}\n", digest.rows, digest.crc)
+        });
+        lock(&self.watch.seen).views = lines.collect();
+        Ok(())
+    }
+
+    fn wants_view(&self) -> bool {
+        true
+    }
+}
+
+impl Watch {
+    /// Waits until everything up to a time is visible.
+    fn wait(&self, time: Time) {
+        let mut seen = lock(&self.seen);
+        while !seen.ended && seen.sealed.is_none_or(|sealed| sealed <= time) {
+            seen = self.more.wait(seen).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Loop {
+    /// Reads the events and makes the state.
+    pub fn start(
+        workload: &Workload,
+        preload: Option<u64>,
+        live: u64,
+        changes: Changes,
+        workers: usize,
+    ) -> Result<Loop, Error> {
+        let sources = workload.sources()?;
+        let plan = workload.launch(&sources)?.prepare()?.plan;
+        let pool = Pool::read(&plan.feeds, plan.tick, preload, live, (changes, workload.seed))?;
+        let began = Instant::now();
+        let watch = Arc::<Watch>::default();
+        let (mut input, workers) = start(&plan, workers, &watch)?;
+        give_all(&mut input, &pool.preload);
+        input.seal(pool.last);
+        watch.wait(pool.last);
+        let given = pool.preload.clone();
+        let preloading = began.elapsed();
+        Ok(Loop { plan, pool, input, workers, watch, given, preloading })
+    }
+
+    /// Events in the state.
+    pub fn preloaded(&self) -> usize {
+        self.pool.preloaded()
+    }
+
+    /// The queries that run.
+    pub fn queries(&self) -> String {
+        self.plan.queries.iter().map(|q| q.name()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Offers events and gives the latencies of their batches, once all are visible.
+    pub fn offer(&mut self, offer: Offer) -> Result<Latencies, Error> {
+        let count = offer.count;
+        // Made beforehand: the loop only sends.
+        let ready: Vec<_> =
+            std::iter::from_fn(|| self.pool.draw(offer.batch)).take(count).collect();
+        if ready.len() < count {
+            return Err(Error::Usage(format!(
+                "the source ends after {} of {count} batches; take fewer, a larger source, or --changes spread",
+                ready.len()
+            )));
+        }
+        let (mut last, mut events) = (self.pool.last, 0);
+        let before = lock(&self.watch.seen).changes;
+        let began = Instant::now() + Duration::from_millis(5);
+        for (i, (time, batches)) in ready.into_iter().enumerate() {
+            let due = match offer.pace {
+                Pace::Open(rate) => {
+                    let due = began + Duration::from_secs_f64((i * offer.batch) as f64 / rate);
+                    wait_until(due);
+                    due
+                }
+                Pace::Closed => {
+                    self.watch.wait(last);
+                    Instant::now()
+                }
+            };
+            lock(&self.watch.seen).due.push_back((time, due));
+            for (stream, batch) in &batches {
+                events += batch.len();
+                self.input.give(*stream, Arc::clone(batch));
+            }
+            self.input.seal(time);
+            self.given.extend(batches);
+            last = time;
+        }
+        self.watch.wait(last);
+        let seconds = began.elapsed().as_secs_f64();
+        let mut seen = lock(&self.watch.seen);
+        let seen = &mut *seen;
+        let latencies = histogram(&mut seen.latencies)?;
+        let work = histogram(&mut seen.work)?;
+        Ok(Latencies {
+            histogram: latencies,
+            work,
+            events,
+            seconds,
+            changes: seen.changes - before,
+        })
+    }
+
+    /// Ends the input and verifies the views.
+    pub fn verify(self) -> Result<(), Error> {
+        let Loop { plan, input, workers, watch, given, .. } = self;
+        drop(input);
+        workers.join()?;
+        let again = Arc::<Watch>::default();
+        let (mut input, workers) = start(&plan, 1, &again)?;
+        for (stream, batch) in given {
+            input.give(stream, batch);
+        }
+        drop(input);
+        workers.join()?;
+        let (views, reference) = (&lock(&watch.seen).views, &lock(&again.seen).views);
+        verify("the offered events", views, reference)
+    }
+}
+
+fn start(plan: &Plan, workers: usize, watch: &Arc<Watch>) -> Result<(Input, Workers), Error> {
+    let names = plan.queries.iter().map(|query| query.name()).collect();
+    let live = Live {
+        queries: plan.queries.clone(),
+        reads: plan.reads.clone(),
+        dedupe: plan.dedupe.clone(),
+        tick: plan.tick,
+        workers,
+    };
+    live.start(Box::new(Watcher {
+        watch: Arc::clone(watch),
+        names,
+        changes: 0,
+        cpu: Duration::ZERO,
+    }))
+}
+
+/// Gives batches that are in the order of their first stamps, sealing as they go.
+fn give_all(input: &mut Input, batches: &Recorded) {
+    for (stream, batch) in batches {
+        if let Some(run) = batch.runs.first() {
+            input.advance(run.time);
+        }
+        input.give(*stream, Arc::clone(batch));
+    }
+}
+
+fn histogram(durations: &mut Vec<Duration>) -> Result<Histogram<u64>, Error> {
+    let mut histogram = Histogram::new_with_bounds(1, LONGEST, 3)
+        .map_err(|e| Error::Experiment(format!("cannot count latencies: {e}")))?;
+    for duration in durations.drain(..) {
+        histogram.saturating_record((duration.as_nanos() as u64).max(1));
+    }
+    Ok(histogram)
+}
+
+fn wait_until(due: Instant) {
+    loop {
+        let left = due.saturating_duration_since(Instant::now());
+        match left.checked_sub(NAP) {
+            _ if left.is_zero() => return,
+            Some(nap) if !nap.is_zero() => std::thread::sleep(nap),
+            _ => std::hint::spin_loop(),
+        }
+    }
+}
+
+/// How late batches were visible.
+pub struct Latencies {
+    histogram: Histogram<u64>,
+    work: Histogram<u64>,
+    /// Events offered.
+    events: usize,
+    /// From the first one due until all were visible.
+    pub seconds: f64,
+    /// Changes of views.
+    changes: u64,
+}
+
+impl Latencies {
+    /// The latency that this share of the batches did not exceed, in milliseconds.
+    pub fn at(&self, share: f64) -> f64 {
+        self.histogram.value_at_quantile(share) as f64 / 1e6
+    }
+
+    /// The curve of the latency over the share of the batches, in milliseconds.
+    pub fn curve(&self) -> Vec<(f64, f64)> {
+        curve(&self.histogram)
+    }
+
+    /// The same of the processor time of worker 0.
+    pub fn work_curve(&self) -> Vec<(f64, f64)> {
+        curve(&self.work)
+    }
+
+    /// The processor time of worker 0 that this share of the batches did not exceed, in
+    /// milliseconds: the latency without waiting for the processor or for other workers.
+    pub fn work(&self, share: f64) -> f64 {
+        self.work.value_at_quantile(share) as f64 / 1e6
+    }
+
+    /// Batches measured.
+    pub fn batches(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    /// For the sheet: milliseconds.
+    pub fn row(&self) -> Row {
+        vec![
+            ("batches", self.batches().to_string()),
+            ("achieved_per_s", figure(self.events as f64 / self.seconds)),
+            ("p50_ms", figure(self.at(0.5))),
+            ("p90_ms", figure(self.at(0.9))),
+            ("p99_ms", figure(self.at(0.99))),
+            ("p99_9_ms", figure(self.at(0.999))),
+            ("max_ms", figure(self.at(1.0))),
+            ("work_p50_ms", figure(self.work(0.5))),
+            ("work_p99_ms", figure(self.work(0.99))),
+            ("view_changes", self.changes.to_string()),
+        ]
+    }
+}
+
+/// As far into the tail as there are batches to tell of it.
+fn curve(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
+    let nines = (histogram.len().max(1) as f64).log10();
+    let steps = (nines * 20.0).floor() as i32;
+    let share = |step: i32| 1.0 - 10f64.powf(-f64::from(step) / 20.0);
+    let at = |share: f64| (share, histogram.value_at_quantile(share) as f64 / 1e6);
+    (0..=steps).map(|step| at(share(step))).collect()
+}
