@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tidemill::clock::Millis;
 use tidemill::operator::{Dedupe, OnDuplicate};
 use tidemill::query::{AnyQuery, History};
-use tidemill::serving::Links;
+use tidemill::serving::Feed;
 use tidemill::worker::replay::replay;
 
 fn run(args: &[&str]) -> Output {
@@ -43,15 +43,18 @@ fn file(name: &str, text: &str) -> String {
 
 /// The weights after all changes up to each time equal those worked out from the history.
 #[test]
-fn links_equal_the_sessions_from_scratch() {
+fn differences_equal_the_sessions_from_scratch() {
+    Feed::queries(true).iter().for_each(equals_its_sessions);
+}
+
+fn equals_its_sessions(query: &Arc<dyn AnyQuery>) {
     let dedupe = Dedupe { policy: OnDuplicate::Replace, keep: Millis::hours(720) };
     for seed in 0..4 {
         let dedupe = (seed % 2 == 0).then_some(dedupe);
         let recorded = support::history(seed, 100, dedupe.is_none());
         let history = History::new(recorded.clone(), dedupe);
-        let links: Arc<dyn AnyQuery> = Arc::new(Links);
         let log = |workers| {
-            let queries = [Arc::clone(&links)];
+            let queries = [Arc::clone(query)];
             replay(&queries, &recorded, dedupe, support::tick(), workers).expect("runs").remove(0)
         };
         let one = log(1);
@@ -64,7 +67,7 @@ fn links_equal_the_sessions_from_scratch() {
             }
             held.retain(|_, weight| *weight != 0);
             let mut expected = BTreeMap::<String, isize>::new();
-            for row in links.answer_cells(&history, at) {
+            for row in query.answer_cells(&history, at) {
                 *expected.entry(format!("{row:?}")).or_default() += 1;
             }
             assert_eq!(held, expected, "seed {seed} at {at:?}");
@@ -104,16 +107,18 @@ fn both(name: &str, clicks: &[(u64, u64, u64)]) -> (String, String) {
 fn the_same_rankings_from_a_file_and_from_the_stream_with_any_number_of_workers() {
     let (sessions, stream) = both("same", &clicks(300));
     let source = format!("behavior={stream}");
-    for items in ["12,15", "3", "44,12,41,999"] {
+    let asked = ["12,15", "3", "44,12,41,999"];
+    for (items, ranker) in asked.map(|a| ["pairs", "vmis_knn", "blend"].map(|r| (a, r))).concat() {
         let ask = |rest: &[&str]| {
             let mut args = vec!["recommend", "--items", items, "--n", "8", "--format", "json"];
+            args.extend(["--ranker", ranker]);
             args.extend(rest);
             succeed(&args)
         };
         let from_file = ask(&["--sessions", &sessions]);
         for workers in ["1", "2", "4"] {
             let quiet = ["--source", &source, "--workers", workers, "--quiet"];
-            assert_eq!(ask(&quiet), from_file, "{items} with {workers} workers");
+            assert_eq!(ask(&quiet), from_file, "{items} by {ranker} with {workers} workers");
         }
         let found: serde_json::Value = serde_json::from_str(&from_file).expect("JSON");
         assert_eq!(found.as_array().map(Vec::len), Some(8), "{from_file}");
@@ -163,8 +168,7 @@ fn wrong_use_is_refused_by_name() {
     refuse(&["recommend", "--items", "1,", "--sessions", &sessions], "an item is empty");
     let both = ["recommend", "--items", "1", "--sessions", &sessions, "--source", &source];
     refuse(&both, "cannot be used with");
-    let knn = ["recommend", "--items", "1", "--source", &source, "--ranker", "blend"];
-    refuse(&knn, "--ranker");
+    refuse(&["recommend", "--items", "1", "--source", &source, "--ranker", "best"], "--ranker");
     let ads = ["recommend", "--items", "1", "--source", &source.replace("behavior", "ads")];
     refuse(&ads, "the stream behavior");
     refuse(&["recommend", "--items", "1", "--sessions", "nowhere.txt"], "nowhere.txt");

@@ -34,15 +34,15 @@ pub struct Launch {
     pub running: Running,
     /// Size of all input in bytes, if known.
     pub bytes: Option<u64>,
-    /// Instead of queries of the catalog and sinks: this one and where its changes go.
+    /// Instead of queries of the catalog and sinks: these and where their changes go.
     pub tap: Option<Tap>,
 }
 
-/// A query that is not of the catalog, and what reads it.
+/// Queries that are not of the catalog, and what reads them.
 pub struct Tap {
-    /// The query.
-    pub query: Arc<dyn AnyQuery>,
-    /// Sees its changes; only process 0 uses it.
+    /// The queries.
+    pub queries: Vec<Arc<dyn AnyQuery>>,
+    /// Sees their changes; only process 0 uses it.
     pub sink: Box<dyn Sink + Send>,
 }
 
@@ -79,7 +79,10 @@ impl Launch {
         let quiet = self.running.quiet || self.running.process > 0;
         let tap = self.tap.take();
         let chosen = match &tap {
-            Some(tap) => vec![self.tapped(Arc::clone(&tap.query), &available)?],
+            Some(tap) => {
+                let queries = tap.queries.iter().map(Arc::clone);
+                queries.map(|query| self.tapped(query, &available)).collect::<Result<_, _>>()?
+            }
             None => self.choose(&available, quiet)?,
         };
         let mut all = Reads::default();

@@ -10,12 +10,11 @@ use crate::recommend::clicks;
 use crate::recommend::defaults;
 use crate::recommend::model::{Model, Update};
 use crate::recommend::pairs::Event;
-use crate::serving::{Feed, Links};
+use crate::serving::Feed;
 use crate::text::Text;
 use serde_json::json;
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -45,7 +44,7 @@ pub struct Args {
     /// Learn from a stream: behavior=FILE; repeat for more files, or use a pattern
     #[arg(long, value_name = "STREAM=FILE")]
     source: Vec<String>,
-    /// Which ranker; a stream feeds the index of `pairs` only
+    /// Which ranker
     #[arg(long, default_value = "pairs")]
     ranker: Choice,
     /// Leave out the session's own items
@@ -106,12 +105,6 @@ impl Args {
 
     /// The index after the streams have passed through the dataflow.
     fn follow(self) -> Result<Recommender<Text, Text>, Error> {
-        if self.ranker != Choice::Pairs {
-            return Err(Error::Usage(
-                "--ranker: a stream feeds the index of pairs only; use --ranker pairs, or --sessions"
-                    .into(),
-            ));
-        }
         let opened = sources::open(&self.source)?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(
@@ -133,7 +126,10 @@ impl Args {
             cleaning: self.cleaning,
             running: self.running,
             bytes: opened.bytes,
-            tap: Some(Tap { query: Arc::new(Links), sink: Box::new(feed) }),
+            tap: Some(Tap {
+                queries: Feed::queries(self.ranker != Choice::Pairs),
+                sink: Box::new(feed),
+            }),
         }
         .run()?;
         Ok(recommender)
