@@ -10,6 +10,7 @@ use super::risk_decisions::{Output, RiskDecisions, decisions, naive_decisions};
 use crate::clock::Time;
 use crate::config::Settings;
 use crate::error::Error;
+use crate::event::Stream;
 use crate::operator::{Collection, Once};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
@@ -44,7 +45,11 @@ impl Query for RiskDecisionsAtTime {
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
         let rules = self.0.in_force();
         let (mut known, mut rows): (BTreeSet<Text>, _) = (BTreeSet::new(), Vec::new());
-        for time in history.times().into_iter().filter(|time| *time <= at) {
+        // A payment is first heard of at a stamp of its own stream.
+        let mut stamps = history.stamps(Stream::Transactions);
+        stamps.sort_unstable();
+        stamps.dedup();
+        for time in stamps.into_iter().filter(|time| *time <= at) {
             let new = naive_decisions(&rules, history, time, |id| !known.contains(id));
             known.extend(new.iter().map(|row| row.transaction_id.clone()));
             rows.extend(new);
