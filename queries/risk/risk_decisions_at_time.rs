@@ -5,6 +5,23 @@
 //! those of the section `risk_decisions`). The row is never rewritten, whatever comes late, is
 //! corrected or taken back: it is the evidence of why something was let through. State: the ids
 //! decided, for as long as the view itself is kept.
+//!
+//! ```
+//! use tidemill::event::Stream;
+//! use tidemill::queries::risk::risk_decisions_at_time::RiskDecisionsAtTime;
+//! use tidemill::query::{History, Query};
+//!
+//! let history = History::from_csv(&[(Stream::Transactions, "\
+//! transaction_time,transaction_id,item_id,amount,card_id,status
+//! 2026-01-05T10:00:00Z,t1,lamp,10.00,c1,captured
+//! 2026-01-05T10:09:00Z,t2,lamp,10.00,c1,captured
+//! 2026-01-05T11:00:00Z,t1,lamp,10.00,c1,cancelled
+//! ")])?;
+//! let rows = RiskDecisionsAtTime::default().answer(&history, history.last());
+//! // That t1 was cancelled later does not change what was decided about t2.
+//! assert_eq!(rows[1].decision.to_string(), "decline");
+//! # Ok::<(), tidemill::error::Error>(())
+//! ```
 
 use super::risk_decisions::{Output, RiskDecisions, decisions, naive_decisions};
 use crate::clock::Time;
