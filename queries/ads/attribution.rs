@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// See the module.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Attribution {
     /// For how many days a click counts.
@@ -153,6 +153,10 @@ impl Attribution {
 
     /// Every campaign's part of every conversion.
     pub(crate) fn credits<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Credit> {
+        inputs.shared(self.clone(), || self.give(inputs))
+    }
+
+    fn give<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Credit> {
         let this = self.clone();
         let seen = [ads::EVENT, ads::USER_ID, ads::CAMPAIGN_ID, ads::CREATIVE_ID.optional()];
         let touches = inputs

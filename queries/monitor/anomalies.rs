@@ -8,6 +8,25 @@
 //! `limit` (in thousandths) to either side. A z is empty where fewer than `baseline` hours are
 //! known before, or where more than half of them are the same (the MAD is 0). An hour without any
 //! sale is not there: neither shown nor part of a baseline. State: two numbers per hour.
+//!
+//! ```
+//! use tidemill::event::Stream;
+//! use tidemill::queries::monitor::anomalies::Anomalies;
+//! use tidemill::query::{History, Query};
+//!
+//! let history = History::from_csv(&[(Stream::Transactions, "\
+//! transaction_time,amount
+//! 2026-01-05T10:00:00Z,10.00
+//! 2026-01-06T10:00:00Z,12.00
+//! 2026-01-07T10:00:00Z,11.00
+//! 2026-01-08T10:00:00Z,99.00
+//! ")])?;
+//! let query = Anomalies { baseline: 3, ..Anomalies::default() };
+//! let hours = query.answer(&history, history.last());
+//! assert_eq!(hours.len(), 1);
+//! assert_eq!(hours[0].amount_median.map(|cents| cents.0), Some(1100.0));
+//! # Ok::<(), tidemill::error::Error>(())
+//! ```
 
 use crate::clock::{Millis, Time};
 use crate::event::transactions::{AMOUNT, STATUS};

@@ -20,6 +20,24 @@
 //! `medium` from twice, else `low`. Each stream may be absent. All follows from the events as they
 //! are known: what is late or taken back joins, parts and withdraws alerts. State: per subject its
 //! failed logins or small payments, per session the times of its events (24 bytes each).
+//!
+//! ```
+//! use tidemill::event::Stream;
+//! use tidemill::queries::monitor::security_alerts::SecurityAlerts;
+//! use tidemill::query::{History, Query};
+//!
+//! let history = History::from_csv(&[(Stream::Logins, "\
+//! time,user_id,ip,outcome
+//! 2026-01-05T10:00:00Z,u1,10.0.0.1,failure
+//! 2026-01-05T10:00:05Z,u1,10.0.0.2,failure
+//! 2026-01-05T10:20:00Z,u1,10.0.0.1,failure
+//! ")])?;
+//! let query = SecurityAlerts { failures: 2, ..SecurityAlerts::default() };
+//! let alerts = query.answer(&history, history.last());
+//! assert_eq!(alerts.len(), 1); // by 10:20 the first two are more than ten minutes ago
+//! assert_eq!((alerts[0].kind.to_string().as_str(), alerts[0].events), ("brute_force_user", 2));
+//! # Ok::<(), tidemill::error::Error>(())
+//! ```
 
 use crate::clock::{Millis, Time};
 use crate::event::{

@@ -11,6 +11,22 @@
 //! whole is only seen to be so beside a faster one. What came is never rewritten. A record that
 //! cannot be read never came: it is in the dead letters, and counted in the run's summary. Each
 //! stream may be absent. State: six numbers per stream and minute.
+//!
+//! ```
+//! use tidemill::event::Stream;
+//! use tidemill::queries::monitor::stream_health::StreamHealth;
+//! use tidemill::query::{History, Query};
+//!
+//! let history = History::from_csv(&[(Stream::Behavior, "\
+//! visit_time,event_id,page_views
+//! 2026-01-05T10:00:00Z,e1,1
+//! 2026-01-05T09:30:00Z,e2,1
+//! 2026-01-05T09:30:00Z,e2,1
+//! ")])?;
+//! let minutes = StreamHealth::default().answer(&history, history.last());
+//! assert_eq!((minutes[0].events, minutes[0].late, minutes[0].duplicates), (3, 2, 1));
+//! # Ok::<(), tidemill::error::Error>(())
+//! ```
 
 use crate::clock::{Millis, Time};
 use crate::event::{Ads, Behavior, Inventory, Logins, Logistics, Shape, Stream, Transactions};

@@ -16,6 +16,24 @@
 //! - `cancelled`: cancelled payments, which count nowhere else.
 //!
 //! A payment without an amount counts with none. State: a few sums and the order ids of each day.
+//!
+//! ```
+//! use tidemill::event::Stream;
+//! use tidemill::queries::risk::merchant_health::MerchantHealth;
+//! use tidemill::query::{History, Query};
+//!
+//! let history = History::from_csv(&[(Stream::Transactions, "\
+//! transaction_time,transaction_id,order_id,amount,status
+//! 2026-01-05T10:00:00Z,t1,o1,10.00,captured
+//! 2026-01-05T11:00:00Z,t2,o1,30.00,captured
+//! 2026-01-05T12:00:00Z,t3,o2,20.00,chargeback
+//! ")])?;
+//! let days = MerchantHealth.answer(&history, history.last());
+//! assert_eq!((days[0].payments, days[0].orders), (3, 2));
+//! assert_eq!(days[0].aov.map(|cents| cents.0), Some(3000.0));
+//! assert_eq!(days[0].net.map(|cents| cents.0), Some(4000));
+//! # Ok::<(), tidemill::error::Error>(())
+//! ```
 
 use crate::clock::Time;
 use crate::event::transactions::{AMOUNT, ORDER_ID, STATUS};

@@ -36,6 +36,22 @@
 //!
 //! State: a payment is kept once per distinct set of keys (72 bytes and the fields its rules need)
 //! and once with its measures.
+//!
+//! ```
+//! use tidemill::event::Stream;
+//! use tidemill::queries::risk::risk_decisions::RiskDecisions;
+//! use tidemill::query::{History, Query};
+//!
+//! let history = History::from_csv(&[(Stream::Transactions, "\
+//! transaction_time,transaction_id,item_id,amount,card_id
+//! 2026-01-05T10:00:00Z,t1,lamp,10.00,c1
+//! 2026-01-05T10:09:00Z,t2,lamp,10.00,c1
+//! ")])?;
+//! let rows = RiskDecisions::default().answer(&history, history.last());
+//! assert_eq!(rows[0].decision.to_string(), "approve");
+//! assert_eq!(rows[1].reasons.to_string(), "duplicate_charge");
+//! # Ok::<(), tidemill::error::Error>(())
+//! ```
 
 use crate::clock::{Millis, Time};
 use crate::event::{Col, Row, Transactions, logins, transactions};

@@ -8,6 +8,24 @@
 //! `chargeback`) is no payment at the time it carries. An absent amount adds nothing to sums. Late
 //! records and retractions correct every row within 24 hours after them, and no other is read
 //! again. State: per key its payments (56 bytes each), with prefix sums where there are many.
+//!
+//! ```
+//! use tidemill::event::Stream;
+//! use tidemill::queries::risk::velocity::Velocity;
+//! use tidemill::query::{History, Query};
+//!
+//! let history = History::from_csv(&[(Stream::Transactions, "\
+//! transaction_time,transaction_id,amount,card_id
+//! 2026-01-05T10:00:00Z,t1,10.00,c1
+//! 2026-01-05T10:00:50Z,t2,5.00,c1
+//! 2026-01-05T10:01:00Z,t3,1.00,c1
+//! ")])?;
+//! let rows = Velocity.answer(&history, history.last());
+//! // t1 is a minute before t3, so no longer within the last minute of it.
+//! let last = rows.iter().find(|row| row.transaction_id.to_string() == "t3");
+//! assert_eq!(last.map(|row| (row.count_1m, row.count_1h)), Some((2, 3)));
+//! # Ok::<(), tidemill::error::Error>(())
+//! ```
 
 use crate::clock::{Millis, Time};
 use crate::event::transactions::{AMOUNT, CARD_ID, DEVICE, IP, STATUS, TRANSACTION_ID, USER_ID};

@@ -4,7 +4,7 @@
 use super::rule::{Aggregate, Rule, Stream, has_failed};
 use super::{Output, decide, tag, travel, version};
 use crate::clock::Time;
-use crate::event::{Row, Transactions};
+use crate::event::{Logins, Row, Transactions};
 use crate::query::History;
 use crate::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +18,8 @@ pub fn decisions(
 ) -> Vec<Output> {
     let payments: Vec<Row<'_, Transactions>> =
         history.transactions(at).into_iter().filter(|p| p.is_attempt()).collect();
+    let logins: Vec<Row<'_, Logins>> =
+        history.logins(at).into_iter().filter(|login| has_failed(login)).collect();
     let mut latest: BTreeMap<&Text, ((i64, u64), &Row<'_, Transactions>)> = BTreeMap::new();
     for payment in &payments {
         let (id, order) = (payment.transaction_id(), (payment.time(), tag(payment)));
@@ -30,7 +32,7 @@ pub fn decisions(
         }
     }
     let measures = |payment: &Row<'_, Transactions>| -> Vec<(usize, i64)> {
-        let of = |(i, rule)| Some((i, measure(rule, payment, &payments, history, at)?));
+        let of = |(i, rule)| Some((i, measure(rule, payment, &payments, &logins)?));
         rules.iter().enumerate().filter_map(of).collect()
     };
     let version = version(rules);
@@ -44,8 +46,7 @@ fn measure(
     rule: &Rule,
     payment: &Row<'_, Transactions>,
     payments: &[Row<'_, Transactions>],
-    history: &History,
-    at: Time,
+    logins: &[Row<'_, Logins>],
 ) -> Option<i64> {
     let (now, id) = (payment.time(), payment.transaction_id());
     let keys: Vec<Text> = rule.keys.iter().map(|key| key.of(payment)).collect();
@@ -54,10 +55,9 @@ fn measure(
     }
     let in_window = |time: i64| time <= now && now - time < rule.window.0 as i64;
     if rule.stream == Stream::Logins {
-        let logins = history.logins(at);
         let near: Vec<_> = logins
             .iter()
-            .filter(|x| has_failed(x) && in_window(x.time()))
+            .filter(|x| in_window(x.time()))
             .filter(|x| rule.keys.iter().map(|key| key.of_login(x)).eq(keys.iter().cloned()))
             .collect();
         let values: Option<BTreeSet<Text>> =
