@@ -163,7 +163,7 @@ fn queries_equal_their_answers_on_change_logs() {
 #[test]
 fn queries_equal_their_answers_over_weeks() {
     for seed in 50..52 {
-        let recorded = support::history_at_pace(seed, 150, false, 10_000);
+        let recorded = support::history_at_pace(seed, 90, false, 16_000);
         check_history(seed, recorded, policy(OnDuplicate::Replace, 720));
     }
 }
