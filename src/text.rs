@@ -155,7 +155,12 @@ impl Ord for Text {
             (Form::Num(a), Form::Num(b)) => a.cmp(b),
             (Form::Num(_), _) => Ordering::Less,
             (_, Form::Num(_)) => Ordering::Greater,
-            _ => self.to_cow().cmp(&other.to_cow()),
+            // The order of strings is that of their bytes, and zeros behind the shorter of two come
+            // before whatever the longer has there; if that is zeros too, the length decides.
+            (Form::Short(m, a), Form::Short(n, b)) => (words(a), m).cmp(&(words(b), n)),
+            (Form::Short(n, a), Form::Long(b)) => a[..usize::from(*n)].cmp(b.as_bytes()),
+            (Form::Long(a), Form::Short(n, b)) => a.as_bytes().cmp(&b[..usize::from(*n)]),
+            (Form::Long(a), Form::Long(b)) => a.cmp(b),
         }
     }
 }
@@ -166,15 +171,24 @@ impl PartialOrd for Text {
     }
 }
 
+/// An inline string as two numbers in the order of strings. They overlap, so that both are read
+/// as they lie: putting the bytes together first costs more than the comparison.
+#[inline]
+fn words(bytes: &[u8; INLINE]) -> (u64, u64) {
+    let word = |from: usize| bytes[from..].first_chunk().map_or(0, |w| u64::from_be_bytes(*w));
+    (word(0), word(INLINE - 8))
+}
+
 impl Hash for Text {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match &self.0 {
             Form::Num(number) => state.write_u64(*number),
             Form::Short(length, bytes) => {
-                let mut word = [0; 16];
-                word[..INLINE].copy_from_slice(bytes);
-                word[15] = *length;
-                state.write_u128(u128::from_le_bytes(word));
+                // The length, which tells apart what ends in zeros, goes over a byte that the words
+                // have in common.
+                let (first, second) = words(bytes);
+                let second = second ^ (u64::from(*length) << 56);
+                state.write_u128((u128::from(first) << 64) | u128::from(second));
             }
             Form::Long(string) => string.hash(state),
         }

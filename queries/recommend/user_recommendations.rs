@@ -2,8 +2,8 @@
 //!
 //! A user is active who viewed an item (`view_item` with a user and a session) in the last 24
 //! hours, (t - 24 h, t] at stream time `t`. Of the session of the newest of these views (by time,
-//! event id, session, item) the last 4 different items i_0 (newest) to i_3 count with 1000, 300,
-//! 90 and 27, and score(j) = the sum over the i_p that list j at rank r <= 10 of their
+//! event id, session, item) the last 3 different items i_0 (newest) to i_2 count with 1000, 300
+//! and 90, and score(j) = the sum over the i_p that list j at rank r <= 10 of their
 //! `similar_items`, as those stood at the last full hour of stream time (`refresh`), of that
 //! weight times 2520 / r: whole numbers for all r. Items the user bought
 //! (a sale that stands) are left out. Rank 1 is the best; ties by item.
@@ -15,7 +15,7 @@
 //! behind `tidemill recommend` is as fresh as the last event.
 //!
 //! State: the views of the last 24 hours, `similar_items`, a score per active user and candidate
-//! (at most 40 each), and the items each user ever bought.
+//! (at most 30 each), and the items each user ever bought.
 //!
 //! ```
 //! use tidemill::event::Stream;
@@ -84,7 +84,7 @@ const USED: i64 = 10;
 const LISTED: i64 = 10;
 
 /// What the items of a session count, from the newest.
-const POSITIONS: [i64; 4] = [1000, 300, 90, 27];
+const POSITIONS: [i64; 3] = [1000, 300, 90];
 
 /// A view in the order in which views are newer: time, event id, session, item.
 type View = (i64, Text, Text, Text);
