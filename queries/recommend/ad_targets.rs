@@ -109,6 +109,15 @@ fn shown(ad: &Row<'_, Ads>) -> Option<(Text, Text, i64)> {
         .then(|| (ad.user_id().clone(), ad.campaign_id().clone(), ad.time()))
 }
 
+/// What is known of a user; candidates in the order in which they are preferred.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+enum Part {
+    /// An item of a campaign.
+    Candidate(Reverse<i64>, Text, Text),
+    /// A campaign that was shown often enough.
+    Capped(Text),
+}
+
 impl Query for AdTargets {
     type Output = Output;
 
@@ -132,7 +141,7 @@ impl Query for AdTargets {
                 |visit| led(visit).map(|(campaign, _)| campaign),
                 |views: &mut Bag<Text>, visit, diff| views.add(visit.item_id().clone(), diff),
             )
-            .top_k(ITEMS, |campaign, Place { item, .. }| (item.clone(), campaign.clone()));
+            .top_k(ITEMS, |campaign, Place { item, .. }| (campaign.clone(), item.clone()));
         let now = inputs.ads(&[]).aggregate(
             "AdHour",
             |_| Some(()),
@@ -160,23 +169,29 @@ impl Query for AdTargets {
             "FrequencyCap",
             |(user, campaign, _)| Some((user.clone(), campaign.clone())),
             |n: &mut i64, _, diff| *n += diff,
-            move |shown, n| (*n >= cap).then(|| shown.clone()),
+            move |(user, campaign), n| {
+                (*n >= cap).then(|| (user.clone(), Part::Capped(campaign.clone())))
+            },
         );
+        // The few items of the campaigns are thinned out before they meet the users.
+        let open = adverts.antijoin(closed).map(|(campaign, item)| (item, campaign));
         user_recommendations(UserRecommendations::default(), inputs)
             .map(|row| (row.item_id, (row.user_id, row.score)))
-            .join(adverts)
-            .map(|(item, ((user, score), campaign))| (campaign, (user, item, score)))
-            .antijoin(closed)
-            .map(|(campaign, (user, item, score))| ((user, campaign), (item, score)))
-            .antijoin(capped)
+            .join(open)
+            .map(|(item, ((user, score), campaign))| {
+                (user, Part::Candidate(Reverse(score), item, campaign))
+            })
+            .concat(capped)
             .aggregate(
                 "AdTargets",
-                |((user, _), _)| Some(user.clone()),
-                |ads: &mut Bag<(Reverse<i64>, Text, Text)>, ((_, campaign), (item, score)), diff| {
-                    ads.add((Reverse(*score), item.clone(), campaign.clone()), diff);
-                },
-                |user, ads| {
-                    let ((score, item, campaign), _) = ads.first_key_value()?;
+                |(user, _)| Some(user.clone()),
+                |parts: &mut Bag<Part>, (_, part), diff| parts.add(part.clone(), diff),
+                |user, parts| {
+                    let left = |c: &Text| !parts.contains_key(&Part::Capped(c.clone()));
+                    let (score, item, campaign) = parts.keys().find_map(|part| match part {
+                        Part::Candidate(s, item, c) if left(c) => Some((s, item, c)),
+                        _ => None,
+                    })?;
                     Some(Output {
                         user_id: user.clone(),
                         campaign_id: campaign.clone(),

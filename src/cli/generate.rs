@@ -10,9 +10,9 @@ use std::path::PathBuf;
 #[derive(clap::Args, Debug, Clone)]
 #[command(next_help_heading = "The shop")]
 pub struct Shop {
-    /// About how many records over the three main streams
-    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
-    pub events: u64,
+    /// About how many records over the three main streams [default: 1000000; the demo: 400000]
+    #[arg(long, value_name = "N")]
+    pub events: Option<u64>,
     /// The same seed and options give the same bytes
     #[arg(long, default_value_t = 42, value_name = "N")]
     pub seed: u64,
@@ -61,7 +61,7 @@ impl Shop {
             malformed: self.malformed,
         };
         let options = Options {
-            events: self.events,
+            events: self.events.unwrap_or(Options::default().events),
             seed: self.seed,
             days: self.days,
             foreign: self.foreign,
