@@ -146,7 +146,9 @@ impl Query for AdTargets {
             "AdHour",
             |_| Some(()),
             |hours: &mut Bag<Hour>, ad, diff| hours.add(ad.hour(), diff),
-            |(), hours| hours.iter().rev().find(|(_, n)| **n > 0).map(|(hour, _)| (day(*hour), *hour)),
+            |(), hours| {
+                hours.iter().rev().find(|(_, n)| **n > 0).map(|(hour, _)| (day(*hour), *hour))
+            },
         );
         let closed = inputs
             .ads(&[CAMPAIGN_ID, COST])
@@ -160,11 +162,9 @@ impl Query for AdTargets {
             .filter(move |(_, ((_, spent), hour))| ahead(*spent, budget, *hour))
             .map(|(_, ((campaign, _), _))| campaign);
         let span = self.span.0 as i64;
-        let impressions =
-            inputs.ads(&[USER_ID, CAMPAIGN_ID, EVENT]).flat_map("Impressions", shown);
-        let old = impressions
-            .clone()
-            .due(move |(.., time)| time.saturating_add(span), inputs.tick());
+        let impressions = inputs.ads(&[USER_ID, CAMPAIGN_ID, EVENT]).flat_map("Impressions", shown);
+        let old =
+            impressions.clone().due(move |(.., time)| time.saturating_add(span), inputs.tick());
         let capped = impressions.concat(old.negate()).aggregate(
             "FrequencyCap",
             |(user, campaign, _)| Some((user.clone(), campaign.clone())),

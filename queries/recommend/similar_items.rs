@@ -59,8 +59,7 @@ struct Lists;
 /// The lists, for other queries too.
 pub(super) fn similar_items<'s>(inputs: &Inputs<'s>) -> Collection<'s, Output> {
     // Asked for in any case, so that each query is known to read these columns.
-    let visits =
-        inputs.behavior(&[SESSION_ID, ITEM_ID, EVENT.optional(), EVENT_ID.optional()]);
+    let visits = inputs.behavior(&[SESSION_ID, ITEM_ID, EVENT.optional(), EVENT_ID.optional()]);
     inputs.shared(Lists, || lists(visits))
 }
 

@@ -149,11 +149,9 @@ pub(super) fn user_recommendations<'s>(
             .aggregate_rows(
                 "UserRecommendations",
                 |(user, _, _)| Some(user.clone()),
-                |(scores, owned): &mut (Bag<Text>, Bag<Text>), (_, item, score), diff| {
-                    match score {
-                        Some(score) => scores.add(item.clone(), score * diff),
-                        None => owned.add(item.clone(), diff),
-                    }
+                |(scores, owned): &mut (Bag<Text>, Bag<Text>), (_, item, score), diff| match score {
+                    Some(score) => scores.add(item.clone(), score * diff),
+                    None => owned.add(item.clone(), diff),
                 },
                 best,
             )
@@ -217,7 +215,8 @@ impl Query for UserRecommendations {
             let mut scores: BTreeMap<&Text, i64> = BTreeMap::new();
             for (item, position) in last_items(views.iter().rev()).iter().zip(POSITIONS) {
                 for row in similar.iter().filter(|row| row.item_id == **item && row.rank <= USED) {
-                    *scores.entry(&row.similar_item_id).or_default() += position * (2520 / row.rank);
+                    *scores.entry(&row.similar_item_id).or_default() +=
+                        position * (2520 / row.rank);
                 }
             }
             let mut scores: Vec<_> =
