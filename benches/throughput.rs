@@ -22,6 +22,7 @@ use tidemill::event::transactions::{AMOUNT, STATUS};
 use tidemill::monoid::Moments;
 use tidemill::operator::Collection;
 use tidemill::queries::sales::hourly_transactions::HourlyTransactions;
+use tidemill::queries::sales::top_items_hourly::TopItemsHourly;
 use tidemill::query::{AnyQuery, History, Inputs, Query};
 use tidemill::sink::{Schema, Spec};
 use tidemill::source::plan::Plan as Columns;
@@ -84,9 +85,12 @@ impl Query for HourlyMoments {
 }
 
 /// Runs a query over the file and gives its view as CSV lines.
-fn engine(path: &str, median: bool, workers: usize, tick: Option<Tick>) -> Vec<String> {
-    let query: Arc<dyn AnyQuery> =
-        if median { Arc::new(HourlyTransactions) } else { Arc::new(HourlyMoments) };
+fn engine(path: &str, view: &str, workers: usize, tick: Option<Tick>) -> Vec<String> {
+    let query: Arc<dyn AnyQuery> = match view {
+        "top_items_hourly" => Arc::new(TopItemsHourly::default()),
+        "hourly_transactions" => Arc::new(HourlyTransactions),
+        _ => Arc::new(HourlyMoments),
+    };
     let reads = reads(&*query);
     let reader = Reader::open(path, BLOCK_SIZE).expect("the sample file");
     let fields = reads.fields(Stream::Transactions);
@@ -127,7 +131,12 @@ fn engine(path: &str, median: bool, workers: usize, tick: Option<Tick>) -> Vec<S
 }
 
 /// The hand loop's results in the form of the view's lines, with the numbers apart.
-fn by_hand(path: &str, median: bool) -> Vec<Vec<f64>> {
+fn by_hand(path: &str, view: &str) -> Vec<Vec<f64>> {
+    if view == "top_items_hourly" {
+        let best = hand::top_items(path).expect("the file").into_iter();
+        return best.map(|(_, item, sum)| vec![item as f64, sum as f64 / 100.0]).collect();
+    }
+    let median = view == "hourly_transactions";
     let mut hours: Vec<_> = hand::by_hour(path, median).expect("the file").into_iter().collect();
     hours.sort_by_key(|(hour, _)| *hour);
     let numbers = |(_, mut hour): (i64, hand::Hour)| {
@@ -143,19 +152,22 @@ fn by_hand(path: &str, median: bool) -> Vec<Vec<f64>> {
 
 /// One measurement: wall seconds, processor seconds, peak MB, and a sum over the results.
 fn child(variant: &str, path: &str) {
-    let (what, median) = variant.rsplit_once('/').expect("variant/median");
-    let median = median == "median";
+    let (what, view) = variant.rsplit_once('/').expect("variant/view");
     let began = Instant::now();
     let rows: Vec<Vec<f64>> = match what {
-        "hand" => by_hand(path, median),
+        "hand" => by_hand(path, view),
         _ => {
             let (workers, tick) = what.split_once('x').unwrap_or((what, ""));
             let tick = (tick == "minute").then_some(Tick::MINUTE);
-            let lines = engine(path, median, workers.parse().expect("a number"), tick);
+            let lines = engine(path, view, workers.parse().expect("a number"), tick);
             let numbers = |line: &String| {
                 let cells: Vec<f64> =
                     line.split(',').skip(1).map(|c| c.parse().unwrap_or(f64::NAN)).collect();
-                cells[..if median { 5 } else { 4 }].to_vec()
+                match view {
+                    "top_items_hourly" => cells[1..].to_vec(),
+                    "hourly_transactions" => cells[..5].to_vec(),
+                    _ => cells[..4].to_vec(),
+                }
             };
             lines.iter().map(numbers).collect()
         }
@@ -218,13 +230,13 @@ fn main() -> ExitCode {
     );
     println!("| view | engine | hand s | s | CPU ratio | wall ratio | peak MB |");
     println!("|---|---|---|---|---|---|---|");
-    for median in ["plain", "median"] {
+    for view in ["without the median", "hourly_transactions", "top_items_hourly"] {
         let variants = ["1", "2", "1xminute", "2xminute"];
         let mut all: Vec<Vec<(Measured, f64, f64)>> = variants.iter().map(|_| Vec::new()).collect();
         for _ in 0..rounds {
-            let hand = measure(&format!("hand/{median}"), path);
+            let hand = measure(&format!("hand/{view}"), path);
             for (variant, results) in variants.iter().zip(&mut all) {
-                let got = measure(&format!("{variant}/{median}"), path);
+                let got = measure(&format!("{variant}/{view}"), path);
                 let wrong = (got.check - hand.check).abs() > 1e-9 * hand.check.abs();
                 assert!(!wrong && got.hours == hand.hours, "{variant}: other results");
                 let (wall, cpu) = (got.wall / hand.wall, got.cpu / hand.cpu);
@@ -241,7 +253,7 @@ fn main() -> ExitCode {
             let (workers, tick) = variant.split_once('x').unwrap_or((variant, "day"));
             println!(
                 "| {} | {workers} worker(s), tick of a {tick} | {:.2} | {:.2} | {} | {} | {:.0} |",
-                if median == "median" { "hourly_transactions" } else { "without the median" },
+                view,
                 middle(&|r| r.0.hours),
                 middle(&|r| r.0.wall),
                 spread(results.iter().map(|r| r.2).collect()),

@@ -78,11 +78,65 @@ fn cents(bytes: &[u8]) -> i64 {
 /// Reads a file and folds it by hour.
 pub fn by_hour(path: &str, median: bool) -> std::io::Result<Hours> {
     let mut hours = Hours::new();
+    let (mut current, mut open) = (i64::MIN, Hour::default());
+    each_row(path, |hour, _, amount| {
+        if hour != current {
+            let found = hours.remove(&hour).unwrap_or_default();
+            let left = std::mem::replace(&mut open, found);
+            if current != i64::MIN {
+                hours.insert(current, left);
+            }
+            current = hour;
+        }
+        open.count += 1;
+        open.sum += amount;
+        open.squares += i128::from(amount * amount);
+        if median {
+            open.amounts.push(amount as u32);
+        }
+    })?;
+    hours.insert(current, open);
+    Ok(hours)
+}
+
+/// The ten items with the largest revenue of each hour: (hour, item, revenue), in order.
+pub fn top_items(path: &str) -> std::io::Result<Vec<(i64, i64, i64)>> {
+    type Items = hashbrown::HashMap<i64, i64, foldhash::fast::FixedState>;
+    let mut hours: HashMap<i64, Items> = HashMap::new();
+    let (mut current, mut open) = (i64::MIN, Items::default());
+    each_row(path, |hour, line, amount| {
+        if hour != current {
+            let found = hours.remove(&hour).unwrap_or_default();
+            hours.insert(current, std::mem::replace(&mut open, found));
+            current = hour;
+        }
+        let comma = memchr::memrchr(b',', line).unwrap_or(0);
+        *open.entry(whole(&line[comma + 1..])).or_default() += amount;
+    })?;
+    hours.insert(current, open);
+    let mut hours: Vec<_> = hours.into_iter().collect();
+    hours.sort_unstable_by_key(|(hour, _)| *hour);
+    let mut best = Vec::new();
+    for (hour, items) in hours {
+        let mut items: Vec<(i64, i64)> =
+            items.into_iter().map(|(item, sum)| (-sum, item)).collect();
+        if items.len() > 10 {
+            items.select_nth_unstable(9);
+            items.truncate(10);
+        }
+        items.sort_unstable();
+        best.extend(items.into_iter().map(|(sum, item)| (hour, item, -sum)));
+    }
+    Ok(best)
+}
+
+/// Reads a file and calls `each` with the hour, what stands before the amount, and the amount.
+#[inline(always)]
+fn each_row(path: &str, mut each: impl FnMut(i64, &[u8], i64)) -> std::io::Result<()> {
     let mut file = File::open(path)?;
     let mut buffer = vec![0; BLOCK + 4096];
     let (mut filled, mut skip) = (0, true);
     let (mut date, mut day) = ([0u8; 10], 0);
-    let (mut current, mut open) = (i64::MIN, Hour::default());
     loop {
         let read = file.read(&mut buffer[filled..BLOCK])?;
         if read == 0 {
@@ -113,24 +167,10 @@ pub fn by_hour(path: &str, median: bool) -> std::io::Result<Hours> {
             std::hint::black_box(two(time, 14) * 60 + two(time, 17));
             let comma = memchr::memrchr(b',', line).unwrap_or(0);
             let amount = cents(&line[comma + 1..]);
-            if hour != current {
-                let found = hours.remove(&hour).unwrap_or_default();
-                let left = std::mem::replace(&mut open, found);
-                if current != i64::MIN {
-                    hours.insert(current, left);
-                }
-                current = hour;
-            }
-            open.count += 1;
-            open.sum += amount;
-            open.squares += i128::from(amount * amount);
-            if median {
-                open.amounts.push(amount as u32);
-            }
+            each(hour, &line[..comma], amount);
         }
         buffer.copy_within(line_end + 1..end, 0);
         filled = end - line_end - 1;
     }
-    hours.insert(current, open);
-    Ok(hours)
+    Ok(())
 }
