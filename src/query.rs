@@ -20,8 +20,9 @@ use timely::dataflow::operators::probe::Handle;
 pub mod basket;
 mod history;
 pub mod session;
+pub mod view;
 pub use basket::Basket;
-pub use history::{Arrival, History};
+pub use history::{Arrival, History, percentile};
 pub use session::Session;
 
 /// A column of a query's output.

@@ -13,7 +13,7 @@ use crate::clock::Time;
 use crate::event::logistics::{CARRIER, COST, PROMISED_TIME, STATUS};
 use crate::monoid::{Bag, Items, Quantiles, Ratio, Values};
 use crate::operator::{Aggregate, Collection};
-use crate::query::{History, Inputs, Query};
+use crate::query::{History, Inputs, Query, percentile};
 use crate::text::Text;
 use crate::value::Real;
 use std::cmp::Reverse;
@@ -123,8 +123,6 @@ impl Query for CarrierScorecard {
             let z = 3.841_458_821f64.sqrt();
             let spread = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
             let least = (p + z * z / (2.0 * n) - spread) / (1.0 + z * z / n);
-            let rank = 0.95 * (n - 1.0);
-            let at = |rank: f64| late[rank as usize];
             let costs: Vec<i64> = parcels.iter().filter_map(|p| Some(p.cost()?.0)).collect();
             let some = !late.is_empty();
             rows.push(Output {
@@ -133,10 +131,7 @@ impl Query for CarrierScorecard {
                 delivered: parcels.len() as i64,
                 on_time: some.then_some(Real(p)),
                 on_time_least: some.then_some(Real(least)),
-                late_minutes_p95: some.then(|| {
-                    let (low, high) = (at(rank.floor()), at(rank.ceil()));
-                    Real(low + (high - low) * rank.fract())
-                }),
+                late_minutes_p95: percentile(&late, 0.95).map(Real),
                 cost_per_parcel: (!costs.is_empty())
                     .then(|| Real(costs.iter().sum::<i64>() as f64 / costs.len() as f64)),
             });

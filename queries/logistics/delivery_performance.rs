@@ -24,7 +24,7 @@ use crate::event::logistics::{
 use crate::event::{Logistics, ParcelStatus, Row};
 use crate::monoid::{Bag, Items, Quantiles, Ratio, Values};
 use crate::operator::{Aggregate, Collection};
-use crate::query::{History, Inputs, Query};
+use crate::query::{History, Inputs, Query, percentile};
 use crate::text::Text;
 use crate::value::{Hour, Real};
 use std::collections::BTreeMap;
@@ -203,11 +203,6 @@ impl Query for DeliveryPerformance {
                 minutes.extend(sent.map(|sent| (parcel.time() - sent) as f64 / MINUTE));
             }
             minutes.sort_by(f64::total_cmp);
-            let percentile = |p: f64| {
-                let rank = minutes.len().checked_sub(1)? as f64 * p;
-                let (low, high) = (minutes[rank.floor() as usize], minutes[rank.ceil() as usize]);
-                Some(Real(low + (high - low) * rank.fract()))
-            };
             Output {
                 hour,
                 carrier,
@@ -217,8 +212,8 @@ impl Query for DeliveryPerformance {
                 in_full: share(full),
                 otif: share(otif),
                 first_attempt: share(first),
-                transit_minutes_p50: percentile(0.5),
-                transit_minutes_p95: percentile(0.95),
+                transit_minutes_p50: percentile(&minutes, 0.5).map(Real),
+                transit_minutes_p95: percentile(&minutes, 0.95).map(Real),
                 cost_per_shipment: (!costs.is_empty())
                     .then(|| Real(costs.iter().sum::<f64>() / costs.len() as f64)),
             }

@@ -10,7 +10,7 @@ use crate::event::logistics::{ORDERED_TIME, SHIPPED_TIME, WAREHOUSE};
 use crate::event::{Logistics, Row};
 use crate::monoid::{Moments, Quantiles, Values};
 use crate::operator::Collection;
-use crate::query::{History, Inputs, Query};
+use crate::query::{History, Inputs, Query, percentile};
 use crate::text::Text;
 use crate::value::Real;
 use std::collections::BTreeMap;
@@ -91,18 +91,13 @@ impl Query for WarehouseDwell {
         }
         let row = |(warehouse, (mut minutes, impossible)): (Text, (Vec<f64>, i64))| {
             minutes.sort_by(f64::total_cmp);
-            let percentile = |p: f64| {
-                let rank = minutes.len().checked_sub(1)? as f64 * p;
-                let (low, high) = (minutes[rank.floor() as usize], minutes[rank.ceil() as usize]);
-                Some(Real(low + (high - low) * rank.fract()))
-            };
             Output {
                 warehouse,
                 parcels: minutes.len() as i64,
                 dwell_minutes_mean: (!minutes.is_empty())
                     .then(|| Real(minutes.iter().sum::<f64>() / minutes.len() as f64)),
-                dwell_minutes_p50: percentile(0.5),
-                dwell_minutes_p95: percentile(0.95),
+                dwell_minutes_p50: percentile(&minutes, 0.5).map(Real),
+                dwell_minutes_p95: percentile(&minutes, 0.95).map(Real),
                 impossible,
             }
         };

@@ -138,12 +138,6 @@ impl Query for BoughtTogether {
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let least = i64::from(self.least.max(1));
         let baskets = inputs.baskets(self.most);
-        let all = baskets.clone().aggregate(
-            "BasketCount",
-            |_| Some(()),
-            |count: &mut i64, _, diff| *count += diff,
-            |(), &count| (count > 0).then_some(((), count)),
-        );
         let items = baskets.clone().flat_map(|basket| basket.items).aggregate(
             "ItemBaskets",
             |item| Some(item.clone()),
@@ -164,7 +158,7 @@ impl Query for BoughtTogether {
             .map(|(item_a, ((item_b, both), a))| (item_b, (item_a, both, a)))
             .join(items)
             .map(|(item_b, ((item_a, both, a), b))| ((), (item_a, item_b, both, a, b)))
-            .join(all)
+            .join(inputs.basket_count(self.most))
             .map(|((), ((item_a, item_b, both, a, b), all))| {
                 Counts { both, a, b, all }.row(item_a, item_b)
             })

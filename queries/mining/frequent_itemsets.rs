@@ -96,12 +96,6 @@ impl Query for FrequentItemsets {
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let least = i64::from(self.least.max(1));
         let baskets = inputs.baskets(self.most);
-        let all = baskets.clone().aggregate(
-            "BasketCount",
-            |_| Some(()),
-            |count: &mut i64, _, diff| *count += diff,
-            |(), &count| (count > 0).then_some(((), count)),
-        );
         let frequent = baskets.clone().flat_map(|basket| basket.pairs()).aggregate(
             "FrequentPairs",
             |pair| Some(pair.clone()),
@@ -129,7 +123,7 @@ impl Query for FrequentItemsets {
             )
             .first("FrequentItemsets", self.top)
             .map(|set| ((), set))
-            .join(all)
+            .join(inputs.basket_count(self.most))
             .map(|((), ((Reverse(baskets), (item_a, item_b, item_c)), all))| {
                 let support = Real(baskets as f64 / all as f64);
                 Output { item_a, item_b, item_c, baskets, support }

@@ -161,11 +161,9 @@ impl Query for AdTargets {
             .join(now)
             .filter(move |(_, ((_, spent), hour))| ahead(*spent, budget, *hour))
             .map(|(_, ((campaign, _), _))| campaign);
-        let span = self.span.0 as i64;
         let impressions = inputs.ads(&[USER_ID, CAMPAIGN_ID, EVENT]).flat_map("Impressions", shown);
-        let old =
-            impressions.clone().due(move |(.., time)| time.saturating_add(span), inputs.tick());
-        let capped = impressions.concat(old.negate()).aggregate(
+        let recent = impressions.recent(self.span, |(.., time)| *time, inputs.tick());
+        let capped = recent.aggregate(
             "FrequencyCap",
             |(user, campaign, _)| Some((user.clone(), campaign.clone())),
             |n: &mut i64, _, diff| *n += diff,

@@ -27,14 +27,13 @@
 //! ```
 
 use crate::clock::Time;
-use crate::event::Behavior;
-use crate::event::behavior::{EVENT, EVENT_ID, ITEM_ID, SESSION_ID};
 use crate::monoid::Bag;
-use crate::operator::{Aggregate, Collection, Link, Place, Rows, SessionPairs};
+use crate::operator::{Aggregate, Collection, Link, Place, SessionPairs};
+use crate::query::view::{View, naive};
 use crate::query::{History, Inputs, Query};
 use crate::recommend::pairs::Buckets;
 use crate::text::Text;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// See the module.
 #[derive(Default)]
@@ -59,17 +58,12 @@ struct Lists;
 /// The lists, for other queries too.
 pub(super) fn similar_items<'s>(inputs: &Inputs<'s>) -> Collection<'s, Output> {
     // Asked for in any case, so that each query is known to read these columns.
-    let visits = inputs.behavior(&[SESSION_ID, ITEM_ID, EVENT.optional(), EVENT_ID.optional()]);
-    inputs.shared(Lists, || lists(visits))
+    let views = inputs.views();
+    inputs.shared(Lists, || lists(views))
 }
 
-fn lists<'s>(visits: Rows<'s, Behavior>) -> Collection<'s, Output> {
-    visits
-        .flat_map("Views", |visit| {
-            let item = visit.viewed_item().filter(|_| !visit.session_id().is_empty())?;
-            let event = (visit.time(), visit.event_id().clone(), item.clone());
-            Some((visit.session_id().clone(), event))
-        })
+fn lists<'s>(views: Collection<'s, (Text, View)>) -> Collection<'s, Output> {
+    views
         .session_pairs(Buckets::ONE)
         .flat_map(|link| {
             let pair = match link {
@@ -111,17 +105,10 @@ impl Query for SimilarItems {
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let mut sessions: BTreeMap<&Text, BTreeSet<(i64, &Text, &Text)>> = BTreeMap::new();
-        let visits = history.behavior(at);
-        for visit in visits.iter().filter(|visit| !visit.session_id().is_empty()) {
-            if let Some(item) = visit.viewed_item() {
-                let session = sessions.entry(visit.session_id()).or_default();
-                session.insert((visit.time(), visit.event_id(), item));
-            }
-        }
         let mut weights: BTreeMap<&Text, BTreeMap<&Text, i64>> = BTreeMap::new();
-        for session in sessions.into_values() {
-            let newest: Vec<&Text> = session.iter().rev().take(50).map(|event| event.2).collect();
+        let sessions = naive(history, at);
+        for session in sessions.values() {
+            let newest: Vec<&Text> = session.iter().rev().take(50).map(|event| &event.2).collect();
             for (p, after) in newest.iter().enumerate() {
                 for (q, before) in newest.iter().enumerate().skip(p + 1) {
                     let d = (q - p) as i64;

@@ -70,7 +70,6 @@ impl Query for TrendingForCategory {
     crate::parameters!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let span = self.span.0 as i64;
         let views = inputs.behavior(&[ITEM_ID, CATEGORY, EVENT.optional()]).flat_map(
             "CategoryViews",
             |visit| {
@@ -78,9 +77,8 @@ impl Query for TrendingForCategory {
                 Some((visit.category().clone(), item.clone(), visit.time()))
             },
         );
-        let gone = views.clone().due(move |(.., time)| time.saturating_add(span), inputs.tick());
         views
-            .concat(gone.negate())
+            .recent(self.span, |(.., time)| *time, inputs.tick())
             .keyed(
                 "TrendingForCategory",
                 |(category, ..)| Some(category.clone()),

@@ -122,10 +122,8 @@ pub(super) fn user_recommendations<'s>(
     let sales = inputs.transactions(&columns);
     let (similar, tick) = (similar_items(inputs), inputs.tick());
     inputs.shared(query, || {
-        let active = query.active.0 as i64;
         let views = visits.flat_map("UserViews", view);
-        let gone = views.clone().due(move |(_, view)| view.0.saturating_add(active), tick);
-        let recent = views.concat(gone.negate()).aggregate_rows(
+        let recent = views.recent(query.active, |(_, view)| view.0, tick).aggregate_rows(
             "LastItems",
             |(user, _)| Some(user.clone()),
             |views: &mut Bag<View>, (_, view), diff| views.add(view.clone(), diff),

@@ -7,7 +7,7 @@
 //! ports do not show it (see `collect`). Bound: the items of the last span.
 //!
 //! `due` holds each item back until an instant of its own, such as an hour after its event time;
-//! `every` holds all back until the next full period, so that what reads it is not kept busy by
+//! `recent` is a collection without what is due in that way; `every` holds all back until the next full period, so that what reads it is not kept busy by
 //! each change.
 
 use super::ticks::Ticks;
@@ -28,6 +28,14 @@ pub trait Passing<'s, T> {
     /// The items whose instant (milliseconds since 1970) has come: at stream time `t` those of
     /// the collection as it is then with `when` at or before `t`.
     fn due(self, when: impl Fn(&T) -> i64 + 'static, tick: Tick) -> Collection<'s, T>;
+    /// The items whose instant is less than `span` ago: at stream time `t` those with `when` in
+    /// (t - span, t], and those whose instant is still to come.
+    fn recent(
+        self,
+        span: Millis,
+        when: impl Fn(&T) -> i64 + 'static,
+        tick: Tick,
+    ) -> Collection<'s, T>;
     /// The collection as it was at the latest multiple of `period` of stream time.
     fn every(self, period: Millis, tick: Tick) -> Collection<'s, T>;
 }
@@ -44,6 +52,17 @@ impl<'s, T: Item + Hash> Passing<'s, T> for Collection<'s, T> {
 
     fn due(self, when: impl Fn(&T) -> i64 + 'static, tick: Tick) -> Collection<'s, T> {
         delay(self, "Due", move |item, time| time.max(tick.round_up(when(item))))
+    }
+
+    fn recent(
+        self,
+        span: Millis,
+        when: impl Fn(&T) -> i64 + 'static,
+        tick: Tick,
+    ) -> Collection<'s, T> {
+        let span = i64::try_from(span.0).unwrap_or(i64::MAX);
+        let gone = self.clone().due(move |item| when(item).saturating_add(span), tick).negate();
+        self.concat(gone)
     }
 
     fn every(self, period: Millis, tick: Tick) -> Collection<'s, T> {

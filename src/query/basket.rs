@@ -9,7 +9,7 @@ use super::Inputs;
 use crate::event::Transactions;
 use crate::event::transactions::{ITEM_ID, ORDER_ID, STATUS};
 use crate::monoid::{Bag, Items};
-use crate::operator::{Collection, Rows};
+use crate::operator::{Aggregate, Collection, Rows};
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,20 @@ impl<'s> Inputs<'s> {
         // Asked for in any case, so that each query is known to read these columns.
         let sales = self.transactions(&[ORDER_ID, ITEM_ID, STATUS.optional()]);
         self.shared(Most(most), || of_sales(sales, most))
+    }
+
+    /// How many baskets of at most `most` items there are, for joins with everything; nothing if
+    /// there are none.
+    pub fn basket_count(&self, most: usize) -> Collection<'s, ((), i64)> {
+        let baskets = self.baskets(most);
+        self.shared(Most(most), || {
+            baskets.aggregate(
+                "BasketCount",
+                |_| Some(()),
+                |count: &mut i64, _, diff| *count += diff,
+                |(), &count| (count > 0).then_some(((), count)),
+            )
+        })
     }
 }
 

@@ -18,6 +18,13 @@ pub struct History {
     dedupe: Option<Dedupe>,
 }
 
+/// The percentile of numbers in order, between two of them in proportion, for answers.
+pub fn percentile(sorted: &[f64], p: f64) -> Option<f64> {
+    let rank = sorted.len().checked_sub(1)? as f64 * p;
+    let (low, high) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
+    Some(low + (high - low) * rank.fract())
+}
+
 /// A record as it came.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {

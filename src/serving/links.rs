@@ -1,12 +1,11 @@
 //! The differences of the pair index: a row's diff *is* the change of its weight.
 
 use crate::clock::Time;
-use crate::event::behavior::{EVENT, EVENT_ID, ITEM_ID, SESSION_ID};
 use crate::operator::{Collection, Link, SessionPairs};
+use crate::query::view::naive;
 use crate::query::{History, Inputs, Query};
 use crate::recommend::defaults;
 use crate::text::Text;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The weights of pairs and the counts of items, as diffs.
 #[derive(Debug, Default)]
@@ -35,39 +34,22 @@ impl Query for Links {
     }
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Unit> {
-        let columns = [SESSION_ID, ITEM_ID, EVENT.optional(), EVENT_ID.optional()];
-        inputs
-            .behavior(&columns)
-            .flat_map("Views", |visit| {
-                let item = visit.viewed_item().filter(|_| !visit.session_id().is_empty())?;
-                let event = (visit.time(), visit.event_id().clone(), item.clone());
-                Some((visit.session_id().clone(), event))
-            })
-            .session_pairs(defaults::MODEL.buckets)
-            .map(|link| match link {
-                Link::Pair(before, after, week) => Unit { before, after, week: i64::from(week) },
-                Link::Item(item) => Unit { before: item, after: Text::EMPTY, week: 0 },
-            })
+        inputs.views().session_pairs(defaults::MODEL.buckets).map(|link| match link {
+            Link::Pair(before, after, week) => Unit { before, after, week: i64::from(week) },
+            Link::Item(item) => Unit { before: item, after: Text::EMPTY, week: 0 },
+        })
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Unit> {
-        let mut sessions: BTreeMap<&Text, BTreeSet<(i64, &Text, &Text)>> = BTreeMap::new();
-        let visits = history.behavior(at);
-        for visit in visits.iter().filter(|visit| !visit.session_id().is_empty()) {
-            if let Some(item) = visit.viewed_item() {
-                let session = sessions.entry(visit.session_id()).or_default();
-                session.insert((visit.time(), visit.event_id(), item));
-            }
-        }
         let mut units = Vec::new();
-        for session in sessions.into_values() {
+        for session in naive(history, at).into_values() {
             let events: Vec<_> = session.iter().skip(session.len().saturating_sub(50)).collect();
             for (i, (_, _, before)) in events.iter().enumerate() {
-                let count = Unit { before: (*before).clone(), after: Text::EMPTY, week: 0 };
+                let count = Unit { before: before.clone(), after: Text::EMPTY, week: 0 };
                 units.push(count);
                 for (d, (time, _, after)) in (1..=10).zip(&events[i + 1..]) {
                     if before != after {
-                        let (before, after) = ((*before).clone(), (*after).clone());
+                        let (before, after) = (before.clone(), after.clone());
                         let unit = Unit { before, after, week: time.div_euclid(WEEK) };
                         units.extend(std::iter::repeat_n(unit, 2520 / d));
                     }

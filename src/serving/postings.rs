@@ -1,14 +1,14 @@
 //! The differences of the session index: which sessions have which items, and since when.
 
 use crate::clock::Time;
-use crate::event::behavior::{EVENT, EVENT_ID, ITEM_ID, SESSION_ID};
 use crate::monoid::{Bag, Items};
 use crate::operator::{Aggregate, Collection};
+use crate::query::view::{View, naive};
 use crate::query::{History, Inputs, Query};
 use crate::recommend::pairs::WINDOW;
 use crate::text::Text;
 use crate::value::Moment;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The items of each session: those of its newest 50 views (by time, event id, item).
 #[derive(Debug, Default)]
@@ -22,9 +22,6 @@ crate::record! {
     }
 }
 
-/// A view, in the order of a session.
-type View = (i64, Text, Text);
-
 impl Query for Postings {
     type Output = Posting;
 
@@ -37,48 +34,32 @@ impl Query for Postings {
     }
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Posting> {
-        let columns = [SESSION_ID, ITEM_ID, EVENT.optional(), EVENT_ID.optional()];
-        inputs
-            .behavior(&columns)
-            .flat_map("SessionViews", |visit| {
-                let item = visit.viewed_item().filter(|_| !visit.session_id().is_empty())?;
-                let view = (visit.time(), visit.event_id().clone(), item.clone());
-                Some((visit.session_id().clone(), view))
-            })
-            .aggregate_rows(
-                "Postings",
-                |(session, _)| Some(session.clone()),
-                |views: &mut Bag<View>, (_, view), diff| views.add(view.clone(), diff),
-                |session, views: &Items<View>, rows| {
-                    let live = || views.iter().filter(|(_, n)| **n > 0).map(|(view, _)| view);
-                    let Some((start, ..)) = live().next() else { return };
-                    let mut items: Vec<&Text> =
-                        live().rev().take(WINDOW).map(|(_, _, item)| item).collect();
-                    items.sort_unstable();
-                    items.dedup();
-                    rows.extend(items.into_iter().map(|item| Posting {
-                        session_id: session.clone(),
-                        item_id: item.clone(),
-                        start: Moment(*start),
-                    }));
-                },
-            )
+        inputs.views().aggregate_rows(
+            "Postings",
+            |(session, _)| Some(session.clone()),
+            |views: &mut Bag<View>, (_, view), diff| views.add(view.clone(), diff),
+            |session, views: &Items<View>, rows| {
+                let live = || views.iter().filter(|(_, n)| **n > 0).map(|(view, _)| view);
+                let Some((start, ..)) = live().next() else { return };
+                let mut items: Vec<&Text> =
+                    live().rev().take(WINDOW).map(|(_, _, item)| item).collect();
+                items.sort_unstable();
+                items.dedup();
+                rows.extend(items.into_iter().map(|item| Posting {
+                    session_id: session.clone(),
+                    item_id: item.clone(),
+                    start: Moment(*start),
+                }));
+            },
+        )
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Posting> {
-        let mut sessions: BTreeMap<&Text, BTreeSet<(i64, &Text, &Text)>> = BTreeMap::new();
-        let visits = history.behavior(at);
-        for visit in visits.iter().filter(|visit| !visit.session_id().is_empty()) {
-            if let Some(item) = visit.viewed_item() {
-                let session = sessions.entry(visit.session_id()).or_default();
-                session.insert((visit.time(), visit.event_id(), item));
-            }
-        }
         let mut rows = BTreeSet::new();
-        for (session, views) in sessions {
+        for (session, views) in naive(history, at) {
             let start = views.first().map_or(0, |view| view.0);
             for (_, _, item) in views.iter().skip(views.len().saturating_sub(50)) {
-                rows.insert((session.clone(), (*item).clone(), start));
+                rows.insert((session.clone(), item.clone(), start));
             }
         }
         let row =
