@@ -6,6 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 mod bench;
 mod choose;
 mod demo;
+mod describe;
 mod eval;
 mod generate;
 mod launch;

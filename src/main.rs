@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 use clap::Parser;
+use std::io::Write;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -13,7 +14,8 @@ fn main() -> ExitCode {
     match tidemill::cli::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tidemill: {error}");
+            // Standard error may be gone; the exit code is left.
+            let _ = writeln!(std::io::stderr(), "tidemill: {error}");
             ExitCode::from(error.exit_code())
         }
     }

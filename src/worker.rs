@@ -26,10 +26,9 @@ use timely::worker::Worker;
 
 mod cluster;
 mod feed;
-mod handshake;
 pub mod live;
 pub mod replay;
-pub use cluster::{Cluster, end_on_panic};
+pub use cluster::{Cluster, Description, Secret, VARIABLE, end_on_panic};
 use feed::{Failure, feed};
 
 /// How often worker 0 looks at the ports, the progress and the clock when nothing wakes it.
@@ -103,7 +102,8 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
     let outputs = Mutex::new(Some((sinks, progress)));
     let shared = (Arc::clone(&feeds), Arc::clone(&tally), Arc::clone(&failure));
     let clustered = cluster.count() > 1;
-    let guards = cluster.execute(move |worker| {
+    let waiting = Arc::clone(&feeds);
+    let guards = cluster.execute(&|| waiting.stopped(), move |worker| {
         let (feeds, tally, failure) = (&shared.0, &shared.1, &shared.2);
         let probe = Handle::new();
         let mut ports = worker.dataflow::<Time, _, _>(|scope| {

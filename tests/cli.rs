@@ -126,7 +126,9 @@ fn change_logs_are_the_same_bytes_on_any_number_of_workers_and_processes() {
     let start = |process: &str, hosts: &str| {
         let more =
             ["--workers", "2", "--processes", "2", "--process", process, "--hostfile", hosts];
-        tidemill().args(arguments(&out, &more)).stdout(Stdio::null()).spawn().expect("starts")
+        let mut process = tidemill();
+        process.env("TIDEMILL_SECRET", "of this test").args(arguments(&out, &more));
+        process.stdout(Stdio::null()).spawn().expect("starts")
     };
     // A port that was free may be taken by another test before it is used: try again then.
     let together = (0..5).any(|_| {

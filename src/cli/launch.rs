@@ -14,11 +14,12 @@ use crate::source::header::Header;
 use crate::source::plan::{ParseOptions, Plan as Columns};
 use crate::source::{DeadLetters, Feeds, Input, Partition};
 use crate::value::Decimals;
-use crate::worker::{self, Cluster, Plan, Progress, with_id};
+use crate::worker::{self, Cluster, Plan, Progress, Secret, with_id};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Everything a run is made of.
 pub struct Launch {
@@ -115,17 +116,15 @@ impl Launch {
         let recorded = self.recorded()?;
         let tick = recorded.or(self.running.tick.and_then(Tick::from_millis));
         let tick = tick.unwrap_or_else(|| worker::default_tick(&self.sinks, &all));
-        let names: Vec<&str> = chosen.iter().map(|(q, _)| q.name()).collect();
-        let streams: Vec<Stream> = self.sources.iter().map(|(stream, _)| *stream).collect();
-        let run = format!("{names:?} {streams:?} {tick:?} {}", cluster.workers);
-        let cluster = cluster.of_run(&run);
+        let queries: Vec<_> = chosen.into_iter().map(|(query, _)| query).collect();
+        let cluster = self.described(cluster, &queries, tick)?;
         let read: Vec<Stream> = all.streams().collect();
         let partitions = self.partitions(&cluster, &options, tick, |stream, _| {
             read.contains(&stream).then(|| wanted(stream))
         })?;
         let feeds = self.feeds(partitions, cleaner);
         let plan = Plan {
-            queries: chosen.into_iter().map(|(q, _)| q).collect(),
+            queries,
             reads: all,
             dedupe,
             feeds,
@@ -164,7 +163,30 @@ impl Launch {
             usize::from,
         );
         let (count, process) = (usize::from(running.processes), usize::from(running.process));
-        Cluster::processes(workers, count, process, running.hostfile.as_deref())
+        let mut cluster = Cluster::processes(workers, count, process, running.hostfile.as_deref())?;
+        if let (1, Some(path)) = (count, &running.secret_file) {
+            return Err(Error::Usage(format!(
+                "--secret-file {}: there is one process only; say how many with --processes",
+                path.display()
+            )));
+        }
+        cluster.patience = Duration::from_millis(running.join_timeout);
+        Ok(cluster)
+    }
+
+    /// The cluster with what its processes must have in common, and by what they know each other.
+    fn described(
+        &self,
+        mut cluster: Cluster,
+        queries: &[Arc<dyn AnyQuery>],
+        tick: Tick,
+    ) -> Result<Cluster, Error> {
+        if cluster.count() > 1 {
+            cluster.description = self.describe(&cluster, queries, tick);
+            let file = self.running.secret_file.as_deref();
+            cluster.secret = Some(Secret::find(file, cluster.is_local())?);
+        }
+        Ok(cluster)
     }
 
     /// The tick of the replay logs among the sources, which fixes that of the run.

@@ -75,6 +75,13 @@ pub struct Running {
     /// host:port of each process, one per line [default: 127.0.0.1 from port 2101 on]
     #[arg(long, value_name = "FILE")]
     pub hostfile: Option<PathBuf>,
+    /// A file with the secret by which the processes know each other; or the variable
+    /// TIDEMILL_SECRET [default: one of this user, where all processes are on this machine]
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+    /// How long to wait for the other processes to start
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = duration)]
+    pub join_timeout: u64,
     /// Parameters of queries: a TOML file with sections [query.NAME]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -97,6 +104,8 @@ impl Running {
             processes: 1,
             process: 0,
             hostfile: None,
+            secret_file: None,
+            join_timeout: 60_000,
             config: None,
             set: Vec::new(),
             tick,

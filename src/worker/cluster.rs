@@ -1,15 +1,28 @@
 //! Threads and processes.
 //!
 //! Partitions are divided among processes by their number; every process must be started with
-//! the same sources and queries. A worker or network thread that panics ends its process, the
-//! others then lose their connection and end too.
+//! the same sources and queries. The processes prove a shared secret to each other before
+//! anything else; what they send each other afterwards is not encrypted.
 
-use super::handshake;
 use crate::error::Error;
+use std::net::ToSocketAddrs;
 use std::path::Path;
-use timely::communication::WorkerGuards;
+use std::time::Duration;
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
+use timely::communication::{Hooks, WorkerGuards};
 use timely::worker::Worker;
 use timely::{CommunicationConfig, WorkerConfig};
+
+mod description;
+mod greeting;
+mod meeting;
+mod secret;
+pub use description::Description;
+pub use secret::{Secret, VARIABLE};
+
+/// How long the others may take to start.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many threads and processes there are, and which process this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,13 +34,24 @@ pub struct Cluster {
     /// Which of them this is.
     pub process: usize,
     /// What the processes of one run have in common and those of another have not.
-    pub run: u64,
+    pub description: Description,
+    /// By what the processes know each other.
+    pub secret: Option<Secret>,
+    /// How long the others may take to start.
+    pub patience: Duration,
 }
 
 impl Cluster {
     /// One process.
     pub fn threads(workers: usize) -> Cluster {
-        Cluster { workers, addresses: Vec::new(), process: 0, run: 0 }
+        Cluster {
+            workers,
+            addresses: Vec::new(),
+            process: 0,
+            description: Description::default(),
+            secret: None,
+            patience: PATIENCE,
+        }
     }
 
     /// Several processes; without a host file they are on this machine, from port 2101 on.
@@ -37,32 +61,26 @@ impl Cluster {
         process: usize,
         hostfile: Option<&Path>,
     ) -> Result<Cluster, Error> {
-        if processes <= 1 {
-            return Ok(Cluster::threads(workers));
-        }
         if process >= processes {
             return Err(Error::Usage(format!(
                 "--process {process}: with --processes {processes} it must be 0 to {}",
-                processes - 1
+                processes.saturating_sub(1)
             )));
         }
-        let addresses: Vec<String> = match hostfile {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(Error::file(path))?
-                .lines()
-                .map(|line| line.trim().to_string())
-                .filter(|line| !line.is_empty() && !line.starts_with('#'))
-                .take(processes)
-                .collect(),
+        if processes <= 1 {
+            return match hostfile {
+                None => Ok(Cluster::threads(workers)),
+                Some(path) => Err(Error::Usage(format!(
+                    "--hostfile {}: there is one process only; say how many with --processes",
+                    path.display()
+                ))),
+            };
+        }
+        let addresses = match hostfile {
+            Some(path) => hosts(path, processes)?,
             None => (0..processes).map(|i| format!("127.0.0.1:{}", 2101 + i)).collect(),
         };
-        if addresses.len() < processes {
-            return Err(Error::Usage(format!(
-                "--hostfile names {} hosts, --processes {processes} needs as many: one host:port per line",
-                addresses.len()
-            )));
-        }
-        Ok(Cluster { workers, addresses, process, run: 0 })
+        Ok(Cluster { addresses, process, ..Cluster::threads(workers) })
     }
 
     /// How many processes there are.
@@ -75,25 +93,43 @@ impl Cluster {
         self.workers * self.count()
     }
 
-    /// Starts the workers, in a cluster once all processes are there.
+    /// Whether no other machine can call the processes. A name that is not known now may be one.
+    pub fn is_local(&self) -> bool {
+        self.addresses.iter().all(|address| {
+            address.to_socket_addrs().is_ok_and(|mut all| all.all(|a| a.ip().is_loopback()))
+        })
+    }
+
+    /// Starts the workers, in a cluster once all processes are there or `stopped` says that
+    /// nobody waits for them any more.
     pub(crate) fn execute<T: Send + 'static>(
         &self,
+        stopped: &(dyn Fn() -> bool + Sync),
         work: impl Fn(&mut Worker) -> T + Send + Sync + 'static,
     ) -> Result<WorkerGuards<T>, Error> {
         let (builders, others) = match (self.count(), self.workers) {
             (1, 1) => CommunicationConfig::Thread.try_build(),
             (1, n) => CommunicationConfig::Process(n).try_build(),
-            _ => Ok(handshake::join(self)?),
+            _ => Ok(self.join(stopped)?),
         }
         .map_err(Error::Cluster)?;
         timely::execute::execute_from(builders, others, self.worker_config(), work)
             .map_err(Error::Cluster)
     }
 
-    /// Says which run this is: processes that were started otherwise are refused.
-    pub fn of_run(mut self, description: &str) -> Cluster {
-        self.run = crate::operator::route(&(description, env!("CARGO_PKG_VERSION")));
-        self
+    /// The allocators of a process of a cluster, once all processes are there.
+    fn join(&self, stopped: &(dyn Fn() -> bool + Sync)) -> Result<Builders, Error> {
+        let secret = match &self.secret {
+            Some(secret) => secret.clone(),
+            None => Secret::find(None, self.is_local())?,
+        };
+        let met = meeting::meet(self, &secret, stopped)?;
+        let (hooks, workers) = (Hooks::default(), self.workers);
+        let local = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), None);
+        let (builders, guard) =
+            initialize_networking_from_sockets(local, met.data, self.process, workers, hooks)
+                .map_err(|e| Error::Cluster(format!("cannot start the network threads: {e}")))?;
+        Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
     }
 
     fn worker_config(&self) -> WorkerConfig {
@@ -105,13 +141,120 @@ impl Cluster {
     }
 }
 
-/// Makes any panic end the process with an error: without it the other workers would wait for
-/// ever for the one that is gone.
+type Builders = (Vec<AllocatorBuilder>, Box<dyn std::any::Any + Send>);
+
+/// The addresses in a host file: as many as there are processes, each `host:port`.
+fn hosts(path: &Path, processes: usize) -> Result<Vec<String>, Error> {
+    let file = path.display();
+    let wrong = |what: String| Error::Usage(format!("--hostfile {file}{what}"));
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(format!(": {e}")))?;
+    let mut addresses: Vec<String> = Vec::new();
+    for (line, text) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        // What follows a # is a note.
+        let address = text.split('#').next().unwrap_or_default().trim();
+        if address.is_empty() {
+            continue;
+        }
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+        let good_host = match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+            Some(v6) => {
+                v6.split('%').next().is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok())
+            }
+            None => !host.is_empty() && !host.contains([':', ' ', '[', ']', '/']),
+        };
+        if !good_host || !port.parse::<u16>().is_ok_and(|port| port > 0) {
+            return Err(wrong(format!(
+                ", line {}: {address:?}: expected host:port, for instance 10.0.0.5:2101 or \
+                 [fd00::5]:2101",
+                line + 1
+            )));
+        }
+        if let Some(other) = addresses.iter().position(|a| a == address) {
+            return Err(wrong(format!(
+                ", line {}: {address} is process {other} already; each needs an address of its own",
+                line + 1
+            )));
+        }
+        addresses.push(address.to_string());
+    }
+    if addresses.len() < processes {
+        return Err(wrong(format!(
+            " names {} hosts, --processes {processes} needs as many: one host:port per line",
+            addresses.len()
+        )));
+    }
+    addresses.truncate(processes);
+    Ok(addresses)
+}
+
+/// Makes any panic end the process with an error, told in one line: without it the other workers
+/// would wait for ever for the one that is gone.
 pub fn end_on_panic() {
-    let print = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        print(info);
-        eprintln!("tidemill: a worker failed, so the run is over; please report the message above");
+    std::panic::set_hook(Box::new(|info| {
+        use std::io::Write;
+        let what = info.payload_as_str().unwrap_or("no reason given").replace('\n', " ");
+        // Standard error may be gone; then nothing can be said.
+        let mut err = std::io::stderr().lock();
+        let _ = if what.starts_with("timely communication error") {
+            writeln!(err, "tidemill: another process is gone, so the run is over ({what})")
+        } else {
+            let place = info.location().map_or(String::new(), |at| format!(" at {at}"));
+            writeln!(
+                err,
+                "tidemill: failed{place}: {what}; the run is over, please report this line"
+            )
+        };
+        let trace = std::backtrace::Backtrace::capture();
+        if trace.status() == std::backtrace::BacktraceStatus::Captured {
+            let _ = writeln!(err, "{trace}");
+        }
         std::process::exit(1);
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host_file(name: &str, text: &str, processes: usize) -> Result<Vec<String>, String> {
+        let target = std::env::current_exe().expect("a test").parent().expect("deps").to_path_buf();
+        let path = target.join(format!("hosts-{name}-{}", std::process::id()));
+        std::fs::write(&path, text).expect("a file");
+        hosts(&path, processes).map_err(|e| {
+            assert_eq!(e.exit_code(), 2);
+            e.to_string()
+        })
+    }
+
+    #[test]
+    fn a_host_file_is_read_line_by_line() {
+        let text =
+            "\u{feff}# two machines\r\nlocalhost:2101\r\n\n[fd00::5]:2102 # the other\nx:1\n";
+        assert_eq!(host_file("good", text, 2).expect("good"), ["localhost:2101", "[fd00::5]:2102"]);
+        for (i, (text, says)) in [
+            ("a:1\nb\n", "line 2"),
+            ("a:1\nb:0\n", "line 2"),
+            ("a:1\nb:70000\n", "line 2"),
+            ("a:1\n::1:5\n", "[fd00::5]:2101"),
+            ("a:1\n\na:1\n", "line 3: a:1 is process 0 already"),
+            ("a:1\n", "names 1 hosts"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let error = host_file(&format!("bad-{i}"), text, 2).expect_err("bad");
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_told_from_the_rest() {
+        let local = |addresses: &[&str]| {
+            let addresses = addresses.iter().map(ToString::to_string).collect();
+            Cluster { addresses, ..Cluster::threads(1) }.is_local()
+        };
+        assert!(local(&["127.0.0.1:1", "[::1]:2", "127.9.9.9:3"]));
+        assert!(!local(&["127.0.0.1:1", "10.0.0.5:2"]));
+        assert!(!local(&["127.0.0.1:1", "0.0.0.0:2"]));
+    }
 }

@@ -5,6 +5,7 @@
 use super::workload::Workload;
 use crate::cli::report::Cost;
 use crate::error::Error;
+use crate::worker::VARIABLE;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -55,6 +56,7 @@ pub fn run(
     if division.processes > 1 {
         std::fs::write(&hosts, free_ports(division.processes)?).map_err(Error::file(&hosts))?;
     }
+    let secret = random()?;
     let mut started: Vec<(Child, PathBuf)> = Vec::new();
     for process in 0..division.processes {
         let report = place(format!("report-{process}"));
@@ -68,6 +70,7 @@ pub fn run(
         if division.processes > 1 {
             let (count, this) = (division.processes.to_string(), process.to_string());
             command.args(["--processes", &count, "--process", &this, "--hostfile"]).arg(&hosts);
+            command.env(VARIABLE, &secret);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         temporary.push(report.clone());
@@ -113,6 +116,14 @@ pub fn reference(
 ) -> Result<String, Error> {
     let other = if division == Division::ONE { Division::TWO } else { Division::ONE };
     Ok(run(workload, sources, queries, other)?.views)
+}
+
+/// A secret for processes that are started together.
+fn random() -> Result<String, Error> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random)
+        .map_err(|e| Error::Experiment(format!("the system gives no random numbers: {e}")))?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// A host file of ports that are free now.

@@ -1,0 +1,100 @@
+//! What a process of a cluster was started with, for the others to compare.
+//!
+//! Everything that has a say in the views or in the judgement of the run is in it; where the views
+//! go is not, since process 0 alone writes them.
+
+use super::launch::Launch;
+use crate::clock::Tick;
+use crate::query::AnyQuery;
+use crate::worker::{Cluster, Description};
+use clap::ValueEnum;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+
+/// How much of the beginning and the end of a source is compared.
+const LOOK: u64 = 4096;
+/// The most sources that are compared one by one; the rest are compared together.
+const SOURCES: usize = 5000;
+
+impl Launch {
+    /// What this process was started with.
+    pub(super) fn describe(
+        &self,
+        cluster: &Cluster,
+        queries: &[Arc<dyn AnyQuery>],
+        tick: Tick,
+    ) -> Description {
+        let (mut says, cleaning) = (Description::default(), &self.cleaning);
+        says.add("the version", env!("CARGO_PKG_VERSION"));
+        says.add("--hostfile", cluster.addresses.join(" "));
+        says.add("--workers", cluster.workers);
+        let names: Vec<&str> = queries.iter().map(|query| query.name()).collect();
+        says.add("--query", names.join(","));
+        says.add("--tick", format!("{}ms", tick.millis()));
+        says.add("--decimals", cleaning.decimals);
+        says.add("--time-zone", &cleaning.time_zone);
+        let steps = cleaning.steps.iter().filter_map(ValueEnum::to_possible_value);
+        let steps: Vec<String> = steps.map(|step| step.get_name().to_string()).collect();
+        says.add("--steps", steps.join(","));
+        let map: Vec<String> = cleaning.map.iter().map(|(a, b)| format!("{a}={b}")).collect();
+        says.add("--map", or_none(map.join(" ")));
+        says.add("--on-duplicate", format!("{:?}", cleaning.on_duplicate).to_lowercase());
+        says.add("--dedupe-hours", cleaning.dedupe_hours);
+        says.add("--base-currency", &cleaning.base_currency);
+        says.add("--max-bad", format!("{}%", cleaning.max_bad * 100.0));
+        says.add("--max-future", format!("{}ms", cleaning.max_future));
+        says.add("--max-jump", cleaning.max_jump.map_or("none".into(), |ms| format!("{ms}ms")));
+        for (option, path) in [("--rates", &cleaning.rates), ("--enrich", &cleaning.enrich)] {
+            match path {
+                None => says.add(option, "none"),
+                Some(path) => {
+                    // What cannot be read was told before.
+                    let contents = std::fs::read(path).unwrap_or_default();
+                    says.add_contents(option, &path.display().to_string(), &contents);
+                }
+            }
+        }
+        says.add("the number of sources", self.sources.len());
+        let mut rest = Vec::new();
+        for (i, (stream, input)) in self.sources.iter().enumerate() {
+            let (name, ends) = glance(input.header().file());
+            let shown = format!("{}={name}", stream.name());
+            if i < SOURCES {
+                says.add_contents(format!("source {}", i + 1), &shown, &ends);
+            } else {
+                rest.extend(shown.into_bytes());
+                rest.extend(ends);
+            }
+        }
+        if !rest.is_empty() {
+            says.add_contents("the sources", &format!("those after the first {SOURCES}"), &rest);
+        }
+        for query in queries {
+            for (name, value) in query.parameters() {
+                says.add(format!("the parameter {}.{name}", query.name()), value);
+            }
+        }
+        says
+    }
+}
+
+fn or_none(text: String) -> String {
+    if text.is_empty() { "none".into() } else { text }
+}
+
+/// A file with its size, and how it begins and ends: what can be known without reading it all.
+fn glance(path: &str) -> (String, Vec<u8>) {
+    let about = std::fs::metadata(Path::new(path)).ok().filter(std::fs::Metadata::is_file);
+    let Some(size) = about.map(|about| about.len()) else { return (path.into(), Vec::new()) };
+    let ends = || -> std::io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(path)?;
+        let mut bytes = Vec::new();
+        file.by_ref().take(LOOK).read_to_end(&mut bytes)?;
+        file.seek(SeekFrom::Start(size.saturating_sub(LOOK).max(bytes.len() as u64)))?;
+        file.take(LOOK).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    // What cannot be read is told when it is to be read.
+    (format!("{path} ({size} bytes)"), ends().unwrap_or_default())
+}

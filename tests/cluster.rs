@@ -1,0 +1,337 @@
+//! Processes of a cluster as a user starts them, on this machine: that they find each other, refuse
+//! whoever does not belong to them, and end together.
+
+#[path = "support/program.rs"]
+mod program;
+
+use program::{directory, fail, succeed};
+use std::fs;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Long enough for a machine that is busy with other tests; nothing is expected to take it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What a process said and how it ended.
+struct Ended {
+    code: Option<i32>,
+    said: String,
+}
+
+/// A cluster to be started, with ports and a place of its own.
+struct Run {
+    dir: PathBuf,
+    ports: Vec<u16>,
+    hosts: String,
+}
+
+impl Run {
+    fn new(dir: &Path, processes: usize) -> Run {
+        // All are held until all are known, so that they differ.
+        let held: Vec<_> =
+            (0..processes).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
+        let ports: Vec<u16> =
+            held.iter().map(|l| l.local_addr().expect("an address").port()).collect();
+        let hosts = dir.join(format!("hosts-{}", ports[0]));
+        let lines: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        fs::write(&hosts, lines.join("\n")).expect("a file");
+        let hosts = hosts.to_str().expect("UTF-8").to_string();
+        Run { dir: dir.to_path_buf(), ports, hosts }
+    }
+
+    fn command(&self, process: usize, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+        command.args(["run", "-q", "--workers", "1", "--hostfile", &self.hosts]);
+        command.args(["--processes", &self.ports.len().to_string()]);
+        command.args(["--process", &process.to_string()]).args(args);
+        command.env("TIDEMILL_SECRET", "a secret of this test").current_dir(&self.dir);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    }
+
+    fn start(&self, process: usize, args: &[&str]) -> Child {
+        self.command(process, args).spawn().expect("starts")
+    }
+}
+
+/// Waits for processes; one that does not end is a failure and not a hanging test.
+fn end(children: Vec<Child>) -> Vec<Ended> {
+    let deadline = Instant::now() + PATIENCE;
+    let wait = |mut child: Child| {
+        while child.try_wait().expect("a child").is_none() {
+            if Instant::now() > deadline {
+                let _ = child.kill();
+                let said = child.wait_with_output().expect("a child").stderr;
+                panic!("a process does not end; it said {}", String::from_utf8_lossy(&said));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let output = child.wait_with_output().expect("a child");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Ended { code: output.status.code(), said }
+    };
+    children.into_iter().map(wait).collect()
+}
+
+/// Runs a cluster, with a fresh set of ports where one was taken by another test meanwhile.
+fn together(dir: &Path, start: impl Fn(&Run) -> Vec<Child>, processes: usize) -> Vec<Ended> {
+    for _ in 0..5 {
+        let ended = end(start(&Run::new(dir, processes)));
+        if !ended.iter().any(|e| e.said.contains("cannot listen")) {
+            return ended;
+        }
+    }
+    panic!("no free ports in five tries");
+}
+
+/// Sales, one a minute, and what is to follow them.
+fn sales(dir: &Path, name: &str, count: u32, then: &str) -> String {
+    let row =
+        |i: u32| format!("2026-01-{:02} {:02}:{:02}:00,1.00\n", i / 1440 + 1, i / 60 % 24, i % 60);
+    let text: String = (0..count).map(row).collect();
+    let path = dir.join(name);
+    fs::write(&path, format!("transaction_time,amount\n{text}{then}")).expect("a file");
+    format!("transactions={}", path.display())
+}
+
+const QUERY: [&str; 2] = ["--query", "hourly_transactions"];
+
+fn one_line(said: &str) -> bool {
+    said.trim_end().lines().count() == 1 && said.starts_with("tidemill: ")
+}
+
+#[test]
+fn processes_started_otherwise_refuse_each_other_by_name() {
+    let dir = directory("cluster-otherwise");
+    let a = sales(&dir, "a.csv", 100, "");
+    let b = sales(&dir, "b.csv", 200, "");
+    let c = sales(&dir, "c.csv", 200, "2026-01-09 00:00:00,5.00\n");
+    let rates = dir.join("rates.csv");
+    fs::write(&rates, "currency,rate\nUSD,0.5\n").expect("a file");
+    let rates = rates.to_str().expect("UTF-8");
+    let given: &[&str] = &["--source", &a, "--source", &b];
+    let different: &[(&[&str], &str)] = &[
+        (&["--decimals", "3"], "--decimals is"),
+        (&["--time-zone", "Europe/Berlin"], "--time-zone is"),
+        (&["--steps", "validate,trim"], "--steps is"),
+        (&["--on-duplicate", "keep"], "--on-duplicate is"),
+        (&["--dedupe-hours", "1"], "--dedupe-hours is"),
+        (&["--max-jump", "1h"], "--max-jump is"),
+        (&["--max-bad", "50%"], "--max-bad is"),
+        (&["--rates", rates], "--rates is"),
+        (&["--tick", "1h"], "--tick is"),
+        (&["--query", "stream_health"], "--query is"),
+        (&["--source", &c], "the number of sources is"),
+    ];
+    for (more, says) in different {
+        let ended = together(
+            &dir,
+            |run| {
+                let plain = [given, &QUERY].concat();
+                vec![run.start(0, &plain), run.start(1, &[&plain[..], more].concat())]
+            },
+            2,
+        );
+        for (process, ended) in ended.iter().enumerate() {
+            assert_eq!(ended.code, Some(1), "{more:?}, process {process}: {}", ended.said);
+            assert!(ended.said.contains(says), "{more:?}, process {process}: {}", ended.said);
+            assert!(one_line(&ended.said), "{}", ended.said);
+        }
+    }
+    // Other files: in another order, of another size, of other contents.
+    let d = c.replace("c.csv", "d.csv");
+    for other in [[&b, &a], [&a, &c], [&a, &d]] {
+        let text = fs::read_to_string(dir.join("b.csv")).expect("a file");
+        fs::write(dir.join("d.csv"), text.replace("1.00", "2.00")).expect("a file");
+        let ended = together(
+            &dir,
+            |run| {
+                let theirs = ["--source", other[0], "--source", other[1]];
+                vec![
+                    run.start(0, &[given, &QUERY].concat()),
+                    run.start(1, &[&theirs[..], &QUERY].concat()),
+                ]
+            },
+            2,
+        );
+        for ended in &ended {
+            assert_eq!(ended.code, Some(1), "{other:?}: {}", ended.said);
+            assert!(ended.said.contains("source "), "{other:?}: {}", ended.said);
+        }
+    }
+}
+
+#[test]
+fn parameters_and_contents_that_differ_are_named() {
+    let dir = directory("cluster-parameters");
+    let a = sales(&dir, "a.csv", 100, "");
+    let mine = dir.join("mine");
+    let query = ["--query", "hourly_transactions,stream_health", "--source"];
+    let ended = together(
+        &dir,
+        |run| {
+            let plain = [&query[..], &[&a]].concat();
+            let set = ["--set", "stream_health.late_after=9m"];
+            vec![run.start(0, &plain), run.start(1, &[&plain[..], &set].concat())]
+        },
+        2,
+    );
+    for ended in ended {
+        assert_eq!(ended.code, Some(1), "{}", ended.said);
+        assert!(ended.said.contains("stream_health.late_after is"), "{}", ended.said);
+    }
+    // The same name and size, in another place.
+    fs::create_dir_all(&mine).expect("a directory");
+    let text = fs::read_to_string(dir.join("a.csv")).expect("a file");
+    fs::write(mine.join("a.csv"), text.replace("1.00", "2.00")).expect("a file");
+    let relative = ["--source", "transactions=a.csv"];
+    let ended = together(
+        &dir,
+        |run| {
+            let args = [&relative[..], &QUERY].concat();
+            let elsewhere = run.command(1, &args).current_dir(&mine).spawn().expect("starts");
+            vec![run.start(0, &args), elsewhere]
+        },
+        2,
+    );
+    for ended in ended {
+        assert_eq!(ended.code, Some(1), "{}", ended.said);
+        assert!(ended.said.contains("has other contents"), "{}", ended.said);
+    }
+}
+
+#[test]
+fn forty_strangers_keep_nobody_from_meeting() {
+    let dir = directory("cluster-strangers");
+    let a = sales(&dir, "a.csv", 100, "");
+    let b = sales(&dir, "b.csv", 100, "");
+    let out = dir.join("out");
+    let sink = format!("csv:{}", out.display());
+    let args = [&["--source", &a, "--source", &b, "--sink", &sink][..], &QUERY].concat();
+    let ended = together(
+        &dir,
+        |run| {
+            let first = run.start(0, &args);
+            let mut open: Vec<TcpStream> = Vec::new();
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while open.len() < 60 && Instant::now() < deadline {
+                let Ok(mut stream) = TcpStream::connect(("127.0.0.1", run.ports[0])) else {
+                    std::thread::sleep(Duration::from_millis(5));
+                    continue;
+                };
+                // Forty that say nothing, ten of another trade, ten that stop in the middle.
+                match open.len() {
+                    0..40 => {}
+                    40..50 => drop(stream.write_all(&[0xff; 9000])),
+                    _ => drop(stream.write_all(b"tidemil2 and then nothing")),
+                }
+                open.push(stream);
+            }
+            let second = run.start(1, &args);
+            let ended = end(vec![first, second]);
+            // They are told nothing and heard no more.
+            drop(open);
+            for ended in &ended {
+                assert!(
+                    ended.code == Some(0) || ended.said.contains("cannot listen"),
+                    "{}",
+                    ended.said
+                );
+            }
+            vec![]
+        },
+        2,
+    );
+    assert!(ended.is_empty());
+    let view = fs::read_to_string(out.join("hourly_transactions.csv")).expect("a view");
+    assert!(view.contains("T00:00:00Z,120,120.00"), "{view}");
+    let alone = dir.join("alone");
+    let sink = format!("csv:{}", alone.display());
+    succeed(
+        &[&["run", "-q", "--source", &a, "--source", &b, "--sink", &sink][..], &QUERY].concat(),
+    );
+    let want = fs::read_to_string(alone.join("hourly_transactions.csv")).expect("a view");
+    assert_eq!(view, want, "as of one process");
+}
+
+#[test]
+fn another_secret_is_told_on_both_sides() {
+    let dir = directory("cluster-secret");
+    let a = sales(&dir, "a.csv", 10, "");
+    let args = [&["--source", &a, "--join-timeout", "4s"][..], &QUERY].concat();
+    let ended = together(
+        &dir,
+        |run| {
+            let other =
+                run.command(1, &args).env("TIDEMILL_SECRET", "another").spawn().expect("starts");
+            vec![run.start(0, &args), other]
+        },
+        2,
+    );
+    for ended in ended {
+        assert_eq!(ended.code, Some(1), "{}", ended.said);
+        assert!(ended.said.contains("TIDEMILL_SECRET"), "{}", ended.said);
+        assert!(one_line(&ended.said), "{}", ended.said);
+    }
+}
+
+#[test]
+fn two_terminals_need_no_secret_and_other_machines_do() {
+    let dir = directory("cluster-own-secret");
+    let a = sales(&dir, "a.csv", 10, "");
+    let args = [&["--source", &a][..], &QUERY].concat();
+    let ended = together(
+        &dir,
+        |run| {
+            let start = |process| {
+                let mut command = run.command(process, &args);
+                command.env_remove("TIDEMILL_SECRET").env("XDG_STATE_HOME", &run.dir);
+                command.spawn().expect("starts")
+            };
+            vec![start(0), start(1)]
+        },
+        2,
+    );
+    for ended in ended {
+        assert_eq!(ended.code, Some(0), "{}", ended.said);
+    }
+    assert!(dir.join("tidemill/cluster-secret").exists());
+    let hosts = dir.join("far");
+    fs::write(&hosts, "127.0.0.1:2101\n192.0.2.7:2101\n").expect("a file");
+    let hosts = hosts.to_str().expect("UTF-8");
+    let far = ["run", "--source", &a, "--processes", "2", "--hostfile", hosts];
+    fail(2, &far, &["--secret-file", "TIDEMILL_SECRET"]);
+    let missing = [&far[..], &["--secret-file", "/no/such"]].concat();
+    fail(2, &missing, &["--secret-file /no/such"]);
+}
+
+#[test]
+fn wrong_use_of_processes_is_refused_by_name() {
+    let dir = directory("cluster-wrong");
+    let a = sales(&dir, "a.csv", 10, "");
+    let with = |more: &[&str], code: i32, says: &[&str]| {
+        fail(code, &[&["run", "--source", &a][..], more].concat(), says);
+    };
+    with(&["--process", "1"], 2, &["--process 1", "--processes 1"]);
+    with(&["--processes", "2", "--process", "2"], 2, &["must be 0 to 1"]);
+    with(&["--hostfile", "/no/such"], 2, &["--hostfile", "--processes"]);
+    with(&["--processes", "2", "--hostfile", "/no/such"], 2, &["--hostfile /no/such"]);
+    let hosts = dir.join("hosts");
+    fs::write(&hosts, "127.0.0.1:2101\nlocalhost\n").expect("a file");
+    let hosts = hosts.to_str().expect("UTF-8");
+    with(&["--processes", "2", "--hostfile", hosts], 2, &["hosts, line 2", "host:port"]);
+    // A port that is in use.
+    let held = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = held.local_addr().expect("an address").port();
+    let other = if port == 65535 { 65534 } else { port + 1 };
+    fs::write(hosts, format!("127.0.0.1:{port}\n127.0.0.1:{other}\n")).expect("a file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+    command.args(["run", "--source", &a, "--processes", "2", "--hostfile", hosts]);
+    let output = command.env("TIDEMILL_SECRET", "x").output().expect("starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("process 0 cannot listen on") && said.contains("--hostfile"), "{said}");
+}
