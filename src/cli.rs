@@ -10,6 +10,7 @@ mod describe;
 mod eval;
 mod generate;
 mod launch;
+mod near;
 mod options;
 mod plot;
 mod queries;

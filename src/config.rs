@@ -5,6 +5,7 @@
 //! later wins. Nothing here knows which parameters there are.
 
 use crate::error::Error;
+use crate::query::Parameter;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde::de::value::MapDeserializer;
@@ -165,9 +166,9 @@ impl Settings {
         for (query, section) in self.sections()? {
             if let (false, Some(entry)) = (names.contains(&query.as_str()), section.values().next())
             {
+                let place = entry.origin.place(None);
                 return Err(Error::Usage(format!(
-                    "{}: there is no query {query}; `tidemill queries` lists them",
-                    entry.origin.place(None)
+                    "{place}: there is no query {query}; `tidemill queries` lists them"
                 )));
             }
         }
@@ -175,15 +176,17 @@ impl Settings {
     }
 }
 
-/// The fields of a query as they would be written.
-pub fn shown(query: &impl Serialize) -> Vec<(String, String)> {
+/// The fields of a query as they would be written, with what each means, in the order of `about`.
+pub fn shown(query: &impl Serialize, about: &[(&'static str, &'static str)]) -> Vec<Parameter> {
     // Parameters are plain data, of which JSON is as good as TOML.
-    match serde_json::to_value(query) {
-        Ok(serde_json::Value::Object(fields)) => {
-            fields.into_iter().map(|(name, value)| (name, value.to_string())).collect()
-        }
-        _ => Vec::new(),
-    }
+    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(query) else {
+        return Vec::new();
+    };
+    let parameter = |(name, about): &(&str, &'static str)| {
+        let value = fields.get(*name)?.to_string();
+        Some(Parameter { name: name.to_string(), value, about })
+    };
+    about.iter().filter_map(parameter).collect()
 }
 
 fn split(text: &str) -> Option<(&str, &str, &str)> {

@@ -12,7 +12,7 @@ use crate::event::{
     Ads, Behavior, Col, Inventory, Logins, Logistics, Need, Shape, Stream, Transactions,
 };
 use crate::operator::{Batches, Collection, Horizon, Item, Port, Rows, Shared, collect};
-use crate::value::Value;
+use crate::value::{Cell, Value};
 use std::cell::RefCell;
 use std::hash::Hash;
 use timely::dataflow::operators::probe::Handle;
@@ -32,6 +32,23 @@ pub struct Column {
     pub name: &'static str,
     /// Whether it is part of the key: no two rows of a view have the same key.
     pub key: bool,
+    /// What its cells are, with the unit: see [`Cell::KIND`](crate::value::Cell::KIND).
+    pub kind: &'static str,
+    /// Whether a cell may be empty.
+    pub optional: bool,
+    /// Its meaning, from the documentation of the field.
+    pub about: &'static str,
+}
+
+/// A parameter of a query as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Its value, as it would be written in the settings.
+    pub value: String,
+    /// Its meaning, from the documentation of the field.
+    pub about: &'static str,
 }
 
 /// A query's row. Use [`record!`](crate::record) to declare one.
@@ -56,8 +73,8 @@ macro_rules! record {
     (
         $(#[$doc:meta])*
         pub struct $name:ident {
-            keys { $($(#[$kdoc:meta])* $key:ident: $kty:ty),* $(,)? }
-            values { $($(#[$vdoc:meta])* $value:ident: $vty:ty),* $(,)? }
+            keys { $($(#[doc = $kdoc:literal])* $key:ident: $kty:ty),* $(,)? }
+            values { $($(#[doc = $vdoc:literal])* $value:ident: $vty:ty),* $(,)? }
         }
     ) => {
         $(#[$doc])*
@@ -66,14 +83,18 @@ macro_rules! record {
             ::serde::Serialize, ::serde::Deserialize,
         )]
         pub struct $name {
-            $($(#[$kdoc])* #[allow(missing_docs)] pub $key: $kty,)*
-            $($(#[$vdoc])* #[allow(missing_docs)] pub $value: $vty,)*
+            $($(#[doc = $kdoc])* #[allow(missing_docs)] pub $key: $kty,)*
+            $($(#[doc = $vdoc])* #[allow(missing_docs)] pub $value: $vty,)*
         }
 
         impl $crate::query::Record for $name {
             const COLUMNS: &'static [$crate::query::Column] = &[
-                $($crate::query::Column { name: stringify!($key), key: true },)*
-                $($crate::query::Column { name: stringify!($value), key: false },)*
+                $($crate::query::column::<$kty>(
+                    stringify!($key), true, concat!($($kdoc),*),
+                ),)*
+                $($crate::query::column::<$vty>(
+                    stringify!($value), false, concat!($($vdoc),*),
+                ),)*
             ];
             fn cells(&self) -> Vec<$crate::value::Value> {
                 vec![
@@ -85,12 +106,62 @@ macro_rules! record {
     };
 }
 
-/// Within `impl Query`: the fields of the query are its parameters, under its name.
+/// The description of a column from what [`record!`](crate::record) knows of it.
+pub const fn column<C: Cell>(name: &'static str, key: bool, about: &'static str) -> Column {
+    Column { name, key, kind: C::KIND, optional: C::OPTIONAL, about: about.trim_ascii() }
+}
+
+/// Declares a query with parameters: the fields of its struct, each with its meaning and its
+/// default. It is the schema of the section `[query.NAME]` of a configuration.
+///
+/// ```
+/// tidemill::parameters! {
+///     /// See the module.
+///     #[derive(Clone)]
+///     pub struct Best {
+///         /// How many items are listed.
+///         pub k: usize = 10,
+///     }
+/// }
+/// assert_eq!(Best::default().k, 10);
+/// assert_eq!(Best::ABOUT, [("k", "How many items are listed.")]);
+/// ```
 #[macro_export]
 macro_rules! parameters {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $($(#[doc = $doc:literal])* $(#[serde($($serde:tt)*)])? pub $field:ident: $ty:ty = $default:expr,)*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(::serde::Serialize, ::serde::Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            $($(#[doc = $doc])* $(#[serde($($serde)*)])? pub $field: $ty,)*
+        }
+
+        impl $name {
+            /// What each parameter means.
+            pub const ABOUT: &'static [(&'static str, &'static str)] =
+                &[$((stringify!($field), concat!($($doc),*).trim_ascii()),)*];
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                $name { $($field: $default,)* }
+            }
+        }
+    };
+}
+
+/// Within `impl Query` for what [`parameters!`](crate::parameters) declares: they are read from
+/// the settings, under the query's name.
+#[macro_export]
+macro_rules! configurable {
     () => {
-        fn parameters(&self) -> Vec<(String, String)> {
-            $crate::config::shown(self)
+        fn parameters(&self) -> Vec<$crate::query::Parameter> {
+            $crate::config::shown(self, Self::ABOUT)
         }
         fn configure(
             &mut self,
@@ -110,9 +181,9 @@ pub trait Query: Send + Sync + 'static {
     fn name(&self) -> &'static str;
     /// One line, shown by `tidemill queries`.
     fn about(&self) -> &'static str;
-    /// Its parameters as they stand, by name, as they would be written in the settings; those
-    /// of most queries are their fields (see [`parameters!`](crate::parameters)).
-    fn parameters(&self) -> Vec<(String, String)> {
+    /// Its parameters as they stand; those of most queries are their fields (see
+    /// [`parameters!`](crate::parameters)).
+    fn parameters(&self) -> Vec<Parameter> {
         Vec::new()
     }
     /// Takes its parameters from what was given; a query without any refuses all.
@@ -132,7 +203,7 @@ pub trait AnyQuery: Send + Sync {
     /// See [`Query::about`].
     fn about(&self) -> &'static str;
     /// See [`Query::parameters`].
-    fn parameters(&self) -> Vec<(String, String)>;
+    fn parameters(&self) -> Vec<Parameter>;
     /// Its columns, key columns first.
     fn columns(&self) -> &'static [Column];
     /// Builds the dataflow, and the port at which worker 0 reads its output.
@@ -148,7 +219,7 @@ impl<Q: Query> AnyQuery for Q {
     fn about(&self) -> &'static str {
         Query::about(self)
     }
-    fn parameters(&self) -> Vec<(String, String)> {
+    fn parameters(&self) -> Vec<Parameter> {
         Query::parameters(self)
     }
     fn columns(&self) -> &'static [Column] {

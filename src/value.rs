@@ -111,32 +111,52 @@ pub enum Value {
 
 /// What can stand in a row.
 pub trait Cell {
+    /// What it is, with its unit, in a few words.
+    const KIND: &'static str;
+    /// Whether it can be empty.
+    const OPTIONAL: bool = false;
     /// As sinks see it.
     fn value(&self) -> Value;
 }
 
 macro_rules! cells {
-    ($($ty:ty: |$x:ident| $value:expr;)*) => {$(
-        impl Cell for $ty { fn value(&self) -> Value { let $x = self; $value } }
+    ($($ty:ty, $kind:literal: |$x:ident| $value:expr;)*) => {$(
+        impl Cell for $ty {
+            const KIND: &'static str = $kind;
+            fn value(&self) -> Value { let $x = self; $value }
+        }
     )*};
 }
 cells! {
-    i64: |x| Value::Integer(*x);
-    u32: |x| Value::Integer(i64::from(*x));
-    u8: |x| Value::Integer(i64::from(*x));
-    bool: |x| Value::Flag(*x);
-    Hour: |x| Value::Moment(x.start().0);
-    Moment: |x| Value::Moment(x.0);
-    Money: |x| Value::Money(x.0);
-    Text: |x| if x.is_empty() { Value::Empty } else { Value::Text(x.clone()) };
-    String: |x| Value::Text(Text::new(x));
+    i64, "whole number": |x| Value::Integer(*x);
+    u32, "whole number": |x| Value::Integer(i64::from(*x));
+    u8, "whole number": |x| Value::Integer(i64::from(*x));
+    bool, "true or false": |x| Value::Flag(*x);
+    Hour, "time, UTC": |x| Value::Moment(x.start().0);
+    Moment, "time, UTC": |x| Value::Moment(x.0);
+    Money, "money": |x| Value::Money(x.0);
+    String, "text": |x| Value::Text(Text::new(x));
+}
+impl Cell for Text {
+    const KIND: &'static str = "text";
+    const OPTIONAL: bool = true;
+    fn value(&self) -> Value {
+        if self.is_empty() { Value::Empty } else { Value::Text(self.clone()) }
+    }
 }
 impl<const P: u8> Cell for Real<P> {
+    const KIND: &'static str = match P {
+        0 => "number",
+        1 => "money",
+        _ => "money, squared",
+    };
     fn value(&self) -> Value {
         if self.0.is_finite() { Value::Real(self.0, P) } else { Value::Empty }
     }
 }
 impl<T: Cell> Cell for Option<T> {
+    const KIND: &'static str = T::KIND;
+    const OPTIONAL: bool = true;
     fn value(&self) -> Value {
         self.as_ref().map_or(Value::Empty, Cell::value)
     }

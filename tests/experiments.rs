@@ -262,3 +262,32 @@ fn a_digest_says_what_the_views_are() {
         assert!(report.contains(name), "{report}");
     }
 }
+
+#[test]
+fn a_rate_that_cannot_be_offered_ends_and_is_told() {
+    let dir = directory("too_fast");
+    let out = dir.join("out");
+    let rate = ["--rate", "1000000000", "--seconds", "0.01", "--batch", "1"];
+    let shop = ["--events", "1000", "--days", "1", "--query", "hourly_transactions"];
+    let run = [&["bench", "latency", "--out", text(&out)], &rate[..], &shop[..]].concat();
+    fail(1, &run, &["cannot be offered", "--rate", "sweep"]);
+    assert!(!out.join("latency.csv").exists(), "no figure is written down");
+}
+
+#[test]
+fn an_evaluation_of_nothing_and_a_share_that_is_none_are_refused() {
+    let dir = directory("nothing");
+    let write = |name: &str, body: &str| {
+        let path = dir.join(name);
+        fs::write(&path, body).expect("a file");
+        text(&path).to_string()
+    };
+    let clicks = write("clicks.txt", "SessionId\tItemId\tTime\n1\t10\t1000\n1\t20\t1010\n");
+    let none = write("none.txt", "SessionId\tItemId\tTime\n");
+    let eval = ["eval", "recommend", "--train", &clicks, "--valid", &none, "--test", &none];
+    fail(2, &eval, &["none.txt", "no clicks to predict"]);
+    for share in ["NaN", "85", "-0.1", "inf"] {
+        let at_least = format!("--at-least={share}");
+        fail(2, &["score", "--truth", "t.csv", "--out", "o", &at_least], &["from 0 to 1"]);
+    }
+}

@@ -103,6 +103,67 @@ fn a_query_shows_its_parameters() {
 }
 
 #[test]
+fn each_column_and_parameter_says_what_it_means() {
+    for (_, query) in catalog() {
+        let text = succeed(&["queries", query.name()]);
+        for column in query.columns() {
+            let name = format!("{}.{}", query.name(), column.name);
+            assert!(column.about.len() > 3, "{name} has no meaning");
+            let line = text.lines().find(|l| l.starts_with(&format!("  {} ", column.name)));
+            let line = line.unwrap_or_else(|| panic!("{name} is not shown: {text}"));
+            assert!(line.ends_with(column.about) && line.contains(column.kind), "{line}");
+        }
+        for parameter in query.parameters() {
+            let name = format!("{}.{}", query.name(), parameter.name);
+            assert!(parameter.about.len() > 3, "{name} has no meaning");
+            assert!(text.contains(parameter.about), "{name}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_name_is_answered_with_a_near_one() {
+    let dir = directory("near");
+    let sales = write(dir.join("sales.csv"), "transaction_time,amount\n2026-01-05,1.00\n");
+    let source = format!("transactions={sales}");
+    let run = |query: &str, says: &[&str]| {
+        fail(2, &["run", "-q", "--source", &source, "--query", query], says);
+    };
+    run("Hourly_Transactions", &["did you mean hourly_transactions?"]);
+    run("hourly_transactions,", &["a name is missing", "comma"]);
+    run("hourly_transaktions", &["did you mean hourly_transactions?"]);
+    run("zzz", &["there is no such query (`tidemill queries`"]);
+    let source = format!("Transaction={sales}");
+    fail(2, &["run", "--source", &source], &["did you mean transactions?"]);
+    fail(2, &["queries", "velocities"], &["did you mean velocity?"]);
+}
+
+#[test]
+fn all_queries_that_can_run_do_and_the_others_are_named_once_each() {
+    let dir = directory("all");
+    let sales = "transaction_time,amount\n2026-01-05 10:00:00,1.00\n";
+    let source = format!("transactions={}", write(dir.join("sales.csv"), sales));
+    let (named, default) = (dir.join("named"), dir.join("default"));
+    for (out, query) in [(&named, Some(["--query", "all"])), (&default, None)] {
+        let sink = format!("csv:{}", out.display());
+        let run = ["run", "-q", "--source", &source, "--sink", &sink];
+        succeed(&[&run[..], query.as_ref().map_or(&[][..], |q| &q[..])].concat());
+    }
+    let names = |dir: &PathBuf| {
+        let files = fs::read_dir(dir).expect("a directory").map(|f| f.expect("a file").file_name());
+        let mut files: Vec<_> = files.collect();
+        files.sort();
+        files
+    };
+    assert_eq!(names(&named), names(&default));
+    assert!(names(&named).len() > 1);
+    let output = program::run(&["run", "--source", &source, "--sink", "table"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let skipped: Vec<&str> = said.lines().filter(|l| l.starts_with("skipped ")).collect();
+    assert_eq!(skipped.len() + names(&named).len(), catalog().len(), "{said}");
+}
+
+#[test]
 fn every_shown_example_runs() {
     let dir = directory("examples");
     let here = |command: &str| -> Vec<String> {

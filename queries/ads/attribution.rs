@@ -28,30 +28,32 @@ use crate::value::Hour;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Attribution {
-    /// For how many days a click counts.
-    pub click_days: u16,
-    /// For how many days an impression counts.
-    pub view_days: u16,
-}
-
-impl Default for Attribution {
-    fn default() -> Self {
-        Attribution { click_days: 30, view_days: 1 }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Attribution {
+        /// Days for which a click counts towards a sale.
+        pub click_days: u16 = 30,
+        /// Days for which an impression counts towards a sale.
+        pub view_days: u16 = 1,
     }
 }
 
 crate::record! {
     /// A campaign; the empty one stands for no campaign.
     pub struct Output {
-        keys { campaign_id: Text }
+        keys {
+            /// The campaign; empty for sales that no ad led to.
+            campaign_id: Text,
+        }
         values {
+            /// Sales it had a part in.
             conversions: i64,
+            /// Value credited by last touch, in millionths of the minor unit.
             last_touch_micros: Option<i64>,
+            /// The same credited in equal parts.
             linear_micros: Option<i64>,
+            /// The same credited 40-20-40.
             position_micros: Option<i64>,
         }
     }
@@ -194,7 +196,7 @@ impl Query for Attribution {
         "the value of sales by campaign: last touch, linear and position-based"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         self.credits(inputs).aggregate(

@@ -17,38 +17,44 @@ use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Hour, Money, Real};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CampaignHourly {
-    /// For how many days a click counts.
-    pub click_days: u16,
-    /// For how many days an impression counts.
-    pub view_days: u16,
-}
-
-impl Default for CampaignHourly {
-    fn default() -> Self {
-        let Attribution { click_days, view_days } = Attribution::default();
-        CampaignHourly { click_days, view_days }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug)]
+    pub struct CampaignHourly {
+        /// Days for which a click counts towards a sale.
+        pub click_days: u16 = Attribution::default().click_days,
+        /// Days for which an impression counts towards a sale.
+        pub view_days: u16 = Attribution::default().view_days,
     }
 }
 
 crate::record! {
     /// A campaign's hour.
     pub struct Output {
-        keys { hour: Hour, campaign_id: Text }
+        keys {
+            /// The hour (event time, by its first moment).
+            hour: Hour,
+            /// The campaign.
+            campaign_id: Text,
+        }
         values {
+            /// Times it was shown.
             impressions: i64,
+            /// Times it was clicked.
             clicks: i64,
+            /// Click-through rate (clicks + 1) / (impressions + 100), smoothed.
             ctr: Real,
+            /// What its ad records cost.
             spend: Money,
+            /// The ads platform's own conversion records.
             conversions: i64,
+            /// spend / conversions.
             cost_per_conversion: Option<Real<1>>,
+            /// Value of the hour's sales whose last touch it was.
             revenue: Money,
+            /// revenue / spend; empty without spend.
             roas: Option<Real>,
         }
     }
@@ -89,7 +95,7 @@ impl Query for CampaignHourly {
         "campaigns by hour: impressions, clicks, smoothed CTR, spend, conversions, ROAS"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let shown = inputs.ads(&[EVENT, CAMPAIGN_ID, COST.optional()]).aggregate(

@@ -11,28 +11,34 @@ use crate::operator::Collection;
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::Moment;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FrequencyCap {
-    /// Impressions a day that are not too many.
-    pub cap: u32,
-}
-
-impl Default for FrequencyCap {
-    fn default() -> Self {
-        FrequencyCap { cap: 5 }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug)]
+    pub struct FrequencyCap {
+        /// Impressions a day that are not too many.
+        pub cap: u32 = 5,
     }
 }
 
 crate::record! {
     /// A user's day with a campaign.
     pub struct Output {
-        keys { day: Moment, campaign_id: Text, user_id: Text }
-        values { impressions: i64, over: bool }
+        keys {
+            /// The day (UTC, by its first moment).
+            day: Moment,
+            /// The campaign.
+            campaign_id: Text,
+            /// The user.
+            user_id: Text,
+        }
+        values {
+            /// Times the user was shown it on the day.
+            impressions: i64,
+            /// Whether that is more than the cap.
+            over: bool,
+        }
     }
 }
 
@@ -54,7 +60,7 @@ impl Query for FrequencyCap {
         "impressions by user, campaign and day, and whether they are over the cap"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let cap = i64::from(self.cap);

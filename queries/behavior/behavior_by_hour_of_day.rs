@@ -15,8 +15,16 @@ pub struct BehaviorByHourOfDay;
 crate::record! {
     /// An hour of the day.
     pub struct Output {
-        keys { hour_of_day: u8 }
-        values { page_views: i64, orders: i64 }
+        keys {
+            /// Hour of the day, 0 to 23, UTC.
+            hour_of_day: u8,
+        }
+        values {
+            /// Page views in that hour, over all days.
+            page_views: i64,
+            /// Orders in that hour, over all days.
+            orders: i64,
+        }
     }
 }
 

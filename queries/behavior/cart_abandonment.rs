@@ -32,29 +32,35 @@ use crate::operator::{Collection, Passing};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::Moment;
-use serde::{Deserialize, Serialize};
 
-/// See the module.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CartAbandonment {
-    /// The longest inactivity within a session that has no id.
-    pub gap: Millis,
-    /// How long after the last `add_to_cart` a cart counts as left.
-    pub after: Millis,
-}
-
-impl Default for CartAbandonment {
-    fn default() -> Self {
-        CartAbandonment { gap: Millis::minutes(30), after: Millis::minutes(60) }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug)]
+    pub struct CartAbandonment {
+        /// The longest inactivity within a session that has no id.
+        pub gap: Millis = Millis::minutes(30),
+        /// How long after the last `add_to_cart` a cart counts as left.
+        pub after: Millis = Millis::minutes(60),
     }
 }
 
 crate::record! {
     /// A cart that was left.
     pub struct Output {
-        keys { user_id: Text, session_id: Text, start: Moment }
-        values { last_cart: Moment, events: i64 }
+        keys {
+            /// The visitor, where known.
+            user_id: Text,
+            /// The session, where it has an id.
+            session_id: Text,
+            /// Event time of its first event.
+            start: Moment,
+        }
+        values {
+            /// Event time of its last add_to_cart.
+            last_cart: Moment,
+            /// Events of the session.
+            events: i64,
+        }
     }
 }
 
@@ -69,7 +75,7 @@ impl Query for CartAbandonment {
         "sessions with a cart and no purchase an hour after the last add_to_cart"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let after = i64::try_from(self.after.0).unwrap_or(i64::MAX);

@@ -30,36 +30,42 @@ use crate::operator::{Aggregate, Collection};
 use crate::query::session::STEPS;
 use crate::query::{History, Inputs, Query};
 use crate::value::{Hour, Real};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FunnelHourly {
-    /// The longest inactivity within a session that has no id.
-    pub gap: Millis,
-}
-
-impl Default for FunnelHourly {
-    fn default() -> Self {
-        FunnelHourly { gap: Millis::minutes(30) }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug)]
+    pub struct FunnelHourly {
+        /// The longest inactivity within a session that has no id.
+        pub gap: Millis = Millis::minutes(30),
     }
 }
 
 crate::record! {
     /// The sessions that start in an hour.
     pub struct Output {
-        keys { hour: Hour }
+        keys {
+            /// The hour in which the sessions start (event time, by its first moment).
+            hour: Hour,
+        }
         values {
+            /// Sessions that start in it.
             sessions: i64,
+            /// Those with a view_item.
             view_item: i64,
+            /// Those of them with an add_to_cart.
             add_to_cart: i64,
+            /// Those of them with a begin_checkout.
             begin_checkout: i64,
+            /// Those of them with a purchase.
             purchase: i64,
+            /// add_to_cart / view_item, a share from 0 to 1.
             cart_rate: Option<Real>,
+            /// begin_checkout / add_to_cart.
             checkout_rate: Option<Real>,
+            /// purchase / begin_checkout.
             purchase_rate: Option<Real>,
+            /// purchase / view_item.
             conversion: Option<Real>,
         }
     }
@@ -91,7 +97,7 @@ impl Query for FunnelHourly {
         "sessions by hour that view, add to cart, check out and buy, with conversions"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         inputs.sessions(self.gap).aggregate(

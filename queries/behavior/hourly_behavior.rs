@@ -18,8 +18,18 @@ pub struct HourlyBehavior;
 crate::record! {
     /// An hour's traffic.
     pub struct Output {
-        keys { hour: Hour }
-        values { page_views: i64, orders: i64, conversion: Option<Real> }
+        keys {
+            /// The hour (event time, by its first moment).
+            hour: Hour,
+        }
+        values {
+            /// Page views in it.
+            page_views: i64,
+            /// Orders in it.
+            orders: i64,
+            /// orders / page_views; empty without page views.
+            conversion: Option<Real>,
+        }
     }
 }
 

@@ -30,28 +30,40 @@ use crate::query::session::{value, visitor};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Moment, Money};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Sessions {
-    /// The longest inactivity within a session that has no id.
-    pub gap: Millis,
-}
-
-impl Default for Sessions {
-    fn default() -> Self {
-        Sessions { gap: Millis::minutes(30) }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug)]
+    pub struct Sessions {
+        /// The longest inactivity within a session that has no id.
+        pub gap: Millis = Millis::minutes(30),
     }
 }
 
 crate::record! {
     /// A session.
     pub struct Output {
-        keys { user_id: Text, session_id: Text, start: Moment }
-        values { end: Moment, events: i64, pages: i64, converted: bool, value: Money }
+        keys {
+            /// The visitor, where known.
+            user_id: Text,
+            /// The session, where it has an id.
+            session_id: Text,
+            /// Event time of its first event.
+            start: Moment,
+        }
+        values {
+            /// Event time of its last event.
+            end: Moment,
+            /// Its events.
+            events: i64,
+            /// Viewing events among them.
+            pages: i64,
+            /// Whether there was a purchase.
+            converted: bool,
+            /// Price times quantity of the purchases, added up.
+            value: Money,
+        }
     }
 }
 
@@ -66,7 +78,7 @@ impl Query for Sessions {
         "sessions of visitors: start, end, events, pages, conversion and value"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         inputs.sessions(self.gap).map(|session| Output {

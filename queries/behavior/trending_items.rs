@@ -40,34 +40,40 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TrendingItems {
-    /// How many items are listed.
-    pub k: usize,
-    /// How many recent events an item must have.
-    pub least: u32,
-    /// Events added to the baseline, at least one.
-    pub prior: u32,
-    /// What is recent.
-    pub recent: Millis,
-    /// What it is compared with: the time before.
-    pub baseline: Millis,
-}
-
-impl Default for TrendingItems {
-    fn default() -> Self {
-        let (recent, baseline) = (Millis::hours(1), Millis::hours(24));
-        TrendingItems { k: 20, least: 5, prior: 24, recent, baseline }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Copy)]
+    pub struct TrendingItems {
+        /// How many items are listed.
+        pub k: usize = 20,
+        /// How many recent events an item must have.
+        pub least: u32 = 5,
+        /// Events added to the baseline, so that a new item is not infinitely trendy; at least one.
+        pub prior: u32 = 24,
+        /// How far back recent events go.
+        pub recent: Millis = Millis::hours(1),
+        /// How long the time before is that they are compared with.
+        pub baseline: Millis = Millis::hours(24),
     }
 }
 
 crate::record! {
     /// A trending item.
     pub struct Output {
-        keys { item_id: Text }
-        values { rank: i64, recent: i64, baseline: i64, ratio: Real }
+        keys {
+            /// The item.
+            item_id: Text,
+        }
+        values {
+            /// Place in the list, from 1.
+            rank: i64,
+            /// Its events within recent.
+            recent: i64,
+            /// Its events within the baseline before that.
+            baseline: i64,
+            /// Rate of the one by the rate of the other.
+            ratio: Real,
+        }
     }
 }
 
@@ -127,7 +133,7 @@ impl Query for TrendingItems {
         "items asked for in the last hour more than in the day before"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let query = *self;

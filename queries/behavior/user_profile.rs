@@ -51,14 +51,24 @@ impl Default for UserProfile {
 crate::record! {
     /// A user.
     pub struct Output {
-        keys { user_id: Text }
+        keys {
+            /// The user.
+            user_id: Text,
+        }
         values {
+            /// Event time of the latest event.
             last_seen: Moment,
+            /// Sessions.
             sessions: i64,
+            /// Sessions with a purchase.
             buying_sessions: i64,
+            /// Events.
             events: i64,
+            /// Viewing events among them.
             pages: i64,
+            /// Price times quantity of the purchases, added up.
             value: Money,
+            /// The category that most events name; empty if none does.
             favourite_category: Text,
         }
     }

@@ -15,35 +15,37 @@ use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::Real;
-use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CarrierChoice {
-    /// The least share on time that is good enough, in percent.
-    pub floor_percent: u8,
-    /// The deliveries it takes to judge a carrier.
-    pub least_parcels: u32,
-}
-
-impl Default for CarrierChoice {
-    fn default() -> Self {
-        CarrierChoice { floor_percent: 90, least_parcels: 10 }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug)]
+    pub struct CarrierChoice {
+        /// The least share on time that is good enough, in percent.
+        pub floor_percent: u8 = 90,
+        /// The deliveries it takes to judge a carrier.
+        pub least_parcels: u32 = 10,
     }
 }
 
 crate::record! {
     /// A region and its best carrier.
     pub struct Output {
-        keys { region: Text }
+        keys {
+            /// Where parcels go.
+            region: Text,
+        }
         values {
+            /// The carrier to choose.
             carrier: Text,
+            /// Whether its share on time reaches floor_percent; if not it is only the best there is.
             meets_floor: bool,
+            /// Its deliveries on time / those with a promise, a share from 0 to 1.
             on_time: Option<Real>,
+            /// Its mean cost of a parcel.
             cost_per_parcel: Option<Real<1>>,
+            /// Carriers with enough deliveries to be judged.
             candidates: i64,
         }
     }
@@ -90,7 +92,7 @@ impl Query for CarrierChoice {
         "the cheapest carrier of each region among those that are on time often enough"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let (this, least) = (self.clone(), i64::from(self.least_parcels).max(1));

@@ -26,13 +26,22 @@ pub struct CarrierScorecard;
 crate::record! {
     /// A carrier.
     pub struct Output {
-        keys { carrier: Text }
+        keys {
+            /// The carrier.
+            carrier: Text,
+        }
         values {
+            /// Place among all carriers by on_time_least, from 1.
             rank: i64,
+            /// Parcels delivered.
             delivered: i64,
+            /// Deliveries on time / those with a promise, a share from 0 to 1.
             on_time: Option<Real>,
+            /// Lower end of its 95 % Wilson score interval.
             on_time_least: Option<Real>,
+            /// 95th percentile of the minutes after the promise, 0 where it was kept.
             late_minutes_p95: Option<Real>,
+            /// Mean cost over the parcels whose cost is known.
             cost_per_parcel: Option<Real<1>>,
         }
     }

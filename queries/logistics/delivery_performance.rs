@@ -36,15 +36,30 @@ pub struct DeliveryPerformance;
 crate::record! {
     /// An hour's deliveries by a carrier in a region.
     pub struct Output {
-        keys { hour: Hour, carrier: Text, region: Text }
+        keys {
+            /// The hour of delivery (event time, by its first moment).
+            hour: Hour,
+            /// The carrier.
+            carrier: Text,
+            /// Where the parcels went.
+            region: Text,
+        }
         values {
+            /// Parcels delivered in the hour.
             delivered: i64,
+            /// Share that kept its promise, from 0 to 1, of those with one.
             on_time: Option<Real>,
+            /// Share with all items, of those where both numbers are known.
             in_full: Option<Real>,
+            /// Share on time and in full, of those where both can be said.
             otif: Option<Real>,
+            /// Share without a failed attempt before, of those with a shipment id.
             first_attempt: Option<Real>,
+            /// Median minutes from shipped (or ordered) to delivered.
             transit_minutes_p50: Option<Real>,
+            /// 95th percentile of the same.
             transit_minutes_p95: Option<Real>,
+            /// Mean cost over the parcels whose cost is known.
             cost_per_shipment: Option<Real<1>>,
         }
     }

@@ -21,13 +21,22 @@ pub struct HourlyLogistics;
 crate::record! {
     /// An hour's deliveries.
     pub struct Output {
-        keys { hour: Hour }
+        keys {
+            /// The hour of delivery (event time, by its first moment).
+            hour: Hour,
+        }
         values {
+            /// Parcels delivered in the hour.
             deliveries: i64,
+            /// What they cost.
             cost_sum: Option<Money>,
+            /// Mean cost over the parcels whose cost is known.
             cost_mean: Option<Real<1>>,
+            /// Mean minutes from shipped (or ordered) to delivered.
             transit_minutes_mean: Option<Real>,
+            /// Median of the same.
             transit_minutes_p50: Option<Real>,
+            /// 95th percentile of the same.
             transit_minutes_p95: Option<Real>,
         }
     }

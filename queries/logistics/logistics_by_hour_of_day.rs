@@ -17,8 +17,18 @@ pub struct LogisticsByHourOfDay;
 crate::record! {
     /// An hour of the day.
     pub struct Output {
-        keys { hour_of_day: u8 }
-        values { deliveries: i64, cost_sum: Option<Money>, delivery_minute_mean: Option<Real> }
+        keys {
+            /// Hour of the day, 0 to 23, UTC.
+            hour_of_day: u8,
+        }
+        values {
+            /// Parcels delivered in that hour, over all days.
+            deliveries: i64,
+            /// What they cost.
+            cost_sum: Option<Money>,
+            /// Mean minute within the hour, 0 to 59, at which they arrive.
+            delivery_minute_mean: Option<Real>,
+        }
     }
 }
 

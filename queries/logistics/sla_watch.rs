@@ -31,33 +31,38 @@ use crate::value::Real;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SlaWatch {
-    /// Days without a scan after which a parcel is given up.
-    pub patience_days: u16,
-    /// Deliveries for which a level's own figure weighs half.
-    pub shrinkage: u32,
-}
-
-impl Default for SlaWatch {
-    fn default() -> Self {
-        SlaWatch { patience_days: 30, shrinkage: 30 }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug)]
+    pub struct SlaWatch {
+        /// Days without a scan after which a parcel is given up.
+        pub patience_days: u16 = 30,
+        /// Deliveries for which a level's own figure weighs half.
+        pub shrinkage: u32 = 30,
     }
 }
 
 crate::record! {
     /// A parcel that is still expected.
     pub struct Output {
-        keys { shipment_id: Text }
+        keys {
+            /// The parcel.
+            shipment_id: Text,
+        }
         values {
+            /// Who carries it.
             carrier: Text,
+            /// Where it goes.
             region: Text,
+            /// Its current status.
             status: Option<ParcelStatus>,
+            /// Minutes since it was sent, as of the last full hour.
             elapsed_minutes: i64,
+            /// Minutes from when it was sent to its promise.
             promised_minutes: i64,
+            /// Whether its promise is over.
             late: bool,
+            /// Chance from 0 to 1 that it comes after its promise.
             late_probability: Option<Real>,
         }
     }
@@ -216,7 +221,7 @@ impl Query for SlaWatch {
         "open parcels at each full hour: elapsed, and the probability of missing the promise"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         inputs.tick(); // the board is renewed by the hour: ticks must be finer

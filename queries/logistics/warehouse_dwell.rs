@@ -22,12 +22,20 @@ pub struct WarehouseDwell;
 crate::record! {
     /// A warehouse.
     pub struct Output {
-        keys { warehouse: Text }
+        keys {
+            /// The warehouse.
+            warehouse: Text,
+        }
         values {
+            /// Parcels of which both times are known.
             parcels: i64,
+            /// Mean minutes from ordered to shipped.
             dwell_minutes_mean: Option<Real>,
+            /// Median of the same.
             dwell_minutes_p50: Option<Real>,
+            /// 95th percentile of the same.
             dwell_minutes_p95: Option<Real>,
+            /// Parcels shipped before they were ordered, left out of the others.
             impossible: i64,
         }
     }

@@ -39,38 +39,43 @@ use crate::operator::{Aggregate, Collection, First};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::Real;
-use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// See the module.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct BoughtTogether {
-    /// The most items an order may have to be looked at.
-    pub most: usize,
-    /// The fewest baskets a pair must be in.
-    pub least: u32,
-    /// How many pairs are listed.
-    pub top: usize,
-}
-
-impl Default for BoughtTogether {
-    fn default() -> Self {
-        BoughtTogether { most: 20, least: 5, top: 100 }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug)]
+    pub struct BoughtTogether {
+        /// The most items an order may have to be looked at.
+        pub most: usize = 20,
+        /// The fewest baskets a pair must be in.
+        pub least: u32 = 5,
+        /// How many pairs are listed.
+        pub top: usize = 100,
     }
 }
 
 crate::record! {
     /// A pair of items.
     pub struct Output {
-        keys { item_a: Text, item_b: Text }
+        keys {
+            /// An item; the lesser of the two.
+            item_a: Text,
+            /// The other.
+            item_b: Text,
+        }
         values {
+            /// Baskets with both.
             baskets: i64,
+            /// baskets / all baskets, a share from 0 to 1.
             support: Real,
+            /// Share of the baskets with a that hold b.
             confidence_ab: Real,
+            /// Share of the baskets with b that hold a.
             confidence_ba: Real,
+            /// support / (share of a x share of b): above 1 they go together.
             lift: Real,
+            /// Dunning's log-likelihood ratio: above 10.8 chance is ruled out at 0.1 %.
             g2: Real,
         }
     }
@@ -133,7 +138,7 @@ impl Query for BoughtTogether {
         "pairs of items by orders with both: support, confidence, lift and G2"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let least = i64::from(self.least.max(1));

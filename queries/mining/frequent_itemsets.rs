@@ -32,33 +32,39 @@ use crate::operator::{Aggregate, Collection, First};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::Real;
-use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FrequentItemsets {
-    /// The most items an order may have to be looked at.
-    pub most: usize,
-    /// The fewest baskets a set must be in.
-    pub least: u32,
-    /// How many sets are listed.
-    pub top: usize,
-}
-
-impl Default for FrequentItemsets {
-    fn default() -> Self {
-        FrequentItemsets { most: 20, least: 5, top: 100 }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug)]
+    pub struct FrequentItemsets {
+        /// The most items an order may have to be looked at.
+        pub most: usize = 20,
+        /// The fewest baskets a set must be in.
+        pub least: u32 = 5,
+        /// How many sets are listed.
+        pub top: usize = 100,
     }
 }
 
 crate::record! {
     /// A set of three items.
     pub struct Output {
-        keys { item_a: Text, item_b: Text, item_c: Text }
-        values { baskets: i64, support: Real }
+        keys {
+            /// The least of the three items.
+            item_a: Text,
+            /// The next.
+            item_b: Text,
+            /// The last.
+            item_c: Text,
+        }
+        values {
+            /// Baskets with all three.
+            baskets: i64,
+            /// baskets / all baskets, a share from 0 to 1.
+            support: Real,
+        }
     }
 }
 
@@ -91,7 +97,7 @@ impl Query for FrequentItemsets {
         "sets of three items that are often in one order"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let least = i64::from(self.least.max(1));

@@ -22,8 +22,16 @@ pub struct HourlyCorrelation;
 crate::record! {
     /// A pair of hourly totals.
     pub struct Output {
-        keys { pair: Text }
-        values { n: i64, r: Option<Real> }
+        keys {
+            /// Which two hourly totals.
+            pair: Text,
+        }
+        values {
+            /// Hours in which both exist.
+            n: i64,
+            /// Pearson's correlation, -1 to 1; empty below two hours or where one is constant.
+            r: Option<Real>,
+        }
     }
 }
 

@@ -35,33 +35,40 @@ use crate::operator::{Aggregate, Collection, Passing};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::Real;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct InventoryAlerts {
-    /// Over which time the run rate is taken.
-    pub window: Millis,
-    /// How long a restock takes.
-    pub lead: Millis,
-    /// How much longer the stock should last.
-    pub buffer: Millis,
-}
-
-impl Default for InventoryAlerts {
-    fn default() -> Self {
-        let days = |days: u64| Millis::hours(24 * days);
-        InventoryAlerts { window: days(7), lead: days(3), buffer: days(1) }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Copy)]
+    pub struct InventoryAlerts {
+        /// Over which time the run rate is taken.
+        pub window: Millis = Millis::hours(7 * 24),
+        /// How long a restock takes.
+        pub lead: Millis = Millis::hours(3 * 24),
+        /// How much longer than that the stock should last.
+        pub buffer: Millis = Millis::hours(24),
     }
 }
 
 crate::record! {
     /// An item that runs out in a warehouse.
     pub struct Output {
-        keys { item_id: Text, warehouse: Text }
-        values { on_hand: i64, sold: i64, cover_days: Option<Real>, out_of_stock: bool }
+        keys {
+            /// The item.
+            item_id: Text,
+            /// Where it lies.
+            warehouse: Text,
+        }
+        values {
+            /// Pieces on hand.
+            on_hand: i64,
+            /// Pieces that went out within the window.
+            sold: i64,
+            /// Days the stock lasts at that rate; empty where nothing was sold.
+            cover_days: Option<Real>,
+            /// Whether nothing is on hand.
+            out_of_stock: bool,
+        }
     }
 }
 
@@ -94,7 +101,7 @@ impl Query for InventoryAlerts {
         "items whose stock lasts shorter than a restock takes"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let query = *self;

@@ -52,14 +52,24 @@ pub struct RfmSegments;
 crate::record! {
     /// A customer.
     pub struct Output {
-        keys { user_id: Text }
+        keys {
+            /// The customer.
+            user_id: Text,
+        }
         values {
+            /// Event time of the latest sale.
             last_sale: Moment,
+            /// Different orders; a sale without one is its own.
             orders: i64,
+            /// Sum of the sales' amounts.
             amount: Money,
+            /// Quintile of last_sale, 1 to 5; 5 is best.
             recency: u8,
+            /// Quintile of orders, 1 to 5.
             frequency: u8,
+            /// Quintile of amount, 1 to 5.
             monetary: u8,
+            /// Name of the segment (see the query's documentation).
             segment: Text,
         }
     }

@@ -30,28 +30,34 @@ use crate::operator::Collection;
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Moment, Real};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StockOuts {
-    /// Shorter ones are left out.
-    pub least: Millis,
-}
-
-impl Default for StockOuts {
-    fn default() -> Self {
-        StockOuts { least: Millis::hours(1) }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Copy, Debug)]
+    pub struct StockOuts {
+        /// The shortest stock-out that is listed.
+        pub least: Millis = Millis::hours(1),
     }
 }
 
 crate::record! {
     /// A span in which a shelf was empty.
     pub struct Output {
-        keys { item_id: Text, warehouse: Text, since: Moment }
-        values { until: Option<Moment>, hours: Option<Real> }
+        keys {
+            /// The item.
+            item_id: Text,
+            /// Where the shelf is.
+            warehouse: Text,
+            /// When it became empty.
+            since: Moment,
+        }
+        values {
+            /// When there was something again; empty while it lasts.
+            until: Option<Moment>,
+            /// Hours from since to until.
+            hours: Option<Real>,
+        }
     }
 }
 
@@ -80,7 +86,7 @@ impl Query for StockOuts {
         "when items were out of stock in a warehouse, from when to when"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let query = *self;

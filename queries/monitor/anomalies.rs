@@ -34,37 +34,40 @@ use crate::monoid::{Dated, DatedLog, Entries};
 use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::value::{Hour, Money, Real};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Anomalies {
-    /// Days before that an hour is compared with.
-    pub days: u16,
-    /// Hours that must be known among them.
-    pub baseline: usize,
-    /// The robust z beyond which an hour is shown, in thousandths.
-    pub limit: i64,
-}
-
-impl Default for Anomalies {
-    fn default() -> Self {
-        Anomalies { days: 28, baseline: 7, limit: 3_500 }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug)]
+    pub struct Anomalies {
+        /// Days before that an hour is compared with.
+        pub days: u16 = 28,
+        /// Hours that must be known among them.
+        pub baseline: usize = 7,
+        /// The robust z beyond which an hour is shown, in thousandths.
+        pub limit: i64 = 3_500,
     }
 }
 
 crate::record! {
     /// An hour out of the ordinary.
     pub struct Output {
-        keys { hour: Hour }
+        keys {
+            /// The hour of the sales (event time, by its first moment).
+            hour: Hour,
+        }
         values {
+            /// Sales in it.
             count: i64,
+            /// Median of the same hour on the days before.
             count_median: Option<Real>,
+            /// Robust z of count: 0.6745 (x - median) / MAD.
             count_z: Option<Real>,
+            /// What the sales come to.
             amount: Money,
+            /// Median of the same hour on the days before.
             amount_median: Option<Real<1>>,
+            /// Robust z of amount.
             amount_z: Option<Real>,
         }
     }
@@ -153,7 +156,7 @@ impl Query for Anomalies {
         "hours with far more or fewer sales than usual at their hour of day"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let this = self.clone();

@@ -51,54 +51,54 @@ use crate::value::Moment;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// See the module.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SecurityAlerts {
-    /// Failed logins.
-    pub failures: i64,
-    /// Within which so many are a brute-force attack.
-    pub failure_window: Millis,
-    /// Users whose logins fail from one address.
-    pub stuffing_users: i64,
-    /// Within which so many are credential stuffing.
-    pub stuffing_window: Millis,
-    /// Small payments from one device.
-    pub testing_charges: i64,
-    /// Cards among them.
-    pub testing_cards: i64,
-    /// What a small payment is at most, in minor units.
-    pub testing_amount: i64,
-    /// Within which so many are card testing.
-    pub testing_window: Millis,
-    /// Events of a session below which nobody is called a bot.
-    pub bot_events: i64,
-    /// Page views per minute that no person reads.
-    pub bot_views_per_minute: i64,
-}
-
-impl Default for SecurityAlerts {
-    fn default() -> Self {
-        SecurityAlerts {
-            failures: 10,
-            failure_window: Millis::minutes(10),
-            stuffing_users: 10,
-            stuffing_window: Millis::hours(1),
-            testing_charges: 10,
-            testing_cards: 5,
-            testing_amount: 500,
-            testing_window: Millis::hours(1),
-            bot_events: 50,
-            bot_views_per_minute: 40,
-        }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug)]
+    pub struct SecurityAlerts {
+        /// Failed logins of a user or from an address that are a brute-force attack.
+        pub failures: i64 = 10,
+        /// The time within which so many logins fail.
+        pub failure_window: Millis = Millis::minutes(10),
+        /// Users whose logins fail from one address that are credential stuffing.
+        pub stuffing_users: i64 = 10,
+        /// The time within which so many users' logins fail.
+        pub stuffing_window: Millis = Millis::hours(1),
+        /// Small payments from one device that are card testing.
+        pub testing_charges: i64 = 10,
+        /// Different cards there must be among them.
+        pub testing_cards: i64 = 5,
+        /// What a small payment is at most, in minor units.
+        pub testing_amount: i64 = 500,
+        /// The time within which so many are paid.
+        pub testing_window: Millis = Millis::hours(1),
+        /// Events of a session below which nobody is called a bot.
+        pub bot_events: i64 = 50,
+        /// Page views per minute that no person reads.
+        pub bot_views_per_minute: i64 = 40,
     }
 }
 
 crate::record! {
     /// An attack.
     pub struct Output {
-        keys { kind: Text, subject: Text, since: Moment }
-        values { until: Moment, events: i64, distinct: i64, severity: Text }
+        keys {
+            /// brute_force_user, brute_force_ip, credential_stuffing, card_testing or bot.
+            kind: Text,
+            /// The user, address, device or session it is about.
+            subject: Text,
+            /// Event time of its first event.
+            since: Moment,
+        }
+        values {
+            /// Event time of its last event.
+            until: Moment,
+            /// Events it is made of.
+            events: i64,
+            /// Different addresses, users or cards among them; of a bot its page views.
+            distinct: i64,
+            /// low, medium (twice the limit) or high (four times).
+            severity: Text,
+        }
     }
 }
 
@@ -243,7 +243,7 @@ impl Query for SecurityAlerts {
         "brute force, credential stuffing, card testing and bots, with evidence and severity"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         inputs.any_of(&[Stream::Logins, Stream::Transactions, Stream::Behavior]);

@@ -35,33 +35,38 @@ use crate::operator::{Collection, Keyed};
 use crate::query::{Arrival, History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Moment, Real};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StreamHealth {
-    /// The delay from which on an event is late.
-    pub late_after: Millis,
-}
-
-impl Default for StreamHealth {
-    fn default() -> Self {
-        StreamHealth { late_after: Millis::minutes(5) }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug)]
+    pub struct StreamHealth {
+        /// The delay from which on an event is late.
+        pub late_after: Millis = Millis::minutes(5),
     }
 }
 
 crate::record! {
     /// A minute of a stream.
     pub struct Output {
-        keys { stream: Text, minute: Moment }
+        keys {
+            /// The stream.
+            stream: Text,
+            /// The minute of stream time (by its first moment).
+            minute: Moment,
+        }
         values {
+            /// Records that came, duplicates among them.
             events: i64,
+            /// Those with a known id.
             duplicates: i64,
+            /// Records of a change log that take another back; no events.
             retractions: i64,
+            /// Events whose delay is above late_after.
             late: i64,
+            /// Mean milliseconds from an event's own time to its stamp.
             mean_delay: Option<Real>,
+            /// The largest of the same.
             worst_delay: Option<i64>,
         }
     }
@@ -117,7 +122,7 @@ impl Query for StreamHealth {
         "events, duplicates, lateness and delay per stream and minute"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         inputs.any_of(Stream::ALL);

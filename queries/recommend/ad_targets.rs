@@ -58,29 +58,34 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// See the module.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AdTargets {
-    /// How often a campaign is shown to a user within `span`.
-    pub cap: i64,
-    /// The time of the cap.
-    pub span: Millis,
-    /// What a campaign may spend a day, in minor units.
-    pub budget: Money,
-}
-
-impl Default for AdTargets {
-    fn default() -> Self {
-        AdTargets { cap: 3, span: Millis::hours(24), budget: Money(25_000) }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Copy)]
+    pub struct AdTargets {
+        /// How often a campaign is shown to a user within `span`.
+        pub cap: i64 = 3,
+        /// The time over which that is counted.
+        pub span: Millis = Millis::hours(24),
+        /// What a campaign may spend a day, in minor units.
+        pub budget: Money = Money(25_000),
     }
 }
 
 crate::record! {
     /// What to show a user.
     pub struct Output {
-        keys { user_id: Text }
-        values { campaign_id: Text, item_id: Text, score: i64 }
+        keys {
+            /// The user.
+            user_id: Text,
+        }
+        values {
+            /// The campaign to show.
+            campaign_id: Text,
+            /// The item to show.
+            item_id: Text,
+            /// Its score in user_recommendations.
+            score: i64,
+        }
     }
 }
 
@@ -129,7 +134,7 @@ impl Query for AdTargets {
         "the best campaign item for each active user, under frequency cap and budget pacing"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let (cap, budget) = (self.cap, self.budget);

@@ -42,8 +42,18 @@ pub struct SimilarItems;
 crate::record! {
     /// An item and one that goes with it.
     pub struct Output {
-        keys { item_id: Text, rank: i64 }
-        values { similar_item_id: Text, weight: i64 }
+        keys {
+            /// The item.
+            item_id: Text,
+            /// Place in its list, from 1.
+            rank: i64,
+        }
+        values {
+            /// An item that goes with it.
+            similar_item_id: Text,
+            /// Its weight, a plain number: 5 x what follows + 3 x what comes before.
+            weight: i64,
+        }
     }
 }
 

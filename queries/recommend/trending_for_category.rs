@@ -28,28 +28,32 @@ use crate::monoid::Bag;
 use crate::operator::{Aggregate, Collection, Passing, Place};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TrendingForCategory {
-    /// For how long a view counts.
-    pub span: Millis,
-}
-
-impl Default for TrendingForCategory {
-    fn default() -> Self {
-        TrendingForCategory { span: Millis::hours(24) }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Copy)]
+    pub struct TrendingForCategory {
+        /// For how long a view counts.
+        pub span: Millis = Millis::hours(24),
     }
 }
 
 crate::record! {
     /// An item that is viewed much.
     pub struct Output {
-        keys { category: Text, rank: i64 }
-        values { item_id: Text, views: i64 }
+        keys {
+            /// The category.
+            category: Text,
+            /// Place in its list, from 1.
+            rank: i64,
+        }
+        values {
+            /// The item.
+            item_id: Text,
+            /// Its views within span.
+            views: i64,
+        }
     }
 }
 
@@ -67,7 +71,7 @@ impl Query for TrendingForCategory {
         "the 10 most viewed items of each category in the last 24 hours"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let views = inputs.behavior(&[ITEM_ID, CATEGORY, EVENT.optional()]).flat_map(

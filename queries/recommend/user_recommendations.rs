@@ -49,31 +49,35 @@ use crate::monoid::{Bag, Items};
 use crate::operator::{Aggregate, Collection, Passing};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
-use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// See the module.
-#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct UserRecommendations {
-    /// For how long a user is active after a view.
-    pub active: Millis,
-    /// How often the lists of similar items are taken anew.
-    pub refresh: Millis,
-}
-
-impl Default for UserRecommendations {
-    fn default() -> Self {
-        UserRecommendations { active: Millis::hours(24), refresh: Millis::hours(1) }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Copy, PartialEq)]
+    pub struct UserRecommendations {
+        /// For how long a user is active after a view.
+        pub active: Millis = Millis::hours(24),
+        /// How often the lists of similar items are taken anew.
+        pub refresh: Millis = Millis::hours(1),
     }
 }
 
 crate::record! {
     /// An item for a user.
     pub struct Output {
-        keys { user_id: Text, rank: i64 }
-        values { item_id: Text, score: i64 }
+        keys {
+            /// The user.
+            user_id: Text,
+            /// Place in the list, from 1.
+            rank: i64,
+        }
+        values {
+            /// The item.
+            item_id: Text,
+            /// What the list is ordered by, a plain number.
+            score: i64,
+        }
     }
 }
 
@@ -187,7 +191,7 @@ impl Query for UserRecommendations {
         "10 items for each user active in the last 24 hours, without what the user bought"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         user_recommendations(*self, inputs)

@@ -52,19 +52,34 @@ pub struct MerchantHealth;
 crate::record! {
     /// A day's payments.
     pub struct Output {
-        keys { day: Moment }
+        keys {
+            /// The day (UTC, by its first moment).
+            day: Moment,
+        }
         values {
+            /// Payments that were asked for and not cancelled.
             payments: i64,
+            /// Different orders among them; a payment without one is its own.
             orders: i64,
+            /// Gross merchandise value: the sum of their amounts, nothing taken off.
             gmv: Option<Money>,
+            /// Average order value: gmv / orders.
             aov: Option<Real<1>>,
+            /// Refunded payments.
             refunded: i64,
+            /// Sum of their amounts.
             refunded_amount: Option<Money>,
+            /// refunded / payments, a share from 0 to 1.
             refund_rate: Option<Real>,
+            /// Payments that were charged back.
             charged_back: i64,
+            /// Sum of their amounts.
             charged_back_amount: Option<Money>,
+            /// charged_back / payments, a share from 0 to 1.
             chargeback_ratio: Option<Real>,
+            /// gmv less what was refunded or charged back.
             net: Option<Money>,
+            /// Cancelled payments, which count nowhere else.
             cancelled: i64,
         }
     }

@@ -72,53 +72,35 @@ use measure::{Fact, measure};
 pub(crate) use naive::decisions as naive_decisions;
 use rule::{Field, Outcome, Rule, Stream};
 
-/// The limits of the built-in rules, and further rules.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RiskDecisions {
-    /// Orders of a card or user within an hour above which it is looked at; twice that of an ip.
-    pub velocity_limit: i64,
-    /// What a card may pay in 24 hours, in minor units.
-    pub velocity_sum: i64,
-    /// Cards of a device within an hour with small payments at which it is declined.
-    pub testing_cards: i64,
-    /// What a small payment is at most, in minor units.
-    pub testing_amount: i64,
-    /// Within which the same charge is a duplicate.
-    pub duplicate_window: Millis,
-    /// Thousandths of standard deviations above the user's mean.
-    pub zscore: i64,
-    /// Thousandths of the user's median.
-    pub median_ratio: i64,
-    /// km/h between countries.
-    pub speed: i64,
-    /// High for a payment from a device the user did not use before, in minor units.
-    pub new_device_amount: i64,
-    /// Hours on the clock from any at which the user paid before.
-    pub hour_gap: i64,
-    /// How far back a user's own history goes.
-    pub history: Millis,
-    /// Further rules; one with the id of a built-in rule takes its place.
-    #[serde(deserialize_with = "rule::checked")]
-    pub rules: Vec<Rule>,
-}
-
-impl Default for RiskDecisions {
-    fn default() -> Self {
-        RiskDecisions {
-            velocity_limit: 5,
-            velocity_sum: 500_000,
-            testing_cards: 5,
-            testing_amount: 500,
-            duplicate_window: Millis::minutes(10),
-            zscore: 4_000,
-            median_ratio: 20_000,
-            speed: 900,
-            new_device_amount: 30_000,
-            hour_gap: 8,
-            history: Millis::hours(90 * 24),
-            rules: Vec::new(),
-        }
+crate::parameters! {
+    /// The limits of the built-in rules, and further rules.
+    #[derive(Clone, Debug)]
+    pub struct RiskDecisions {
+        /// Orders of a card or user within an hour above which it is looked at; twice that of an ip.
+        pub velocity_limit: i64 = 5,
+        /// What a card may pay in 24 hours, in minor units.
+        pub velocity_sum: i64 = 500_000,
+        /// Cards of a device within an hour with small payments at which it is declined.
+        pub testing_cards: i64 = 5,
+        /// What a small payment is at most, in minor units.
+        pub testing_amount: i64 = 500,
+        /// The time within which the same charge is a duplicate.
+        pub duplicate_window: Millis = Millis::minutes(10),
+        /// How far above the user's mean is too far, in thousandths of a standard deviation.
+        pub zscore: i64 = 4_000,
+        /// How many times the user's median is too much, in thousandths.
+        pub median_ratio: i64 = 20_000,
+        /// The speed between countries that nobody travels at, in km/h.
+        pub speed: i64 = 900,
+        /// A high amount for a device the user did not use before, in minor units.
+        pub new_device_amount: i64 = 30_000,
+        /// How far from any hour of day at which the user paid before is unusual, in hours.
+        pub hour_gap: i64 = 8,
+        /// How far back a user's own history goes.
+        pub history: Millis = Millis::hours(90 * 24),
+        /// Further rules; one with the id of a built-in rule takes its place.
+        #[serde(deserialize_with = "rule::checked")]
+        pub rules: Vec<Rule> = Vec::new(),
     }
 }
 
@@ -140,14 +122,24 @@ impl RiskDecisions {
 crate::record! {
     /// A decision.
     pub struct Output {
-        keys { transaction_id: Text }
+        keys {
+            /// The payment.
+            transaction_id: Text,
+        }
         values {
+            /// Its event time.
             time: Moment,
+            /// Who pays.
             user_id: Text,
+            /// What is paid.
             amount: Option<Money>,
+            /// approve, review or decline.
             decision: Text,
+            /// At most three rules that apply, the gravest first, parted by spaces.
             reasons: Text,
+            /// Every measure that could be made, as rule=measure, parted by spaces.
             features: Text,
+            /// Stands for the rules and limits; it changes when one of them does.
             version: Text,
         }
     }
@@ -367,7 +359,7 @@ impl Query for RiskDecisions {
         "every payment approved, reviewed or declined by rules, as of now"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         decisions(self.in_force(), inputs)

@@ -48,13 +48,28 @@ pub struct Velocity;
 crate::record! {
     /// What was paid with a key up to a payment.
     pub struct Output {
-        keys { transaction_id: Text, time: Moment, by: Text, key: Text }
+        keys {
+            /// The payment.
+            transaction_id: Text,
+            /// Its event time.
+            time: Moment,
+            /// The kind of key: card, user, ip or device.
+            by: Text,
+            /// The key itself.
+            key: Text,
+        }
         values {
+            /// Payments with the key in the minute up to this one, itself included.
             count_1m: i64,
+            /// What they come to.
             sum_1m: Option<Money>,
+            /// The same over an hour.
             count_1h: i64,
+            /// What they come to.
             sum_1h: Option<Money>,
+            /// The same over 24 hours.
             count_24h: i64,
+            /// What they come to.
             sum_24h: Option<Money>,
         }
     }

@@ -21,13 +21,22 @@ pub struct HourlyTransactions;
 crate::record! {
     /// An hour's sales.
     pub struct Output {
-        keys { hour: Hour }
+        keys {
+            /// The hour of the sales (event time, by its first moment).
+            hour: Hour,
+        }
         values {
+            /// Sales: records that are not cancelled or refunded.
             count: i64,
+            /// What they come to; empty if the sum does not fit.
             amount_sum: Option<Money>,
+            /// Mean amount of a sale.
             amount_mean: Option<Real<1>>,
+            /// Median amount; of an even number the mean of the two middle ones.
             amount_median: Option<Real<1>>,
+            /// Sample variance of the amounts (n - 1); empty below two sales.
             amount_variance: Option<Real<2>>,
+            /// Square root of the variance.
             amount_stddev: Option<Real<1>>,
         }
     }

@@ -13,29 +13,33 @@ use crate::operator::{Collection, Place};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Hour, Money};
-use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TopItemsHourly {
-    /// How many items are listed.
-    pub k: usize,
-}
-
-impl Default for TopItemsHourly {
-    fn default() -> Self {
-        TopItemsHourly { k: 10 }
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug)]
+    pub struct TopItemsHourly {
+        /// How many items are listed.
+        pub k: usize = 10,
     }
 }
 
 crate::record! {
     /// A place in an hour's list.
     pub struct Output {
-        keys { hour: Hour, rank: i64 }
-        values { item_id: Text, revenue: Money }
+        keys {
+            /// The hour of the sales (event time, by its first moment).
+            hour: Hour,
+            /// Place in the hour's list, from 1.
+            rank: i64,
+        }
+        values {
+            /// The item.
+            item_id: Text,
+            /// Sum of the amounts of its sales in the hour.
+            revenue: Money,
+        }
     }
 }
 
@@ -50,7 +54,7 @@ impl Query for TopItemsHourly {
         "the items with the largest revenue of each hour"
     }
 
-    crate::parameters!();
+    crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         inputs

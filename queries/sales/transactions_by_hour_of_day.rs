@@ -15,8 +15,16 @@ pub struct TransactionsByHourOfDay;
 crate::record! {
     /// An hour of the day.
     pub struct Output {
-        keys { hour_of_day: u8 }
-        values { count: i64, amount_sum: Option<Money> }
+        keys {
+            /// Hour of the day, 0 to 23, UTC.
+            hour_of_day: u8,
+        }
+        values {
+            /// Sales in that hour, over all days.
+            count: i64,
+            /// What they come to.
+            amount_sum: Option<Money>,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Matching queries with sources: which can run on what there is, and what the others lack.
 
 use super::launch::Launch;
+use super::near::did_you_mean;
 use crate::error::Error;
 use crate::event::{Need, Stream, behavior};
 use crate::queries::configured;
@@ -8,7 +9,6 @@ use crate::query::{AnyQuery, Reads};
 use crate::source::header::Header;
 use crate::source::plan::Plan as Columns;
 use crate::worker::reads;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A query and what it reads.
@@ -21,20 +21,25 @@ impl Launch {
     /// The queries that were asked for, or else all that can run.
     pub(super) fn choose(&self, available: &Available, quiet: bool) -> Result<Vec<Chosen>, Error> {
         let catalog = configured(&self.running.settings()?)?;
-        for name in &self.queries {
-            if !catalog.iter().any(|(_, q)| q.name() == name) {
-                let near = catalog.iter().map(|(_, q)| q.name());
-                let near = near.max_by_key(|n| common_prefix(n, name)).unwrap_or_default();
+        // `all` is what is meant where none is named.
+        let names: Vec<&str> = self.queries.iter().map(String::as_str).collect();
+        let names = if names == ["all"] { Vec::new() } else { names };
+        for name in &names {
+            if name.is_empty() {
+                let what = "--query: a name is missing beside a comma; write NAME,NAME or `all`";
+                return Err(Error::Usage(what.into()));
+            }
+            if !catalog.iter().any(|(_, q)| q.name() == *name) {
+                let near = did_you_mean(name, catalog.iter().map(|(_, q)| q.name()));
                 return Err(Error::Usage(format!(
-                    "--query {name}: there is no such query; did you mean {near}? `tidemill queries` lists them"
+                    "--query {name}: there is no such query{near} (`tidemill queries` lists them)"
                 )));
             }
         }
-        // By what they lack, so that a stream that is not given is one line and not twenty.
-        let (mut chosen, mut skipped) = (Vec::new(), BTreeMap::<String, Vec<&str>>::new());
+        let (mut chosen, mut skipped) = (Vec::new(), Vec::new());
         for (_, query) in catalog {
-            let named = self.queries.iter().any(|n| n == query.name());
-            if !named && !self.queries.is_empty() {
+            let named = names.contains(&query.name());
+            if !named && !names.is_empty() {
                 continue;
             }
             let reads = reads(&*query);
@@ -43,11 +48,9 @@ impl Launch {
                 Some(lacks) if named => {
                     return Err(Error::Usage(format!("--query {}: {lacks}", query.name())));
                 }
-                Some(lacks) => skipped.entry(lacks).or_default().push(query.name()),
+                Some(lacks) => skipped.push(format!("{}: {lacks}", query.name())),
             }
         }
-        let skipped: Vec<String> =
-            skipped.iter().map(|(lacks, names)| format!("{}: {lacks}", names.join(", "))).collect();
         if chosen.is_empty() {
             return Err(Error::Usage(format!("no query can run:\n  {}", skipped.join("\n  "))));
         }
@@ -112,8 +115,4 @@ impl Launch {
 pub fn stream_names() -> String {
     let names: Vec<&str> = Stream::ALL.iter().map(|s| s.name()).collect();
     format!("the streams are {}", names.join(", "))
-}
-
-fn common_prefix(a: &str, b: &str) -> usize {
-    a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
 }

@@ -5,7 +5,7 @@
 
 use super::launch::Launch;
 use crate::clock::Tick;
-use crate::query::AnyQuery;
+use crate::query::{AnyQuery, Parameter};
 use crate::worker::{Cluster, Description};
 use clap::ValueEnum;
 use std::io::{Read, Seek, SeekFrom};
@@ -71,7 +71,7 @@ impl Launch {
             says.add_contents("the sources", &format!("those after the first {SOURCES}"), &rest);
         }
         for query in queries {
-            for (name, value) in query.parameters() {
+            for Parameter { name, value, .. } in query.parameters() {
                 says.add(format!("the parameter {}.{name}", query.name()), value);
             }
         }

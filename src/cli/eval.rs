@@ -62,6 +62,11 @@ impl Recommend {
     fn run(self) -> Result<(), Error> {
         let (train, valid) = (clicks::read(&self.train)?, clicks::read(&self.valid)?);
         let test = clicks::read(&self.test)?;
+        if test.is_empty() {
+            let file = self.test.display();
+            let what = format!("--test {file}: there are no clicks to predict in it");
+            return Err(Error::Usage(what));
+        }
         let mut report = evaluate(&train, &valid, &test, &EvalOptions::default())?;
         if self.no_reminder {
             report.results.retain(|line| !line.reminder);

@@ -1,9 +1,10 @@
 //! `tidemill queries`: the catalog, and what there is to know of one query.
 
+use super::near::did_you_mean;
 use crate::error::Error;
 use crate::event::{Col, Need};
 use crate::queries::catalog;
-use crate::query::AnyQuery;
+use crate::query::{AnyQuery, Column, Parameter};
 use crate::source::generator::Feed;
 use crate::worker::reads;
 use serde_json::json;
@@ -38,7 +39,9 @@ impl Args {
         if let Some(name) = &self.name {
             listed.retain(|(_, query)| query.name() == name);
             if listed.is_empty() {
-                let what = format!("there is no query {name}; `tidemill queries` lists them");
+                let near = did_you_mean(name, catalog().iter().map(|(_, query)| query.name()));
+                let what =
+                    format!("there is no query {name}{near} (`tidemill queries` lists them)");
                 return Err(Error::Usage(what));
             }
         }
@@ -88,14 +91,18 @@ fn about(area: &str, query: &dyn AnyQuery) -> String {
         let may = if reads.may_lack(stream) { " (if given)" } else { "" };
         out.push_str(&format!("  {}{may}: {}\n", stream.name(), columns.join(", ")));
     }
-    out.push_str(&format!("\nkey\n  {}\n", columns(query, true).join(", ")));
-    out.push_str(&format!("\nvalues\n  {}\n", columns(query, false).join(", ")));
+    for (title, key) in [("key", true), ("values", false)] {
+        let lines = query.columns().iter().filter(|c| c.key == key);
+        let lines = lines.map(|c| [c.name.to_string(), kind(c), c.about.to_string()]);
+        out.push_str(&format!("\n{title}\n{}", aligned(lines.collect())));
+    }
     let parameters = query.parameters();
     if !parameters.is_empty() {
         out.push_str("\nparameters (--set NAME=VALUE, or --config FILE) and their defaults\n");
-    }
-    for (name, value) in &parameters {
-        out.push_str(&format!("  {}.{name} = {value}\n", query.name()));
+        let line = |p: Parameter| {
+            [format!("{}.{} = {}", query.name(), p.name, p.value), String::new(), p.about.into()]
+        };
+        out.push_str(&aligned(parameters.into_iter().map(line).collect()));
     }
     out.push_str("\nexample\n");
     example(query).iter().for_each(|line| out.push_str(&format!("  {line}\n")));
@@ -111,10 +118,27 @@ fn example(query: &dyn AnyQuery) -> [String; 2] {
         .collect();
     let mut run = format!("tidemill run --query {}{sources}", query.name());
     // A list is better written in a file.
-    if let Some((name, value)) = query.parameters().iter().find(|(_, v)| !v.starts_with('[')) {
-        run.push_str(&format!(" --set {}.{name}={}", query.name(), value.trim_matches('"')));
+    if let Some(p) = query.parameters().iter().find(|p| !p.value.starts_with('[')) {
+        let value = p.value.trim_matches('"');
+        run.push_str(&format!(" --set {}.{}={value}", query.name(), p.name));
     }
     ["tidemill generate --all --events 100000 --out data".into(), run]
+}
+
+/// What a column's cells are.
+fn kind(column: &Column) -> String {
+    let may = if column.optional { ", may be empty" } else { "" };
+    format!("{}{may}", column.kind)
+}
+
+/// Lines of three columns, the last of any length.
+fn aligned(lines: Vec<[String; 3]>) -> String {
+    // A long one (a list of rules) does not push the others away.
+    let width = |i: usize| lines.iter().map(|l| l[i].len()).filter(|n| *n <= 48).max().unwrap_or(0);
+    let (first, second) = (width(0), width(1));
+    let gap = if second == 0 { "" } else { "  " };
+    let line = |[a, b, c]: &[String; 3]| format!("  {a:<first$}{gap}{b:<second$}  {c}\n");
+    lines.iter().map(line).collect()
 }
 
 fn columns(query: &dyn AnyQuery, key: bool) -> Vec<&'static str> {
@@ -150,7 +174,16 @@ fn json(listed: &[Listed]) -> String {
                 .parameters()
                 .into_iter()
                 // They were made of JSON.
-                .map(|(name, value)| (name, serde_json::from_str(&value).unwrap_or_default()))
+                .map(|p| (p.name, serde_json::from_str(&p.value).unwrap_or_default()))
+                .collect();
+            let meanings: serde_json::Map<_, _> =
+                query.parameters().into_iter().map(|p| (p.name, p.about.into())).collect();
+            let described: Vec<_> = query
+                .columns()
+                .iter()
+                .map(|c| {
+                    json!({"name": c.name, "key": c.key, "kind": c.kind, "optional": c.optional, "about": c.about})
+                })
                 .collect();
             json!({
                 "name": query.name(),
@@ -159,7 +192,9 @@ fn json(listed: &[Listed]) -> String {
                 "reads": streams,
                 "keys": columns(&**query, true),
                 "values": columns(&**query, false),
+                "columns": described,
                 "parameters": parameters,
+                "parameters_about": meanings,
                 "example": example(&**query),
             })
         })

@@ -1,6 +1,7 @@
 //! `--source`, as `run`, `record` and `bench` take it.
 
 use super::choose::stream_names;
+use super::near::did_you_mean;
 use crate::error::Error;
 use crate::event::Stream;
 use crate::source::read::{BLOCK_SIZE, Reader};
@@ -51,7 +52,9 @@ fn files(source: &str) -> Result<(Stream, Vec<String>), Error> {
         ))
     })?;
     let stream = Stream::by_name(name).ok_or_else(|| {
-        Error::Usage(format!("--source {source}: there is no stream {name}; {}", stream_names()))
+        let near = did_you_mean(name, Stream::ALL.iter().map(|s| s.name()));
+        let names = stream_names();
+        Error::Usage(format!("--source {source}: there is no stream {name}{near} ({names})"))
     })?;
     // A path that exists is meant as it is, whatever characters it has.
     if pattern == "-"

@@ -29,6 +29,7 @@ macro_rules! vocabulary {
         }
 
         impl crate::value::Cell for $name {
+            const KIND: &'static str = "name";
             fn value(&self) -> crate::value::Value {
                 crate::value::Value::Text(crate::text::Text::new(self.name()))
             }

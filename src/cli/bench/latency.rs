@@ -70,9 +70,19 @@ impl Args {
         progress.step("making the state");
         let mut running = Loop::start(workload, self.preload, live, self.changes, workers)?;
         progress.step("unmeasured batches");
-        running.offer(before)?;
-        progress.step("measured batches");
-        let latencies = running.offer(offer)?;
+        let mut latencies = running.offer(before)?;
+        if latencies.missed == 0 {
+            progress.step("measured batches");
+            latencies = running.offer(offer)?;
+        }
+        if latencies.missed > 0 {
+            progress.end();
+            running.abandon();
+            return Err(Error::Experiment(format!(
+                "{} events/s in batches of {} cannot be offered here: after {:.1} s {} batches were left; take a lower --rate or a larger --batch (`tidemill bench sweep` finds the rate that holds)",
+                self.rate, self.batch, latencies.seconds, latencies.missed
+            )));
+        }
         progress.step("verifying");
         let (preloaded, queries) = (running.preloaded(), running.queries());
         let preloading = running.preloading.as_secs_f64();

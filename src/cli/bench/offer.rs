@@ -28,6 +28,8 @@ use std::time::{Duration, Instant};
 
 /// Latencies are told apart to three digits, up to this many nanoseconds (an hour).
 const LONGEST: u64 = 3_600_000_000_000;
+/// How much longer than asked for an offer may take before it is given up.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// The least time for which it is worth sleeping instead of looking at the clock.
 const NAP: Duration = Duration::from_micros(300);
 
@@ -57,6 +59,18 @@ impl Offer {
         let count = (seconds * rate / batch as f64).ceil().max(1.0) as usize;
         Offer { pace: Pace::Open(rate), batch, count }
     }
+
+    /// When it is given up: an open loop that is behind by as much as it was to take only makes
+    /// the queue longer. A closed loop cannot be behind.
+    fn patience(&self) -> Option<Duration> {
+        match self.pace {
+            Pace::Open(rate) => {
+                let seconds = (self.count * self.batch) as f64 / rate;
+                Some(PATIENCE + Duration::from_secs_f64(2.0 * seconds))
+            }
+            Pace::Closed => None,
+        }
+    }
 }
 
 /// Queries with some state, waiting for live events.
@@ -67,6 +81,8 @@ pub struct Loop {
     workers: Workers,
     watch: Arc<Watch>,
     given: Recorded,
+    /// Batches that were made and could not be offered in time.
+    left: Vec<(Time, Recorded)>,
     /// How long the state took to be made.
     pub preloading: Duration,
 }
@@ -170,7 +186,7 @@ impl Loop {
         watch.wait(pool.last);
         let given = pool.preload.clone();
         let preloading = began.elapsed();
-        Ok(Loop { plan, pool, input, workers, watch, given, preloading })
+        Ok(Loop { plan, pool, input, workers, watch, given, left: Vec::new(), preloading })
     }
 
     /// Events in the state.
@@ -183,13 +199,22 @@ impl Loop {
         self.plan.queries.iter().map(|q| q.name()).collect::<Vec<_>>().join(" ")
     }
 
-    /// Offers events and gives the latencies of their batches, once all are visible.
+    /// Offers events and gives the latencies of their batches, once all are visible; fewer than
+    /// asked for where the rate cannot be offered (see [`Latencies::missed`]).
     pub fn offer(&mut self, offer: Offer) -> Result<Latencies, Error> {
         let count = offer.count;
+        let patience = offer.patience();
+        let over = |since: Instant| patience.is_some_and(|most| since.elapsed() > most);
         // Made beforehand: the loop only sends.
-        let ready: Vec<_> =
-            std::iter::from_fn(|| self.pool.draw(offer.batch)).take(count).collect();
-        if ready.len() < count {
+        let making = Instant::now();
+        let mut ready = Vec::new();
+        while ready.len() < count && !over(making) {
+            match self.pool.draw(offer.batch) {
+                Some(batch) => ready.push(batch),
+                None => break,
+            }
+        }
+        if ready.len() < count && !over(making) {
             return Err(Error::Usage(format!(
                 "the source ends after {} of {count} batches; take fewer, a larger source, or --changes spread",
                 ready.len()
@@ -198,7 +223,14 @@ impl Loop {
         let (mut last, mut events) = (self.pool.last, 0);
         let before = lock(&self.watch.seen).changes;
         let began = Instant::now() + Duration::from_millis(5);
-        for (i, (time, batches)) in ready.into_iter().enumerate() {
+        let mut missed = count - ready.len();
+        let mut ready = ready.into_iter();
+        for i in 0.. {
+            if missed > 0 || (i % 64 == 0 && over(began)) {
+                missed = count - i;
+                break;
+            }
+            let Some((time, batches)) = ready.next() else { break };
             let due = match offer.pace {
                 Pace::Open(rate) => {
                     let due = began + Duration::from_secs_f64((i * offer.batch) as f64 / rate);
@@ -219,7 +251,10 @@ impl Loop {
             self.given.extend(batches);
             last = time;
         }
-        self.watch.wait(last);
+        match missed {
+            0 => self.watch.wait(last),
+            _ => self.left = ready.collect(),
+        }
         let seconds = began.elapsed().as_secs_f64();
         let mut seen = lock(&self.watch.seen);
         let seen = &mut *seen;
@@ -231,7 +266,31 @@ impl Loop {
             events,
             seconds,
             changes: seen.changes - before,
+            missed,
         })
+    }
+
+    /// After batches were missed: gives those that were made, so that the state is whole again, and
+    /// waits until all is visible.
+    pub fn settle(&mut self) {
+        let left = std::mem::take(&mut self.left);
+        let Some(last) = left.last().map(|(time, _)| *time) else { return };
+        for (time, batches) in left {
+            for (stream, batch) in &batches {
+                self.input.give(*stream, Arc::clone(batch));
+            }
+            self.input.seal(time);
+            self.given.extend(batches);
+        }
+        self.watch.wait(last);
+        let mut seen = lock(&self.watch.seen);
+        seen.latencies.clear();
+        seen.work.clear();
+    }
+
+    /// Leaves the workers to what is queued, which nobody waits for: the program is about to end.
+    pub fn abandon(self) {
+        std::mem::forget(self.workers);
     }
 
     /// Ends the input and verifies the views.
@@ -308,6 +367,8 @@ pub struct Latencies {
     pub seconds: f64,
     /// Changes of views.
     changes: u64,
+    /// Batches that were not offered, because the rate is more than can be made or taken.
+    pub missed: usize,
 }
 
 impl Latencies {

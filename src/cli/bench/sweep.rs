@@ -102,7 +102,9 @@ impl Args {
             let batch = (rate * self.every / 1e3).round().max(1.0) as usize;
             let latencies = running.offer(Offer::at_rate(rate, batch, self.seconds))?;
             // A rate that is offered but not kept up with ends late, whatever the percentile says.
-            let kept = latencies.seconds <= self.seconds * 1.1 + self.target / 1e3;
+            running.settle();
+            let kept = latencies.missed == 0
+                && latencies.seconds <= self.seconds * 1.1 + self.target / 1e3;
             let held = kept && latencies.at(0.99) <= self.target;
             tried.push(Tried { rate, held, latencies });
             Ok::<bool, Error>(held)
