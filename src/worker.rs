@@ -103,13 +103,16 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
     let shared = (Arc::clone(&feeds), Arc::clone(&tally), Arc::clone(&failure));
     let clustered = cluster.count() > 1;
     let waiting = Arc::clone(&feeds);
+    // What worker 0 gave before the whole dataflow had ended.
+    let early: Arc<Mutex<Option<Result<u64, Error>>>> = Arc::default();
+    let (early_end, mut early_result) = (Arc::clone(&early), None);
     let guards = cluster.execute(&|| waiting.stopped(), move |worker| {
         let (feeds, tally, failure) = (&shared.0, &shared.1, &shared.2);
         let probe = Handle::new();
         let mut ports = worker.dataflow::<Time, _, _>(|scope| {
             let open = |stream: Stream| {
                 let (feeds, failure) = (Arc::clone(feeds), Arc::clone(failure));
-                let batches = feed(scope, stream, feeds, probe.clone(), failure);
+                let batches = feed(scope, stream, feeds, probe.clone(), failure, clustered);
                 opened(batches, stream, &reads, ids.get(&stream), tally)
             };
             let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
@@ -120,9 +123,10 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
             Some((sinks, progress)) => {
                 let output = Output { sinks, progress, changes: 0, failed: None };
                 let result = output.drive(worker, &probe, &mut ports, feeds, clustered);
-                if clustered && feeds.stopped() && result.is_ok() {
-                    // The views are written; the other processes end when this one is gone.
-                    std::process::exit(0);
+                if clustered && feeds.stopped() {
+                    // The other processes may go on: this one does not wait for them.
+                    lock(&early_end).replace(result);
+                    return Ok(0);
                 }
                 result
             }
@@ -135,8 +139,29 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
         }
     })?;
     let mut changes = 0;
-    for result in guards.join() {
-        changes += result.map_err(|e| Error::Cluster(format!("a worker failed: {e}")))??;
+    while clustered && !guards.guards().iter().all(|worker| worker.is_finished()) {
+        let failed = lock(&failure).take().map(|error| Err(error.into()));
+        if let Some(result) = failed.or_else(|| lock(&early).take()) {
+            early_result = Some(result);
+            break;
+        }
+        std::thread::sleep(LOOK);
+    }
+    match early_result {
+        // Workers that wait for other processes end with this one, and its end is what tells the
+        // others that the run is over.
+        Some(result) => {
+            std::mem::forget(guards);
+            let kept = feeds.dead_letters.finish();
+            changes += result?;
+            kept?;
+        }
+        None => {
+            for result in guards.join() {
+                changes +=
+                    result.map_err(|e| Error::Cluster(format!("a worker failed: {e}")))??;
+            }
+        }
     }
     if let Some(error) = lock(&failure).take() {
         return Err(error.into());

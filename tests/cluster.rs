@@ -335,3 +335,35 @@ fn wrong_use_of_processes_is_refused_by_name() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("process 0 cannot listen on") && said.contains("--hostfile"), "{said}");
 }
+
+#[test]
+fn a_damaged_file_of_one_process_ends_all_and_nothing_is_complete() {
+    let dir = directory("cluster-damaged");
+    let a = sales(&dir, "a.csv", 3000, "");
+    let _ = sales(&dir, "b.csv", 3000, "");
+    let text = fs::read(dir.join("b.csv")).expect("a file");
+    let mut zip = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+    zip.write_all(&text).expect("memory");
+    let zip = zip.finish().expect("memory");
+    fs::write(dir.join("b.csv.gz"), &zip[..zip.len() - 20]).expect("a file");
+    let b = format!("transactions={}/b.csv.gz", dir.display());
+    for (place, sources) in [("of-1", [&a, &b]), ("of-0", [&b, &a])] {
+        let out = dir.join(place);
+        let (csv, db) = (format!("csv:{}", out.display()), format!("sqlite:{}/db", out.display()));
+        let args = [
+            &["--source", sources[0], "--source", sources[1], "--sink", &csv, "--sink", &db][..],
+            &QUERY,
+        ]
+        .concat();
+        let ended = together(&dir, |run| vec![run.start(0, &args), run.start(1, &args)], 2);
+        for ended in &ended {
+            assert_eq!(ended.code, Some(1), "{place}: {}", ended.said);
+            assert!(ended.said.starts_with("tidemill: "), "{place}: {}", ended.said);
+        }
+        assert!(ended.iter().any(|e| e.said.contains("b.csv.gz")), "who failed says why");
+        let database = rusqlite::Connection::open(out.join("db")).expect("a database");
+        let sealed = database
+            .query_row("SELECT sealed FROM tidemill_progress", [], |row| row.get::<_, String>(0));
+        assert_ne!(sealed.ok().as_deref(), Some("end"), "{place}");
+    }
+}

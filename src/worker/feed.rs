@@ -42,6 +42,7 @@ pub(crate) fn feed<'s>(
     feeds: Arc<Feeds>,
     probe: Handle<Time>,
     failure: Failure,
+    clustered: bool,
 ) -> Batches<'s> {
     source::<_, CapacityContainerBuilder<Vec<Arc<Batch>>>, _, _>(
         scope,
@@ -49,8 +50,11 @@ pub(crate) fn feed<'s>(
         move |cap, info| {
             let again = scope.activator_for(info.address);
             let mut mine = Mine::new(stream, feeds, probe);
-            let mut cap = Some(cap);
+            let (mut cap, mut failed) = (Some(cap), false);
             move |output| {
+                if failed {
+                    return;
+                }
                 let Some(held) = cap.as_mut() else { return };
                 let outcome = mine.turn(held, |cap, batch| {
                     output.session(cap).give(Arc::new(batch));
@@ -62,7 +66,12 @@ pub(crate) fn feed<'s>(
                     Err(error) => {
                         crate::source::lock(&failure).get_or_insert(error);
                         mine.feeds.stop.store(true, std::sync::atomic::Ordering::Relaxed);
-                        cap = None;
+                        // The other processes must not take this for the end of the source: the
+                        // claim is kept, and goes with the process.
+                        failed = true;
+                        if !clustered {
+                            cap = None;
+                        }
                     }
                 }
             }
