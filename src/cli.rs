@@ -20,6 +20,7 @@ mod report;
 mod run;
 mod score;
 mod show;
+mod signals;
 mod sources;
 
 /// Keeps the live picture of an e-commerce trading platform exact while events stream in.
@@ -73,6 +74,7 @@ enum Command {
 impl Cli {
     /// Does what was asked.
     pub fn run(self) -> Result<(), Error> {
+        signals::watch();
         match self.command {
             None => demo::Args::plain().run(),
             Some(Command::Run(args)) => args.run(),
@@ -102,6 +104,12 @@ fn command_line() -> String {
         _ => format!("'{}'", word.replace('\'', "'\\''")),
     });
     std::iter::once("tidemill".to_string()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// Says something on standard error; if that is closed or full, nothing can be said.
+fn say(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Writes to standard output; a reader that has gone away (`| head`) is not an error.

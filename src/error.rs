@@ -46,6 +46,14 @@ pub enum Error {
         /// Where they are listed.
         where_: String,
     },
+    /// A signal ended the run early.
+    #[error("stopped by {name} before the end; what is written is complete up to where it stopped")]
+    Stopped {
+        /// The signal's name.
+        name: &'static str,
+        /// Its number.
+        signal: i32,
+    },
     /// Detection is not as good as was asked for.
     #[error("precision or recall of {kinds} is below --at-least {least}")]
     Score {
@@ -84,7 +92,7 @@ impl Error {
         move |source| Error::File { path, source }
     }
 
-    /// 2 for wrong use, 1 for everything else.
+    /// 2 for wrong use, 128 and the signal's number for what a signal ended, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Usage(_) | Error::Recommend(crate::recommend::RecommendError::Read { .. }) => 2,
@@ -97,6 +105,8 @@ impl Error {
                 | SourceError::Replay { .. }
                 | SourceError::Decimals(_),
             ) => 2,
+            // Signals are numbered up to 64.
+            Error::Stopped { signal, .. } => u8::try_from(128 + signal).unwrap_or(1),
             _ => 1,
         }
     }

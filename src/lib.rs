@@ -13,7 +13,7 @@
 //!
 //! | room | what | knows |
 //! |---|---|---|
-//! | [`event`], [`text`], [`batch`], [`value`] | records and rows | nothing else |
+//! | [`event`], [`text`], [`batch`], [`value`], [`spreadsheet`] | records, rows and how text is written | nothing else |
 //! | [`clock`] | stamps; the only place where a [`clock::Time`] is made | batches |
 //! | [`monoid`] | pure algebra: what can be added and taken back | nothing else |
 //! | [`operator`] | verbs on collections; timely's names stop here | clock, monoid, recommend |
@@ -63,6 +63,7 @@ pub mod recommend;
 pub mod serving;
 pub mod sink;
 pub mod source;
+pub mod spreadsheet;
 pub mod text;
 pub mod value;
 pub mod worker;

@@ -120,6 +120,40 @@ impl Spec {
         })
     }
 
+    /// Refuses sinks that would write the same files.
+    pub fn refuse_twins(specs: &[Spec]) -> Result<(), Error> {
+        let mut seen = Vec::new();
+        for spec in specs {
+            let place = spec.place().map(same_place);
+            // Files of a kind do not meet those of another in one directory.
+            let kind = match spec {
+                Spec::Csv(_) => "csv",
+                Spec::Jsonl(_) | Spec::HourlyJsonl(_) => "jsonl",
+                Spec::Plot(_) => "plot",
+                Spec::Sqlite(_) | Spec::Digest(_) => "file",
+                Spec::Table { .. } => "table",
+            };
+            if seen.contains(&(kind, place.clone())) {
+                let at = place.map_or(String::new(), |p| format!(" to {}", p.display()));
+                return Err(Error::Usage(format!("--sink: {kind}{at} is named twice")));
+            }
+            seen.push((kind, place));
+        }
+        Ok(())
+    }
+
+    fn place(&self) -> Option<&Path> {
+        match self {
+            Spec::Csv(path)
+            | Spec::Jsonl(path)
+            | Spec::HourlyJsonl(path)
+            | Spec::Plot(path)
+            | Spec::Sqlite(path)
+            | Spec::Digest(path) => Some(path),
+            Spec::Table { .. } => None,
+        }
+    }
+
     /// Whether each change's time is seen, so that ticks must be fine.
     pub fn wants_times(&self) -> bool {
         matches!(self, Spec::Jsonl(_) | Spec::HourlyJsonl(_))
@@ -133,6 +167,22 @@ impl Spec {
             }
             Spec::Sqlite(file) | Spec::Digest(file) => file.parent(),
             Spec::Table { .. } => None,
+        }
+    }
+}
+
+/// A path by which the same place is known however it is spelled: links are followed as far as
+/// there is something, and the rest is taken as it is.
+fn same_place(path: &Path) -> PathBuf {
+    let mut rest = Vec::new();
+    let mut there = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    loop {
+        if let Ok(found) = there.canonicalize() {
+            return rest.iter().rev().fold(found, |path, part| path.join(part));
+        }
+        match (there.file_name().map(ToOwned::to_owned), there.pop()) {
+            (Some(name), true) => rest.push(name),
+            _ => return path.to_owned(),
         }
     }
 }

@@ -185,3 +185,26 @@ fn every_shown_example_runs() {
         assert!(shown.contains(query.name()), "{run}: {shown}");
     }
 }
+
+#[test]
+fn a_sink_named_twice_is_refused_however_it_is_spelled() {
+    let dir = directory("twice");
+    let sales = write(dir.join("sales.csv"), "transaction_time,amount\n2026-01-05,1.00\n");
+    let source = format!("transactions={sales}");
+    let out = dir.join("out");
+    fs::create_dir_all(&out).expect("a directory");
+    let (plain, dotted) =
+        (out.display().to_string(), dir.join("./out/../out").display().to_string());
+    let run = |a: &str, b: &str| {
+        program::run(&["run", "-q", "--source", &source, "--sink", a, "--sink", b])
+    };
+    for kind in ["csv", "jsonl", "plot"] {
+        let output = run(&format!("{kind}:{plain}"), &format!("{kind}:{dotted}"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("named twice"), "{said}");
+    }
+    let same = [format!("sqlite:{plain}/x"), format!("digest:{dotted}/x")];
+    assert_eq!(run(&same[0], &same[1]).status.code(), Some(2), "two kinds into one file");
+    assert!(run(&format!("csv:{plain}"), &format!("jsonl:{plain}")).status.success());
+}

@@ -55,7 +55,7 @@ impl Launch {
             return Err(Error::Usage(format!("no query can run:\n  {}", skipped.join("\n  "))));
         }
         if !quiet {
-            skipped.iter().for_each(|s| eprintln!("skipped {s}"));
+            skipped.iter().for_each(|s| super::say(&format!("skipped {s}")));
         }
         Ok(chosen)
     }

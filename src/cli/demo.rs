@@ -64,12 +64,12 @@ impl Args {
             running.set.insert(0, "stream_health.late_after=65m".into());
         }
         if !quiet {
-            eprintln!(
+            crate::cli::say(&format!(
                 "the demo shop: about {} events over {} days, seed {}",
                 show::grouped(options.events),
                 options.days,
                 options.seed
-            );
+            ));
         }
         let out = self.out.clone();
         let outcome = Launch {
@@ -88,16 +88,16 @@ impl Args {
         }
         .run()?;
         if !quiet {
-            eprint!("\n{}", show::summary(&outcome.summary));
-            eprintln!(
+            crate::cli::say(&format!("\n{}", show::summary(&outcome.summary).trim_end()));
+            crate::cli::say(&format!(
                 "views (.csv), and of hourly ones change logs (.changes.jsonl) and pictures (.svg), are in {}",
                 out.display()
-            );
+            ));
             if let Some(path) = &outcome.dead_letters {
-                eprintln!("bad records are in {}", path.display());
+                crate::cli::say(&format!("bad records are in {}", path.display()));
             }
         }
-        Ok(())
+        super::signals::end(outcome.summary.stopped)
     }
 }
 

@@ -124,7 +124,11 @@ impl Args {
             })?;
             bar.finish_and_clear();
             if !self.quiet {
-                eprintln!("wrote {} ({:.1} MB)", path.display(), bytes as f64 / 1e6);
+                crate::cli::say(&format!(
+                    "wrote {} ({:.1} MB)",
+                    path.display(),
+                    bytes as f64 / 1e6
+                ));
             }
         }
         Ok(())

@@ -18,7 +18,7 @@ use crate::worker::{self, Cluster, Plan, Progress, Secret, with_id};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 /// Everything a run is made of.
@@ -66,9 +66,8 @@ impl Launch {
     /// Runs it.
     pub fn run(self) -> Result<Outcome, Error> {
         let progress = super::show::progress(self.bytes, self.running.quiet);
-        let process = self.running.process;
         let prepared = self.prepare()?;
-        on_interrupt(Arc::clone(&prepared.plan.feeds.stop), usize::from(process));
+        super::signals::stops(&prepared.plan.feeds.stop);
         prepared.run(progress)
     }
 
@@ -106,6 +105,7 @@ impl Launch {
         let views: Vec<Schema> =
             chosen.iter().map(|(q, _)| Schema { name: q.name(), columns: q.columns() }).collect();
         let decimals = Decimals(self.cleaning.decimals);
+        Spec::refuse_twins(&self.sinks)?;
         let mut sinks = Vec::new();
         if self.running.process == 0 {
             for spec in &self.sinks {
@@ -361,22 +361,4 @@ fn dead_letters(cleaning: &Cleaning, sinks: &[Spec], process: usize) -> PathBuf 
         0 => path,
         _ => path.with_extension(format!("{process}.jsonl")),
     }
-}
-
-/// The first Ctrl-C ends the sources, so that what is sealed is written; the second ends at once.
-fn on_interrupt(stop: Arc<AtomicBool>, process: usize) {
-    let mut asked = false;
-    // Where no handler can be set, Ctrl-C ends at once, as it would without us.
-    let _ = ctrlc::set_handler(move || {
-        if asked {
-            std::process::exit(130);
-        }
-        asked = true;
-        if process == 0 {
-            eprintln!("\nstopping: writing what is sealed (once more to end at once)");
-            stop.store(true, Ordering::Relaxed);
-        } else {
-            eprintln!("\nprocess 0 ends the run (once more to end this process at once)");
-        }
-    });
 }

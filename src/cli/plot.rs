@@ -52,7 +52,7 @@ impl Args {
             height_per_panel: self.height,
         };
         plot_csv(&self.view, &self.out, &options)?;
-        eprintln!("wrote {}", self.out.display());
+        crate::cli::say(&format!("wrote {}", self.out.display()));
         Ok(())
     }
 }

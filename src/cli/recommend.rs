@@ -131,7 +131,8 @@ impl Args {
                 sink: Box::new(feed),
             }),
         }
-        .run()?;
+        .run()
+        .and_then(|outcome| super::signals::end(outcome.summary.stopped))?;
         Ok(recommender)
     }
 }

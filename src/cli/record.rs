@@ -88,7 +88,7 @@ impl Args {
         let rows = writer.finish()?;
         if !self.quiet {
             let size = std::fs::metadata(&self.out).map_or(0, |m| m.len());
-            eprintln!(
+            crate::cli::say(&format!(
                 "recorded {} of {} records in {:.2} s: {} ({:.1} MB, {:.1} bytes each, {})",
                 show::grouped(rows),
                 show::grouped(records),
@@ -97,7 +97,7 @@ impl Args {
                 size as f64 / 1e6,
                 size as f64 / rows.max(1) as f64,
                 self.codec.name(),
-            );
+            ));
         }
         Ok(())
     }

@@ -66,11 +66,11 @@ impl Args {
             meter.cost(outcome.summary.records, outcome.summary.changes).write(path)?;
         }
         if !quiet {
-            eprint!("{}", show::summary(&outcome.summary));
+            crate::cli::say(show::summary(&outcome.summary).trim_end());
             if let Some(path) = &outcome.dead_letters {
-                eprintln!("bad records are in {}", path.display());
+                crate::cli::say(&format!("bad records are in {}", path.display()));
             }
         }
-        Ok(())
+        super::signals::end(outcome.summary.stopped)
     }
 }

@@ -6,6 +6,7 @@
 //! so for late ones everything counts that the change log ever showed.
 
 use crate::error::Error;
+use crate::spreadsheet::plain;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -190,7 +191,8 @@ impl Witness {
         let mut keys = BTreeSet::new();
         for row in rows.records() {
             let row = row.map_err(|e| e.to_string())?;
-            let cell = |name: &str| row.get(header.iter().position(|column| column == name)?);
+            let cell =
+                |name: &str| row.get(header.iter().position(|column| column == name)?).map(plain);
             keys.extend(self.key(cell)?);
         }
         Ok(keys)

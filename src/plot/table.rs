@@ -59,7 +59,8 @@ impl Table {
     /// Reads CSV from any source.
     pub fn from_reader(name: &str, reader: impl Read) -> Result<Self, csv::Error> {
         let mut csv = csv::Reader::from_reader(reader);
-        let owned = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect();
+        let text = |cell: &str| crate::spreadsheet::plain(cell).to_owned();
+        let owned = |record: &csv::StringRecord| record.iter().map(text).collect();
         let header = owned(csv.headers()?);
         let rows = csv.records().map(|record| record.map(|r| owned(&r)));
         Ok(Self { name: name.to_owned(), header, rows: rows.collect::<Result<_, _>>()? })

@@ -1,11 +1,13 @@
 //! `csv:DIR`: the current view as `DIR/<query>.csv`, sorted by key, put in place by renaming.
 //!
-//! A cell that a spreadsheet would run as a formula is given a leading apostrophe; numbers are
-//! written by us and are left alone.
+//! A text that a spreadsheet would run as a formula is given a leading apostrophe, in a way that
+//! can be undone (see [`crate::spreadsheet`]); numbers are left alone. A text with a semicolon or a
+//! tab is quoted like one with a comma, so that it stays one cell where those part the columns.
 
 use super::{Schema, Sink, make_directory, replace_file};
 use crate::error::Error;
 use crate::operator::Port;
+use crate::spreadsheet::guarded;
 use crate::value::{Decimals, Value};
 use std::path::{Path, PathBuf};
 
@@ -71,9 +73,8 @@ fn write_cell(cell: &Value, decimals: Decimals, out: &mut String) {
         return;
     }
     let text = out.split_off(start);
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if formula { format!("'{text}") } else { text };
-    if text.contains(['"', ',', '\n', '\r']) {
+    let text = guarded(&text);
+    if text.contains(['"', ',', ';', '\t', '\n', '\r']) {
         out.push('"');
         out.push_str(&text.replace('"', "\"\""));
         out.push('"');
@@ -96,7 +97,9 @@ mod tests {
         };
         assert_eq!(cell("=1+1"), "'=1+1");
         assert_eq!(cell("@a,b"), "\"'@a,b\"");
-        assert_eq!(cell("-5"), "'-5");
+        assert_eq!(cell("-5"), "-5");
+        assert_eq!(cell("-5+x"), "'-5+x");
+        assert_eq!(cell("lamp;=1+1"), "\"lamp;=1+1\"");
         assert_eq!(cell("say \"hi\""), "\"say \"\"hi\"\"\"");
         assert_eq!(cell("plain"), "plain");
         let mut out = String::new();

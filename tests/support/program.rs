@@ -1,5 +1,7 @@
 //! The program as a user starts it, for tests of the command line.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

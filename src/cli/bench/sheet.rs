@@ -117,7 +117,11 @@ pub fn draw_curves(dir: &Path, name: &str, curves: &Curves) -> Result<(), Error>
 fn write_picture(dir: &Path, name: &str, svg: &str) -> Result<(), Error> {
     let path = dir.join(format!("{name}.svg"));
     replace_file(&path, |out| out.write_all(svg.as_bytes()))?;
-    eprintln!("figures: {}, picture: {}", path.with_extension("csv").display(), path.display());
+    crate::cli::say(&format!(
+        "figures: {}, picture: {}",
+        path.with_extension("csv").display(),
+        path.display()
+    ));
     Ok(())
 }
 
