@@ -13,7 +13,9 @@ use tidemill::batch::{Batch, Column};
 use tidemill::clock::{Millis, Tick, Time};
 use tidemill::event::behavior::{ITEM_ID, PRICE, SESSION_ID};
 use tidemill::event::{Behavior, Row, Stream};
-use tidemill::monoid::{Bag, Event, Hashes, HyperLogLog, Members, Moments, Quantiles, Values};
+use tidemill::monoid::{
+    Bag, Event, Hashes, HyperLogLog, Members, Moments, Quantiles, Values, Weights,
+};
 use tidemill::operator::{Aggregate, Collection};
 use tidemill::query::Inputs;
 use tidemill::text::Text;
@@ -253,7 +255,9 @@ fn top_k(name: &str, recorded: &Recorded) {
                 .keyed(
                     "Top",
                     |row| Some(row.hour()),
-                    |items: &mut Bag<u32>, row, diff| items.add(item(row), price(row) * diff),
+                    |items: &mut Weights<u32>, row, diff| {
+                        items.add_times(item(row), price(row), diff);
+                    },
                 )
                 .top_k(10, |hour, place| (*hour, place.rank, *place.item, place.weight))
         })

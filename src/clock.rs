@@ -57,13 +57,17 @@ impl fmt::Debug for Time {
 pub struct Millis(pub u64);
 
 impl Millis {
-    /// So many hours.
+    /// In signed milliseconds, as event times are counted; the longest there is for what is longer.
+    pub fn signed(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(i64::MAX)
+    }
+    /// So many hours; what is too long for milliseconds is the longest there is.
     pub const fn hours(hours: u64) -> Millis {
-        Millis(hours * 3_600_000)
+        Millis(hours.saturating_mul(3_600_000))
     }
     /// So many minutes.
     pub const fn minutes(minutes: u64) -> Millis {
-        Millis(minutes * 60_000)
+        Millis(minutes.saturating_mul(60_000))
     }
 }
 

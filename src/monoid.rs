@@ -27,6 +27,7 @@ mod timeline;
 mod together;
 mod top_k;
 mod values;
+mod weights;
 mod wide;
 mod window_log;
 
@@ -43,6 +44,8 @@ pub use ratio::Ratio;
 pub use timeline::Timeline;
 pub use top_k::TopK;
 pub use values::Values;
+pub use weights::Weights;
+pub use wide::{Wide, compare_products};
 pub use window_log::{Event, Totals, WindowLog};
 
 /// [`Group::WORTH`] of a delta that lists its records: what is saved is a key per record.

@@ -51,6 +51,11 @@ impl Money {
     }
 }
 
+/// A whole number, if it fits into 64 bits; a cell is empty where it does not.
+pub fn whole(sum: i128) -> Option<i64> {
+    i64::try_from(sum).ok()
+}
+
 /// The mean of two integers, rounded once.
 pub fn midpoint(low: i64, high: i64) -> f64 {
     (i128::from(low) + i128::from(high)) as f64 / 2.0
@@ -85,7 +90,8 @@ impl<const P: u8> Hash for Real<P> {
 
 impl Real {
     /// A quotient, empty where it cannot be computed.
-    pub fn ratio(numerator: i64, denominator: i64) -> Option<Real> {
+    pub fn ratio(numerator: impl Into<i128>, denominator: impl Into<i128>) -> Option<Real> {
+        let (numerator, denominator) = (numerator.into(), denominator.into());
         (denominator != 0).then(|| Real(numerator as f64 / denominator as f64))
     }
 }

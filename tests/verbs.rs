@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use support::Random;
 use tidemill::clock::{Millis, Time};
-use tidemill::monoid::{Bag, Event, Hashes, HyperLogLog, Members, Quantiles, Values};
+use tidemill::monoid::{Bag, Event, Hashes, HyperLogLog, Members, Quantiles, Values, Weights};
 use tidemill::operator::{Aggregate, Collection, Item};
 use tidemill::worker::replay::{Updates, replay_items};
 
@@ -170,7 +170,7 @@ fn top_k_is_the_head_of_a_full_sort() {
                 .keyed(
                     "Top",
                     |thing| Some(thing.0),
-                    |items: &mut Bag<u32>, thing, diff| items.add(thing.2, thing.3 * diff),
+                    |items: &mut Weights<u32>, thing, diff| items.add_times(thing.2, thing.3, diff),
                 )
                 .top_k(3, |key, place| (*key, place.rank, *place.item, place.weight))
         },
@@ -181,7 +181,9 @@ fn top_k_is_the_head_of_a_full_sort() {
                 let mut weights: Vec<_> = weights.into_iter().filter(|(_, w)| *w > 0).collect();
                 weights.sort_by_key(|(item, weight)| (Reverse(*weight), *item));
                 let places = (1..).zip(weights).take(3);
-                rows.extend(places.map(|(rank, (item, weight))| (key, rank, item, weight)));
+                rows.extend(
+                    places.map(|(rank, (item, weight))| (key, rank, item, i128::from(weight))),
+                );
             }
             rows
         },

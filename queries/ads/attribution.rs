@@ -13,18 +13,18 @@
 //!
 //! Parts are rounded down and the last touch gets what is left, so each model's credits add up to
 //! the value of the conversion exactly, and those of all rows to the sales. A conversion without a
-//! path belongs to the empty campaign. `conversions` counts those a campaign had a part in. A
+//! path belongs to the empty campaign. Micros that do not fit into 64 bits are empty. `conversions` counts those a campaign had a part in. A
 //! refund, a late click or a corrected amount takes the user's credits back and divides anew.
 //! State: the touches and sales of each user, and four sums per campaign.
 
 use crate::clock::Time;
 use crate::event::transactions::{AMOUNT, STATUS};
 use crate::event::{AdEvent, Ads, Row, Transactions, ads, transactions};
-use crate::monoid::{Bag, Items};
+use crate::monoid::{Bag, Items, Wide};
 use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
-use crate::value::Hour;
+use crate::value::{Hour, whole};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -68,6 +68,8 @@ pub(crate) struct Credit {
     pub last_touch: i128,
     pub linear: i128,
     pub position: i128,
+    /// How many equal sales that are at one time with one id; the parts are of each.
+    pub sales: i64,
 }
 
 /// Micros of a minor unit.
@@ -125,7 +127,7 @@ fn divide(value: i128, path: &[&Touch]) -> Vec<[i128; 3]> {
 impl Attribution {
     /// The credits of a user's sales.
     fn credit(&self, touches: &Items<Touch>, sales: &Items<Sale>, rows: &mut Vec<Credit>) {
-        for ((time, amount, _), count) in sales {
+        for ((time, amount, _), count) in sales.iter().filter(|(_, count)| **count > 0) {
             let from = |time: i64| -> Touch { (time, false, Text::EMPTY, Text::EMPTY) };
             let longest = i64::from(self.click_days.max(self.view_days)) * DAY;
             let path: Vec<&Touch> = touches
@@ -147,8 +149,7 @@ impl Attribution {
             }
             for (campaign, [last_touch, linear, position]) in campaigns {
                 let (campaign, hour) = (campaign.clone(), Hour::of(*time));
-                let credit = Credit { campaign, hour, last_touch, linear, position };
-                rows.extend((0..*count).map(|_| credit.clone()));
+                rows.push(Credit { campaign, hour, last_touch, linear, position, sales: *count });
             }
         }
     }
@@ -202,15 +203,15 @@ impl Query for Attribution {
         self.credits(inputs).aggregate(
             "Attribution",
             |credit| Some(credit.campaign.clone()),
-            |(count, last, linear, position): &mut (i64, i128, i128, i128), credit, diff| {
-                *count += diff;
-                let diff = i128::from(diff);
-                *last += credit.last_touch * diff;
-                *linear += credit.linear * diff;
-                *position += credit.position * diff;
+            |(count, last, linear, position): &mut (i64, Wide, Wide, Wide), credit, diff| {
+                let times = credit.sales * diff;
+                *count += times;
+                last.add_times(credit.last_touch, times);
+                linear.add_times(credit.linear, times);
+                position.add_times(credit.position, times);
             },
             |campaign, &(conversions, last, linear, position)| {
-                let micros = |sum: i128| i64::try_from(sum).ok();
+                let micros = |sum: Wide| sum.get().and_then(whole);
                 (conversions > 0).then(|| Output {
                     campaign_id: campaign.clone(),
                     conversions,
@@ -224,11 +225,11 @@ impl Query for Attribution {
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
         let ads = history.ads(at);
-        let mut rows: BTreeMap<Text, [i64; 4]> = BTreeMap::new();
+        let mut rows: BTreeMap<Text, [i128; 4]> = BTreeMap::new();
         let mut sold = 0;
         for sale in history.transactions(at).into_iter().filter(|t| t.is_sale()) {
             let Some(amount) = sale.amount() else { continue };
-            let value = amount.0 * 1_000_000;
+            let value = i128::from(amount.0) * 1_000_000;
             sold += value;
             let mut path: Vec<(i64, bool, String, String)> = Vec::new();
             for ad in ads.iter().filter(|ad| ad.user_id() == sale.user_id()) {
@@ -250,15 +251,15 @@ impl Query for Attribution {
             path.sort();
             path.dedup();
             let n = path.len();
-            let mut credits: BTreeMap<String, [i64; 3]> = BTreeMap::new();
-            let mut give = |touch: usize, model: usize, micros: i64| {
+            let mut credits: BTreeMap<String, [i128; 3]> = BTreeMap::new();
+            let mut give = |touch: usize, model: usize, micros: i128| {
                 credits.entry(path[touch].2.clone()).or_default()[model] += micros;
             };
             if n > 0 {
                 let clicked = (0..n).rev().find(|i| path[*i].1);
                 give(clicked.unwrap_or(n - 1), 0, value);
-                (0..n).for_each(|i| give(i, 1, value / n as i64));
-                give(n - 1, 1, value % n as i64);
+                (0..n).for_each(|i| give(i, 1, value / n as i128));
+                give(n - 1, 1, value % n as i128);
             }
             match n {
                 0 => drop(credits.insert(String::new(), [value; 3])),
@@ -268,10 +269,10 @@ impl Query for Attribution {
                     give(1, 2, value - value / 2);
                 }
                 _ => {
-                    let (end, middle) = (value * 4 / 10, value * 2 / 10 / (n as i64 - 2));
+                    let (end, middle) = (value * 4 / 10, value * 2 / 10 / (n as i128 - 2));
                     give(0, 2, end);
                     (1..n - 1).for_each(|i| give(i, 2, middle));
-                    give(n - 1, 2, value - end - middle * (n as i64 - 2));
+                    give(n - 1, 2, value - end - middle * (n as i128 - 2));
                 }
             }
             for (campaign, parts) in credits {
@@ -281,16 +282,17 @@ impl Query for Attribution {
             }
         }
         for model in 0..3 {
-            let credited: i64 = rows.values().map(|row| row[model]).sum();
+            let credited: i128 = rows.values().map(|row| row[model]).sum();
             assert_eq!(credited, sold, "credits add up to the sales");
         }
-        let row = |(campaign_id, [last, linear, position, conversions]): (Text, [i64; 4])| Output {
-            campaign_id,
-            conversions,
-            last_touch_micros: Some(last),
-            linear_micros: Some(linear),
-            position_micros: Some(position),
-        };
+        let row =
+            |(campaign_id, [last, linear, position, conversions]): (Text, [i128; 4])| Output {
+                campaign_id,
+                conversions: conversions as i64,
+                last_touch_micros: whole(last),
+                linear_micros: whole(linear),
+                position_micros: whole(position),
+            };
         rows.into_iter().map(row).collect()
     }
 }

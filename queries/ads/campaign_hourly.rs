@@ -6,7 +6,7 @@
 //! conversion records; `revenue` is the value of the sales of that hour whose last touch
 //! (`attribution`, with the same windows) was the campaign, and `roas` is revenue over spend, empty
 //! without spend. `cost_per_conversion` is spend over conversions. Ads without a campaign have the
-//! empty key and no revenue. State: that of `attribution`'s credits, and six sums per hour and
+//! empty key and no revenue. Money that does not fit into 64 bits is empty. State: that of `attribution`'s credits, and six sums per hour and
 //! campaign.
 
 use super::attribution::{Attribution, MICROS};
@@ -47,13 +47,15 @@ crate::record! {
             /// Click-through rate (clicks + 1) / (impressions + 100), smoothed.
             ctr: Real,
             /// What its ad records cost.
-            spend: Money,
+            /// Empty where it does not fit into 64 bits.
+            spend: Option<Money>,
             /// The ads platform's own conversion records.
             conversions: i64,
             /// spend / conversions.
             cost_per_conversion: Option<Real<1>>,
             /// Value of the hour's sales whose last touch it was.
-            revenue: Money,
+            /// Empty where it does not fit into 64 bits.
+            revenue: Option<Money>,
             /// revenue / spend; empty without spend.
             roas: Option<Real>,
         }
@@ -61,7 +63,7 @@ crate::record! {
 }
 
 /// Impressions, clicks and conversions; cost; number and value of the sales credited.
-type Sums = ((i64, i64, i64), i64, (i64, i64));
+type Sums = ((i64, i64, i64), i128, (i64, i128));
 
 fn is(ad: &Row<'_, Ads>, event: AdEvent) -> i64 {
     i64::from(ad.event() == Some(event))
@@ -69,17 +71,17 @@ fn is(ad: &Row<'_, Ads>, event: AdEvent) -> i64 {
 
 fn row(hour: Hour, campaign_id: Text, sums: &Sums) -> Output {
     let ((impressions, clicks, conversions), spend, (_, revenue)) = *sums;
-    let over = |a: i64, b: i64| (b > 0).then(|| a as f64 / b as f64);
+    let over = |a: i128, b: i128| (b > 0).then(|| a as f64 / b as f64);
     Output {
         hour,
         campaign_id,
         impressions,
         clicks,
         ctr: Real((clicks + 1) as f64 / (impressions + 100) as f64),
-        spend: Money(spend),
+        spend: Money::of(Some(spend)),
         conversions,
-        cost_per_conversion: over(spend, conversions).map(Real),
-        revenue: Money(revenue),
+        cost_per_conversion: over(spend, conversions.into()).map(Real),
+        revenue: Money::of(Some(revenue)),
         roas: over(revenue, spend).map(Real),
     }
 }
@@ -105,7 +107,7 @@ impl Query for CampaignHourly {
                 *impressions += is(ad, AdEvent::Impression) * diff;
                 *clicks += is(ad, AdEvent::Click) * diff;
                 *conversions += is(ad, AdEvent::Conversion) * diff;
-                *cost += ad.cost().map_or(0, |cost| cost.0) * diff;
+                *cost += ad.cost().map_or(0, |cost| i128::from(cost.0)) * i128::from(diff);
             },
             |key, sums| Some((key.clone(), *sums)),
         );
@@ -113,9 +115,12 @@ impl Query for CampaignHourly {
         let credits = Attribution { click_days, view_days }.credits(inputs);
         let sold = credits.flat_map(|credit| {
             // The last touch has all of a sale or nothing: whole minor units.
-            let value = i64::try_from(credit.last_touch / MICROS).unwrap_or(0);
+            let value = credit.last_touch / MICROS;
             let some = value != 0 && !credit.campaign.is_empty();
-            some.then_some(((credit.hour, credit.campaign), ((0, 0, 0), 0, (1, value))))
+            some.then_some((
+                (credit.hour, credit.campaign),
+                ((0, 0, 0), 0, (credit.sales, value * i128::from(credit.sales))),
+            ))
         });
         shown.concat(sold).aggregate(
             "CampaignHourly",
@@ -124,9 +129,9 @@ impl Query for CampaignHourly {
                 sums.0.0 += part.0.0 * diff;
                 sums.0.1 += part.0.1 * diff;
                 sums.0.2 += part.0.2 * diff;
-                sums.1 += part.1 * diff;
+                sums.1 += part.1 * i128::from(diff);
                 sums.2.0 += part.2.0 * diff;
-                sums.2.1 += part.2.1 * diff;
+                sums.2.1 += part.2.1 * i128::from(diff);
             },
             |(hour, campaign), sums| {
                 let ((impressions, clicks, conversions), _, (credited, _)) = *sums;
@@ -146,10 +151,10 @@ impl Query for CampaignHourly {
                 Some(AdEvent::Click) => sums.0.1 += 1,
                 _ => sums.0.2 += 1,
             }
-            sums.1 += ad.cost().map_or(0, |cost| cost.0);
+            sums.1 += ad.cost().map_or(0, |cost| i128::from(cost.0));
         }
         for sale in history.transactions(at).into_iter().filter(|t| t.is_sale()) {
-            let value = sale.amount().map_or(0, |amount| amount.0);
+            let value = sale.amount().map_or(0, |amount| i128::from(amount.0));
             let met = |event: AdEvent, days: u16| {
                 ads.iter()
                     .filter(|ad| ad.event() == Some(event) && ad.user_id() == sale.user_id())

@@ -1,11 +1,12 @@
 //! Page views and orders by hour of the day (0 to 23, UTC), over all days.
 //!
-//! Definitions as in `hourly_behavior`. State: two counts per hour of the day.
+//! Definitions as in `hourly_behavior`; a number that does not fit into 64 bits is empty. State: two counts per hour of the day.
 
 use crate::clock::Time;
 use crate::event::behavior::{EVENT, ORDERS, PAGE_VIEWS};
 use crate::operator::Collection;
 use crate::query::{History, Inputs, Query};
+use crate::value::whole;
 use std::collections::BTreeMap;
 
 /// See the module.
@@ -21,11 +22,17 @@ crate::record! {
         }
         values {
             /// Page views in that hour, over all days.
-            page_views: i64,
+            /// Empty where it does not fit into 64 bits.
+            page_views: Option<i64>,
             /// Orders in that hour, over all days.
-            orders: i64,
+            /// Empty where it does not fit into 64 bits.
+            orders: Option<i64>,
         }
     }
+}
+
+fn row(hour_of_day: u8, views: i128, orders: i128) -> Output {
+    Output { hour_of_day, page_views: whole(views), orders: whole(orders) }
 }
 
 impl Query for BehaviorByHourOfDay {
@@ -43,25 +50,24 @@ impl Query for BehaviorByHourOfDay {
         inputs.behavior(&[PAGE_VIEWS.or(EVENT), ORDERS.or(EVENT)]).aggregate(
             "BehaviorByHourOfDay",
             |visit| Some(visit.hour().of_day()),
-            |(seen, views, orders): &mut (i64, i64, i64), visit, diff| {
+            |(seen, views, orders): &mut (i64, i128, i128), visit, diff| {
                 *seen += diff;
-                *views += visit.views() * diff;
-                *orders += visit.order_count() * diff;
+                *views += i128::from(visit.views()) * i128::from(diff);
+                *orders += i128::from(visit.order_count()) * i128::from(diff);
             },
             |&hour_of_day, &(seen, page_views, orders)| {
-                (seen > 0).then_some(Output { hour_of_day, page_views, orders })
+                (seen > 0).then(|| row(hour_of_day, page_views, orders))
             },
         )
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let mut hours: BTreeMap<u8, (i64, i64)> = BTreeMap::new();
+        let mut hours: BTreeMap<u8, (i128, i128)> = BTreeMap::new();
         for visit in history.behavior(at) {
             let (views, orders) = hours.entry(visit.hour().of_day()).or_default();
-            *views += visit.views();
-            *orders += visit.order_count();
+            *views += i128::from(visit.views());
+            *orders += i128::from(visit.order_count());
         }
-        let row = |(hour_of_day, (page_views, orders))| Output { hour_of_day, page_views, orders };
-        hours.into_iter().map(row).collect()
+        hours.into_iter().map(|(hour, (views, orders))| row(hour, views, orders)).collect()
     }
 }

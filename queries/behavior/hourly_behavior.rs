@@ -2,13 +2,13 @@
 //!
 //! `conversion` = orders / page views of the hour (empty without page views). Page views and
 //! orders are the columns of that name, or follow from the GA4 event (`ShopEvent::is_view`,
-//! `purchase`). State: two counts per hour.
+//! `purchase`); a number that does not fit into 64 bits is empty. State: two counts per hour.
 
 use crate::clock::Time;
 use crate::event::behavior::{EVENT, ORDERS, PAGE_VIEWS};
 use crate::operator::Collection;
 use crate::query::{History, Inputs, Query};
-use crate::value::{Hour, Real};
+use crate::value::{Hour, Real, whole};
 use std::collections::BTreeMap;
 
 /// See the module.
@@ -24,9 +24,11 @@ crate::record! {
         }
         values {
             /// Page views in it.
-            page_views: i64,
+            /// Empty where it does not fit into 64 bits.
+            page_views: Option<i64>,
             /// Orders in it.
-            orders: i64,
+            /// Empty where it does not fit into 64 bits.
+            orders: Option<i64>,
             /// orders / page_views; empty without page views.
             conversion: Option<Real>,
         }
@@ -48,16 +50,16 @@ impl Query for HourlyBehavior {
         inputs.behavior(&[PAGE_VIEWS.or(EVENT), ORDERS.or(EVENT)]).aggregate(
             "HourlyBehavior",
             |visit| Some(visit.hour()),
-            |(seen, views, orders): &mut (i64, i64, i64), visit, diff| {
+            |(seen, views, orders): &mut (i64, i128, i128), visit, diff| {
                 *seen += diff;
-                *views += visit.views() * diff;
-                *orders += visit.order_count() * diff;
+                *views += i128::from(visit.views()) * i128::from(diff);
+                *orders += i128::from(visit.order_count()) * i128::from(diff);
             },
             |&hour, &(seen, page_views, orders)| {
                 (seen > 0).then(|| Output {
                     hour,
-                    page_views,
-                    orders,
+                    page_views: whole(page_views),
+                    orders: whole(orders),
                     conversion: Real::ratio(orders, page_views),
                 })
             },
@@ -65,16 +67,16 @@ impl Query for HourlyBehavior {
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let mut hours: BTreeMap<Hour, (i64, i64)> = BTreeMap::new();
+        let mut hours: BTreeMap<Hour, (i128, i128)> = BTreeMap::new();
         for visit in history.behavior(at) {
             let (views, orders) = hours.entry(visit.hour()).or_default();
-            *views += visit.views();
-            *orders += visit.order_count();
+            *views += i128::from(visit.views());
+            *orders += i128::from(visit.order_count());
         }
-        let row = |(hour, (page_views, orders)): (Hour, (i64, i64))| Output {
+        let row = |(hour, (page_views, orders)): (Hour, (i128, i128))| Output {
             hour,
-            page_views,
-            orders,
+            page_views: whole(page_views),
+            orders: whole(orders),
             conversion: (page_views != 0).then(|| Real(orders as f64 / page_views as f64)),
         };
         hours.into_iter().map(row).collect()

@@ -3,7 +3,7 @@
 //! What a session is: [`crate::query::session`] (GA4's `session_id`, otherwise a user's events
 //! with at most 30 minutes between neighbours). `pages` counts the viewing events, `converted` is
 //! whether there was a `purchase`, `value` the sum of price times quantity of the purchases (GA4's
-//! `value`). A late event can join two sessions, one that is taken back can part them; the rows
+//! `value`), empty if it does not fit into 64 bits. A late event can join two sessions, one that is taken back can part them; the rows
 //! follow. State: one entry per event.
 //!
 //! ```
@@ -19,12 +19,13 @@
 //! ")])?;
 //! let sessions = Sessions::default().answer(&history, history.last());
 //! assert_eq!(sessions.len(), 2);
-//! assert_eq!((sessions[0].events, sessions[0].value.0), (2, 1990));
+//! assert_eq!((sessions[0].events, sessions[0].value.map(|cents| cents.0)), (2, Some(1990)));
 //! # Ok::<(), tidemill::error::Error>(())
 //! ```
 
 use crate::clock::{Millis, Time};
 use crate::event::{Behavior, Row, ShopEvent};
+use crate::monoid::Wide;
 use crate::operator::Collection;
 use crate::query::session::{value, visitor};
 use crate::query::{History, Inputs, Query};
@@ -62,7 +63,8 @@ crate::record! {
             /// Whether there was a purchase.
             converted: bool,
             /// Price times quantity of the purchases, added up.
-            value: Money,
+            /// Empty where it does not fit into 64 bits.
+            value: Option<Money>,
         }
     }
 }
@@ -87,7 +89,7 @@ impl Query for Sessions {
             events: session.events,
             pages: session.pages,
             converted: session.converted(),
-            value: session.value,
+            value: Money::of(session.value.get()),
             user_id: session.user_id,
             session_id: session.session_id,
         })
@@ -102,10 +104,17 @@ impl Query for Sessions {
             events: events.len() as i64,
             pages: count(events, ShopEvent::is_view),
             converted: count(events, |e| e == ShopEvent::Purchase) > 0,
-            value: Money(events.iter().map(|e| value(e).0).sum()),
+            value: Money::of(total(events).get()),
         };
         naive(history, at, self.gap).iter().map(row).collect()
     }
+}
+
+/// What the events add to the value of their session.
+pub(super) fn total(events: &[Row<'_, Behavior>]) -> Wide {
+    let mut sum = Wide::default();
+    events.iter().for_each(|event| sum.add(value(event)));
+    sum
 }
 
 /// User and session id.

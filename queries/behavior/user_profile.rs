@@ -23,13 +23,12 @@
 //! # Ok::<(), tidemill::error::Error>(())
 //! ```
 
-use super::sessions::{count, naive};
+use super::sessions::{count, naive, total};
 use crate::clock::{Millis, Time};
 use crate::event::behavior::{CATEGORY, USER_ID};
 use crate::event::{Behavior, Row, ShopEvent};
-use crate::monoid::{Bag, Items};
+use crate::monoid::{Bag, Items, Wide};
 use crate::operator::{Aggregate, Collection};
-use crate::query::session::value;
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Moment, Money};
@@ -67,7 +66,8 @@ crate::record! {
             /// Viewing events among them.
             pages: i64,
             /// Price times quantity of the purchases, added up.
-            value: Money,
+            /// Empty where it does not fit into 64 bits.
+            value: Option<Money>,
             /// The category that most events name; empty if none does.
             favourite_category: Text,
         }
@@ -81,7 +81,7 @@ struct Visit {
     bought: bool,
     events: i64,
     pages: i64,
-    value: Money,
+    value: Wide,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ enum Part {
 }
 
 /// Sessions and buying sessions; events and pages.
-type Totals = ((i64, i64), (i64, i64), i128);
+type Totals = ((i64, i64), (i64, i64), Wide);
 
 impl Query for UserProfile {
     type Output = Output;
@@ -135,7 +135,7 @@ impl Query for UserProfile {
                             *buying += i64::from(visit.bought) * n;
                             *events += visit.events * n;
                             *pages += visit.pages * n;
-                            *value += i128::from(visit.value.0) * i128::from(n);
+                            value.plus(&visit.value.times(n));
                         }
                     }
                 },
@@ -151,7 +151,7 @@ impl Query for UserProfile {
                         buying_sessions,
                         events,
                         pages,
-                        value: Money::of(Some(value)).unwrap_or_default(),
+                        value: Money::of(value.get()),
                         favourite_category: favourite.map(|(c, _)| c.clone()).unwrap_or_default(),
                     })
                 },
@@ -183,7 +183,7 @@ impl Query for UserProfile {
                     .count() as i64,
                 events: all.len() as i64,
                 pages: count(&all, ShopEvent::is_view),
-                value: Money(all.iter().map(|e| value(e).0).sum()),
+                value: Money::of(total(&all).get()),
                 favourite_category: favourite.map(|(c, _)| c.clone()).unwrap_or_default(),
             }
         };

@@ -56,7 +56,7 @@ type Evidence = (Text, Ratio, Ratio);
 
 impl CarrierChoice {
     fn floor(&self) -> Ratio {
-        Ratio { part: i64::from(self.floor_percent), whole: 100 }
+        Ratio { part: i128::from(self.floor_percent), whole: 100 }
     }
 
     /// `Less` if the first is the better choice.
@@ -154,7 +154,8 @@ impl Query for CarrierChoice {
                     meets_floor,
                     on_time: Some(Real(hits as f64 / promised.len() as f64)),
                     cost_per_parcel: Some(Real(
-                        costs.iter().sum::<i64>() as f64 / costs.len() as f64,
+                        costs.iter().map(|x| i128::from(*x)).sum::<i128>() as f64
+                            / costs.len() as f64,
                     )),
                     candidates: 0,
                 };

@@ -141,8 +141,12 @@ impl Query for CarrierScorecard {
                 on_time: some.then_some(Real(p)),
                 on_time_least: some.then_some(Real(least)),
                 late_minutes_p95: percentile(&late, 0.95).map(Real),
-                cost_per_parcel: (!costs.is_empty())
-                    .then(|| Real(costs.iter().sum::<i64>() as f64 / costs.len() as f64)),
+                cost_per_parcel: (!costs.is_empty()).then(|| {
+                    Real(
+                        costs.iter().map(|x| i128::from(*x)).sum::<i128>() as f64
+                            / costs.len() as f64,
+                    )
+                }),
             });
         }
         // Shares that differ do so by far more than a millionth in histories that fit a test.

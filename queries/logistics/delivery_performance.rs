@@ -178,7 +178,7 @@ impl Query for DeliveryPerformance {
             },
             |_place, (rows, again): &(Items<Part>, i64)| {
                 let ((row, known), _) = rows.first_key_value()?;
-                let first = Ratio { part: known - again, whole: *known };
+                let first = Ratio { part: i128::from(known - again), whole: *known };
                 Some(Output { first_attempt: first.value().map(Real), ..row.clone() })
             },
         )

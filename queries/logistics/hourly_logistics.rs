@@ -110,7 +110,7 @@ impl Query for HourlyLogistics {
             Output {
                 hour,
                 deliveries: count,
-                cost_sum: Some(Money(costs.iter().sum())),
+                cost_sum: Money::of(Some(costs.iter().map(|x| i128::from(*x)).sum())),
                 cost_mean: (!costs.is_empty()).then(|| Real(mean(&costs))),
                 transit_minutes_mean: timed.then(|| Real(mean(&times) / MINUTE)),
                 transit_minutes_p50: timed.then(|| Real(percentile(&times, 50.0) / MINUTE)),

@@ -52,10 +52,10 @@ impl Query for LogisticsByHourOfDay {
         inputs.logistics(&[COST, STATUS.optional()]).aggregate(
             "LogisticsByHourOfDay",
             |parcel| parcel.is_delivery().then(|| parcel.hour().of_day()),
-            |(count, cost, minutes): &mut (i64, i128, i64), parcel, diff| {
+            |(count, cost, minutes): &mut (i64, i128, i128), parcel, diff| {
                 *count += diff;
                 *cost += parcel.cost().map_or(0, |m| i128::from(m.0) * i128::from(diff));
-                *minutes += minute(parcel.time()) * diff;
+                *minutes += i128::from(minute(parcel.time())) * i128::from(diff);
             },
             |&hour_of_day, &(deliveries, cost, minutes)| {
                 (deliveries > 0).then(|| Output {
@@ -79,7 +79,7 @@ impl Query for LogisticsByHourOfDay {
             Output {
                 hour_of_day,
                 deliveries: parcels.len() as i64,
-                cost_sum: Some(Money(parcels.iter().map(|p| p.0).sum())),
+                cost_sum: Money::of(Some(parcels.iter().map(|p| i128::from(p.0)).sum())),
                 delivery_minute_mean: Some(Real(minutes as f64 / parcels.len() as f64)),
             }
         };

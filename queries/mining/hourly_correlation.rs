@@ -2,7 +2,7 @@
 //!
 //! Pairs: `page_views~orders` (both from behavior), `page_views~amount` (behavior and sales) and
 //! `orders~deliveries` (behavior and logistics). `r` is empty below two hours and where one of
-//! the two is constant. The hourly totals are joined as differences, and the sums of squares and
+//! the two is constant, or where a total does not fit into 64 bits. The hourly totals are joined as differences, and the sums of squares and
 //! products are integers, so `r` is exact under corrections. State: the totals of each hour.
 
 use crate::clock::Time;
@@ -12,7 +12,7 @@ use crate::monoid::CrossMoments;
 use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
-use crate::value::{Hour, Real};
+use crate::value::{Hour, Real, whole};
 use std::collections::BTreeMap;
 
 /// See the module.
@@ -54,10 +54,10 @@ impl Query for HourlyCorrelation {
         let traffic = inputs.behavior(&[PAGE_VIEWS.or(EVENT), ORDERS.or(EVENT)]).aggregate(
             "HourlyTraffic",
             |visit| Some(visit.hour()),
-            |(seen, views, orders): &mut (i64, i64, i64), visit, diff| {
+            |(seen, views, orders): &mut (i64, i128, i128), visit, diff| {
                 *seen += diff;
-                *views += visit.views() * diff;
-                *orders += visit.order_count() * diff;
+                *views += i128::from(visit.views()) * i128::from(diff);
+                *orders += i128::from(visit.order_count()) * i128::from(diff);
             },
             |&hour, &(seen, views, orders)| (seen > 0).then_some((hour, (views, orders))),
         );
@@ -66,9 +66,9 @@ impl Query for HourlyCorrelation {
             .aggregate(
                 "HourlySales",
                 |sale| (sale.is_sale() && sale.amount().is_some()).then(|| sale.hour()),
-                |(seen, sum): &mut (i64, i64), sale, diff| {
+                |(seen, sum): &mut (i64, i128), sale, diff| {
                     *seen += diff;
-                    *sum += sale.amount().map_or(0, |m| m.0) * diff;
+                    *sum += sale.amount().map_or(0, |m| i128::from(m.0)) * i128::from(diff);
                 },
                 |&hour, &(seen, sum)| (seen > 0).then_some((hour, sum)),
             );
@@ -76,9 +76,9 @@ impl Query for HourlyCorrelation {
             "HourlyDeliveries",
             |parcel| parcel.is_delivery().then(|| parcel.hour()),
             |seen: &mut i64, _, diff| *seen += diff,
-            |&hour, &seen| (seen > 0).then_some((hour, seen)),
+            |&hour, &seen| (seen > 0).then_some((hour, i128::from(seen))),
         );
-        let pair = |name: &'static str| move |x: i64, y: i64| (Text::new(name), x, y);
+        let pair = |name: &'static str| move |x: i128, y: i128| (Text::new(name), x, y);
         let (views_orders, views_amount, orders_deliveries) =
             (pair(VIEWS_ORDERS), pair(VIEWS_AMOUNT), pair(ORDERS_DELIVERIES));
         let first = traffic.clone().map(move |(_, (views, orders))| views_orders(views, orders));
@@ -92,36 +92,41 @@ impl Query for HourlyCorrelation {
         first.concat(second).concat(third).aggregate(
             "HourlyCorrelation",
             |(pair, _, _)| Some(pair.clone()),
-            |sums: &mut CrossMoments, &(_, x, y), diff| sums.add(x, y, diff),
-            |pair, sums| {
-                (sums.count() > 0).then(|| Output {
+            |(sums, beyond): &mut (CrossMoments, i64), &(_, x, y), diff| match (whole(x), whole(y))
+            {
+                (Some(x), Some(y)) => sums.add(x, y, diff),
+                _ => *beyond += diff,
+            },
+            |pair, (sums, beyond)| {
+                let n = sums.count() + beyond;
+                (n > 0).then(|| Output {
                     pair: pair.clone(),
-                    n: sums.count(),
-                    r: sums.correlation().map(Real),
+                    n,
+                    r: sums.correlation().filter(|_| *beyond == 0).map(Real),
                 })
             },
         )
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let mut traffic: BTreeMap<Hour, (i64, i64)> = BTreeMap::new();
+        let mut traffic: BTreeMap<Hour, (i128, i128)> = BTreeMap::new();
         for visit in history.behavior(at) {
             let (views, orders) = traffic.entry(visit.hour()).or_default();
-            *views += visit.views();
-            *orders += visit.order_count();
+            *views += i128::from(visit.views());
+            *orders += i128::from(visit.order_count());
         }
-        let mut sales: BTreeMap<Hour, i64> = BTreeMap::new();
+        let mut sales: BTreeMap<Hour, i128> = BTreeMap::new();
         for sale in history.transactions(at).iter().filter(|t| t.is_sale()) {
             if let Some(amount) = sale.amount() {
-                *sales.entry(sale.hour()).or_default() += amount.0;
+                *sales.entry(sale.hour()).or_default() += i128::from(amount.0);
             }
         }
-        let mut deliveries: BTreeMap<Hour, i64> = BTreeMap::new();
+        let mut deliveries: BTreeMap<Hour, i128> = BTreeMap::new();
         for parcel in history.logistics(at).iter().filter(|p| p.is_delivery()) {
             *deliveries.entry(parcel.hour()).or_default() += 1;
         }
         let points = |name: &str| -> Vec<(f64, f64)> {
-            let both = |other: &BTreeMap<Hour, i64>, x: fn((i64, i64)) -> i64| {
+            let both = |other: &BTreeMap<Hour, i128>, x: fn((i128, i128)) -> i128| {
                 let with = traffic.iter().filter_map(|(h, t)| Some((x(*t), *other.get(h)?)));
                 with.map(|(x, y)| (x as f64, y as f64)).collect()
             };

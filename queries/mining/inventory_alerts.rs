@@ -11,7 +11,8 @@
 //! is for how long the stock lasts. There is an alert if cover < lead + buffer (3 days for a
 //! restock to come and 1 to be safe), and in any case while nothing is on hand: what is sold out
 //! sells nothing, so its run rate tells nothing. In the first days after its first record an
-//! item's run rate is too low. Cover is compared as a fraction of integers. The view changes as
+//! item's run rate is too low. Cover is compared as a fraction of integers; a
+//! number that does not fit into 64 bits is empty. The view changes as
 //! time passes. State: the outgoing changes of the window, three sums per item and warehouse.
 //!
 //! ```
@@ -31,10 +32,11 @@
 
 use crate::clock::{Millis, Time};
 use crate::event::inventory::{CHANGE, ITEM_ID, WAREHOUSE};
+use crate::monoid::compare_products;
 use crate::operator::{Aggregate, Collection, Passing};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
-use crate::value::Real;
+use crate::value::{Real, whole};
 use std::collections::BTreeMap;
 
 crate::parameters! {
@@ -61,9 +63,11 @@ crate::record! {
         }
         values {
             /// Pieces on hand.
-            on_hand: i64,
+            /// Empty where it does not fit into 64 bits.
+            on_hand: Option<i64>,
             /// Pieces that went out within the window.
-            sold: i64,
+            /// Empty where it does not fit into 64 bits.
+            sold: Option<i64>,
             /// Days the stock lasts at that rate; empty where nothing was sold.
             cover_days: Option<Real>,
             /// Whether nothing is on hand.
@@ -77,13 +81,18 @@ const DAY: f64 = 86_400_000.0;
 type Shelf = (Text, Text);
 
 impl InventoryAlerts {
-    fn row(&self, shelf: &Shelf, on_hand: i64, sold: i64) -> Output {
+    /// For how long the stock should last.
+    fn need(&self) -> i128 {
+        i128::from(self.lead.0) + i128::from(self.buffer.0)
+    }
+
+    fn row(&self, shelf: &Shelf, on_hand: i128, sold: i128) -> Output {
         let days = || on_hand as f64 * (self.window.0 as f64 / DAY) / sold as f64;
         Output {
             item_id: shelf.0.clone(),
             warehouse: shelf.1.clone(),
-            on_hand,
-            sold,
+            on_hand: whole(on_hand),
+            sold: whole(sold),
             cover_days: (sold > 0).then(|| Real(days())),
             out_of_stock: on_hand <= 0,
         }
@@ -105,7 +114,7 @@ impl Query for InventoryAlerts {
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let query = *self;
-        let window = i64::try_from(self.window.0).unwrap_or(i64::MAX);
+        let window = self.window.signed();
         let changes = inputs.inventory(&[ITEM_ID, WAREHOUSE.optional(), CHANGE]).flat_map(
             "Stock",
             |record| {
@@ -117,40 +126,41 @@ impl Query for InventoryAlerts {
         let out = changes.clone().filter(|(_, _, change)| *change < 0);
         let over = out.due(move |(_, time, _)| time.saturating_add(window), inputs.tick());
         // Changes of (on hand, sold), and whether there is a record.
-        let now = changes.map(|(shelf, _, change)| (shelf, (change, -change.min(0), true)));
-        let over = over.negate().map(|(shelf, _, change)| (shelf, (0, -change, false)));
+        let now = changes
+            .map(|(shelf, _, change)| (shelf, (change.into(), -i128::from(change.min(0)), true)));
+        let over = over.negate().map(|(shelf, _, change)| (shelf, (0, -i128::from(change), false)));
         now.concat(over).aggregate(
             "InventoryAlerts",
             |(shelf, _)| Some(shelf.clone()),
-            |(records, on_hand, sold): &mut (i64, i64, i64), (_, change), diff| {
-                let &(stock, out, record) = change;
+            |(records, on_hand, sold): &mut (i64, i128, i128), (_, change), diff| {
+                let &(stock, out, record): &(i128, i128, bool) = change;
                 *records += i64::from(record) * diff;
-                *on_hand += stock * diff;
-                *sold += out * diff;
+                *on_hand += stock * i128::from(diff);
+                *sold += out * i128::from(diff);
             },
             move |shelf, &(records, on_hand, sold)| {
-                let lasts = i128::from(on_hand) * i128::from(query.window.0);
-                let must = i128::from(query.lead.0 + query.buffer.0) * i128::from(sold);
-                let alert = records > 0 && (on_hand <= 0 || lasts < must);
+                let (window, need) = (query.window.0.into(), query.need());
+                let short = || compare_products(on_hand, window, need, sold).is_lt();
+                let alert = records > 0 && (on_hand <= 0 || short());
                 alert.then(|| query.row(shelf, on_hand, sold))
             },
         )
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let since = at.millis() as i64 - self.window.0 as i64;
-        let mut shelves: BTreeMap<Shelf, (i64, i64)> = BTreeMap::new();
+        let since = at.millis() as i64 - self.window.signed();
+        let mut shelves: BTreeMap<Shelf, (i128, i128)> = BTreeMap::new();
         for record in history.inventory(at).iter().filter(|r| !r.item_id().is_empty()) {
             let Some(change) = record.change() else { continue };
             let shelf = (record.item_id().clone(), record.warehouse().clone());
             let (on_hand, sold) = shelves.entry(shelf).or_default();
-            *on_hand += change;
-            *sold += if change < 0 && record.time() > since { -change } else { 0 };
+            *on_hand += i128::from(change);
+            *sold += if change < 0 && record.time() > since { -i128::from(change) } else { 0 };
         }
         shelves.retain(|_, (on_hand, sold)| {
             // What is left at the end of lead and buffer, times the window.
-            let must = i128::from(*sold) * i128::from(self.lead.0 + self.buffer.0);
-            *on_hand <= 0 || must - i128::from(*on_hand) * i128::from(self.window.0) > 0
+            let must = *sold * i128::from(self.lead.0 + self.buffer.0);
+            *on_hand <= 0 || must - *on_hand * i128::from(self.window.0) > 0
         });
         shelves.iter().map(|(shelf, (on_hand, sold))| self.row(shelf, *on_hand, *sold)).collect()
     }

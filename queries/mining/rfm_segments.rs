@@ -2,7 +2,7 @@
 //!
 //! Of each user's sales (not cancelled or refunded) with a known amount: `last_sale` is the event
 //! time of the latest, `orders` the number of different orders (a sale without an order is one of
-//! its own), `amount` the sum. Users are cut into quintiles by each of the three: the cuts are the
+//! its own), `amount` the sum (empty if it does not fit into 64 bits). Users are cut into quintiles by each of the three: the cuts are the
 //! values at places floor(j n / 5) of the n users in ascending order, and a score is one more than
 //! the number of cuts not above the value (5 is best; equal values have equal scores). Segments
 //! are by recency R and the mean FM of the other two scores, half rounded up:
@@ -31,7 +31,7 @@
 //! 2026-01-06T11:00:00Z,bob,3,10.00
 //! ")])?;
 //! let users = RfmSegments.answer(&history, history.last());
-//! assert_eq!((users[1].orders, users[1].amount.0), (2, 3000));
+//! assert_eq!((users[1].orders, users[1].amount.map(|cents| cents.0)), (2, Some(3000)));
 //! # Ok::<(), tidemill::error::Error>(())
 //! ```
 
@@ -62,7 +62,8 @@ crate::record! {
             /// Different orders; a sale without one is its own.
             orders: i64,
             /// Sum of the sales' amounts.
-            amount: Money,
+            /// Empty where it does not fit into 64 bits.
+            amount: Option<Money>,
             /// Quintile of last_sale, 1 to 5; 5 is best.
             recency: u8,
             /// Quintile of orders, 1 to 5.
@@ -95,13 +96,14 @@ fn segment(recency: u8, frequency: u8, monetary: u8) -> &'static str {
 }
 
 /// A user's values as they are, in the order of the scores.
-fn row(user_id: Text, [last, orders, amount]: [i64; 3], scores: [u8; 3]) -> Output {
+fn row(user_id: Text, [last, orders, amount]: [i128; 3], scores: [u8; 3]) -> Output {
     let [recency, frequency, monetary] = scores;
     Output {
         user_id,
-        last_sale: Moment(last),
-        orders,
-        amount: Money(amount),
+        // A time and a count are 64 bits wide; only sums grow beyond.
+        last_sale: Moment(last as i64),
+        orders: orders as i64,
+        amount: Money::of(Some(amount)),
         recency,
         frequency,
         monetary,
@@ -139,8 +141,7 @@ impl Query for RfmSegments {
                     let (last, _) = times.last_key_value()?;
                     let of = |(order, n): (&Text, &i64)| if order.is_empty() { *n } else { 1 };
                     let orders: i64 = orders.iter().filter(|(_, n)| **n > 0).map(of).sum();
-                    let amount = Money::of(Some(*amount)).unwrap_or_default();
-                    Some((user.clone(), [*last, orders, amount.0]))
+                    Some((user.clone(), [(*last).into(), orders.into(), *amount]))
                 },
             )
             .tiles("RfmSegments", PARTS)
@@ -156,23 +157,23 @@ impl Query for RfmSegments {
         for sale in history.transactions(at).into_iter().filter(counts) {
             users.entry(sale.user_id().clone()).or_default().push(sale);
         }
-        let values = |sales: &[Row<'_, Transactions>]| -> [i64; 3] {
+        let values = |sales: &[Row<'_, Transactions>]| -> [i128; 3] {
             let named: BTreeSet<&Text> = sales.iter().map(|s| s.order_id()).collect();
             let alone = sales.iter().filter(|s| s.order_id().is_empty()).count();
             let named = named.iter().filter(|order| !order.is_empty()).count();
             [
-                sales.iter().map(|s| s.time()).max().unwrap_or_default(),
-                (named + alone) as i64,
-                sales.iter().filter_map(|s| s.amount()).map(|m| m.0).sum(),
+                sales.iter().map(|s| s.time()).max().unwrap_or_default().into(),
+                (named + alone) as i128,
+                sales.iter().filter_map(|s| s.amount()).map(|m| i128::from(m.0)).sum(),
             ]
         };
         let users: Vec<_> = users.into_iter().map(|(user, s)| (user, values(&s))).collect();
         // Cut j is not above a value just if more than floor(j n / 5) values are not above it.
-        let score = |i: usize, value: i64| -> u8 {
+        let score = |i: usize, value: i128| -> u8 {
             let below = users.iter().filter(|(_, x)| x[i] <= value).count();
             (0..PARTS).map(|j| u8::from(below > usize::from(j) * users.len() / 5)).sum()
         };
-        let row = |(user, values): &(Text, [i64; 3])| {
+        let row = |(user, values): &(Text, [i128; 3])| {
             let scores = [0, 1, 2].map(|i| score(i, values[i]));
             row(user.clone(), *values, scores)
         };

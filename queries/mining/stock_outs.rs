@@ -64,7 +64,7 @@ crate::record! {
 impl StockOuts {
     fn row(&self, shelf: &(Text, Text), since: i64, until: Option<i64>) -> Option<Output> {
         let length = until.map(|until| until - since);
-        let counts = length.is_none_or(|length| length >= self.least.0 as i64);
+        let counts = length.is_none_or(|length| length >= self.least.signed());
         counts.then(|| Output {
             item_id: shelf.0.clone(),
             warehouse: shelf.1.clone(),
@@ -102,10 +102,10 @@ impl Query for StockOuts {
                 }
             },
             move |shelf, changes, rows| {
-                let (mut on_hand, mut since) = (0, None);
+                let (mut on_hand, mut since) = (0i128, None);
                 let mut changes = changes.iter().peekable();
                 while let Some((change, n)) = changes.next() {
-                    on_hand += change.value * n;
+                    on_hand += i128::from(change.value) * i128::from(n);
                     // What happens at one time happens at once.
                     if changes.peek().is_some_and(|(next, _)| next.time == change.time) {
                         continue;
@@ -136,8 +136,8 @@ impl Query for StockOuts {
             times.dedup();
             // Whether the shelf is empty from each time on.
             let empty = |time: i64| {
-                changes.iter().filter(|(t, _)| *t <= time).map(|(_, change)| change).sum::<i64>()
-                    <= 0
+                let until = changes.iter().filter(|(t, _)| *t <= time);
+                until.map(|(_, change)| i128::from(*change)).sum::<i128>() <= 0
             };
             let marks: Vec<(i64, bool)> = times.iter().map(|time| (*time, empty(*time))).collect();
             let spans: Vec<&[(i64, bool)]> = marks.chunk_by(|a, b| a.1 == b.1).collect();

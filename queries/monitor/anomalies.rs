@@ -7,7 +7,8 @@
 //! of the two middle ones. An hour is shown if the z of its number or of its amount is beyond
 //! `limit` (in thousandths) to either side. A z is empty where fewer than `baseline` hours are
 //! known before, or where more than half of them are the same (the MAD is 0). An hour without any
-//! sale is not there: neither shown nor part of a baseline. State: two numbers per hour.
+//! sale is not there: neither shown nor part of a baseline. An
+//! amount that does not fit into 64 bits is empty. State: two numbers per hour.
 //!
 //! ```
 //! use tidemill::event::Stream;
@@ -30,7 +31,7 @@
 
 use crate::clock::{Millis, Time};
 use crate::event::transactions::{AMOUNT, STATUS};
-use crate::monoid::{Dated, DatedLog, Entries};
+use crate::monoid::{Dated, DatedLog, Entries, compare_products};
 use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::value::{Hour, Money, Real};
@@ -64,7 +65,8 @@ crate::record! {
             /// Robust z of count: 0.6745 (x - median) / MAD.
             count_z: Option<Real>,
             /// What the sales come to.
-            amount: Money,
+            /// Empty where it does not fit into 64 bits.
+            amount: Option<Money>,
             /// Median of the same hour on the days before.
             amount_median: Option<Real<1>>,
             /// Robust z of amount.
@@ -85,9 +87,9 @@ struct Place {
 }
 
 impl Place {
-    fn of(x: i64, before: &[i64]) -> Place {
-        let twice_median = twice_median(before.iter().map(|x| i128::from(*x)).collect());
-        let off = |x: i64| 2 * i128::from(x) - twice_median;
+    fn of(x: i128, before: &[i128]) -> Place {
+        let twice_median = twice_median(before.to_vec());
+        let off = |x: i128| 2 * x - twice_median;
         Place {
             twice_median,
             top: 1349 * off(x),
@@ -96,7 +98,7 @@ impl Place {
     }
 
     fn is_beyond(&self, limit: i64) -> bool {
-        self.bottom > 0 && self.top.abs() > self.bottom * i128::from(limit)
+        self.bottom > 0 && compare_products(self.top.abs(), 1, self.bottom, limit.into()).is_gt()
     }
 
     fn median<const P: u8>(&self) -> Real<P> {
@@ -118,27 +120,28 @@ fn twice_median(mut values: Vec<i128>) -> i128 {
     }
 }
 
-/// An hour's number of sales; their amount is the value of its log entry.
-type Sales = Dated<i64>;
+/// An hour's number of sales, and their amount.
+type Sales = Dated<(i64, i128)>;
 
 impl Anomalies {
     fn span(&self) -> i64 {
         i64::from(self.days) * DAY
     }
 
-    fn judge(&self, log: &DatedLog<i64>, hour: &Sales) -> Option<Output> {
+    fn judge(&self, log: &DatedLog<(i64, i128)>, hour: &Sales) -> Option<Output> {
         let before = || log.between(hour.time - self.span() - 1, hour.time - 1).map(|(x, _)| x);
         if before().count() < self.baseline.max(1) {
             return None;
         }
-        let count = Place::of(hour.item, &before().map(|x| x.item).collect::<Vec<_>>());
-        let amount = Place::of(hour.value, &before().map(|x| x.value).collect::<Vec<_>>());
+        let count =
+            Place::of(hour.item.0.into(), &before().map(|x| x.item.0.into()).collect::<Vec<_>>());
+        let amount = Place::of(hour.item.1, &before().map(|x| x.item.1).collect::<Vec<_>>());
         (count.is_beyond(self.limit) || amount.is_beyond(self.limit)).then(|| Output {
             hour: Hour::of(hour.time),
-            count: hour.item,
+            count: hour.item.0,
             count_median: Some(count.median()),
             count_z: count.z(),
-            amount: Money(hour.value),
+            amount: Money::of(Some(hour.item.1)),
             amount_median: Some(amount.median()),
             amount_z: amount.z(),
         })
@@ -166,29 +169,29 @@ impl Query for Anomalies {
             .aggregate(
                 "HourlySales",
                 |sale| (sale.is_sale() && sale.amount().is_some()).then(|| sale.hour()),
-                |(count, amount): &mut (i64, i64), sale, diff| {
+                |(count, amount): &mut (i64, i128), sale, diff| {
                     *count += diff;
-                    *amount += sale.amount().map_or(0, |m| m.0) * diff;
+                    *amount += sale.amount().map_or(0, |m| i128::from(m.0)) * i128::from(diff);
                 },
                 |hour, &(count, amount)| {
-                    let sales = Dated { time: hour.start().0, item: count, value: amount };
+                    let sales = Dated { time: hour.start().0, item: (count, amount), value: 0 };
                     (count > 0).then(|| (hour.of_day(), sales))
                 },
             )
             .keyed(
                 "Anomalies",
                 |(of_day, _)| Some(*of_day),
-                |hours: &mut Entries<i64>, (_, sales), diff| hours.add(*sales, diff),
+                |hours: &mut Entries<(i64, i128)>, (_, sales), diff| hours.add(*sales, diff),
             )
             .as_of(reach, move |_, log, hour| this.judge(log, hour))
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let mut hours: BTreeMap<Hour, (i64, i64)> = BTreeMap::new();
+        let mut hours: BTreeMap<Hour, (i64, i128)> = BTreeMap::new();
         for sale in history.transactions(at).iter().filter(|t| t.is_sale()) {
             if let Some(Money(amount)) = sale.amount() {
                 let hour = hours.entry(sale.hour()).or_default();
-                *hour = (hour.0 + 1, hour.1 + amount);
+                *hour = (hour.0 + 1, hour.1 + i128::from(amount));
             }
         }
         let median = |mut values: Vec<f64>| {
@@ -196,7 +199,7 @@ impl Query for Anomalies {
             (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0
         };
         // Median and z of one number of an hour.
-        let place = |x: i64, before: Vec<i64>| {
+        let place = |x: i128, before: Vec<i128>| {
             let before: Vec<f64> = before.into_iter().map(|x| x as f64).collect();
             let middle = median(before.clone());
             let mad = median(before.iter().map(|x| (x - middle).abs()).collect());
@@ -205,12 +208,13 @@ impl Query for Anomalies {
         let mut rows = Vec::new();
         for (hour, (count, amount)) in &hours {
             let same_hour = (1..=i32::from(self.days)).map(|days| Hour(hour.0 - 24 * days));
-            let before: Vec<(i64, i64)> =
+            let before: Vec<(i64, i128)> =
                 same_hour.filter_map(|h| hours.get(&h).copied()).collect();
             if before.len() < self.baseline.max(1) {
                 continue;
             }
-            let (count_median, count_z) = place(*count, before.iter().map(|x| x.0).collect());
+            let (count_median, count_z) =
+                place((*count).into(), before.iter().map(|x| x.0.into()).collect());
             let (amount_median, amount_z) = place(*amount, before.iter().map(|x| x.1).collect());
             let limit = self.limit as f64 / 1000.0;
             if [count_z, amount_z].into_iter().flatten().any(|z| z.abs() > limit) {
@@ -219,7 +223,7 @@ impl Query for Anomalies {
                     count: *count,
                     count_median: Some(Real(count_median)),
                     count_z: count_z.map(Real),
-                    amount: Money(*amount),
+                    amount: Money::of(Some(*amount)),
                     amount_median: Some(Real(amount_median)),
                     amount_z: amount_z.map(Real),
                 });

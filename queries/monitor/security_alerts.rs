@@ -13,7 +13,8 @@
 //!
 //! - `bot`: a session of at least `bot_events` events and more than `bot_views_per_minute` page
 //!   views per minute from its first event to its last (taken as a second if shorter), and no
-//!   purchase; `distinct` counts the page views.
+//!   purchase; `distinct` counts the page views, and is empty
+//!   where they do not fit into 64 bits.
 //!
 //! The evidence is when, how many and how many distinct; absent values are none of the distinct.
 //! `severity` compares events (for stuffing: users) with their limit: `high` from four times on,
@@ -47,7 +48,7 @@ use crate::monoid::{Dated, DatedLog, Entries};
 use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
-use crate::value::Moment;
+use crate::value::{Moment, whole};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,7 +96,8 @@ crate::record! {
             /// Events it is made of.
             events: i64,
             /// Different addresses, users or cards among them; of a bot its page views.
-            distinct: i64,
+            /// Empty where it does not fit into 64 bits.
+            distinct: Option<i64>,
             /// low, medium (twice the limit) or high (four times).
             severity: Text,
         }
@@ -147,9 +149,9 @@ impl SecurityAlerts {
         payment.is_attempt() && payment.amount().is_some_and(|a| a.0 <= self.testing_amount)
     }
 
-    fn is_bot(&self, (views, events, orders): (i64, i64, i64), span: i64) -> bool {
-        let fast =
-            views.saturating_mul(60_000) > self.bot_views_per_minute.saturating_mul(span.max(1000));
+    fn is_bot(&self, (views, events, orders): (i128, i64, i128), span: i64) -> bool {
+        let limit = i128::from(self.bot_views_per_minute) * i128::from(span.max(1000));
+        let fast = views * 60_000 > limit;
         orders <= 0 && events >= self.bot_events.max(1) && fast
     }
 }
@@ -177,7 +179,7 @@ fn distinct<'a>(log: impl Iterator<Item = (&'a Dated<Text>, i64)>) -> i64 {
 impl Detector {
     /// The bursts in a subject's events, by one walk with a window behind it.
     fn bursts(&self, subject: &Text, log: &DatedLog<Text>, rows: &mut Vec<Output>) {
-        let width = self.window.0 as i64;
+        let width = self.window.signed();
         let (mut events, mut seen) = (0, BTreeMap::<&Text, i64>::new());
         let (mut all, mut behind) = (log.iter().peekable(), log.iter().peekable());
         let mut burst: Option<(i64, i64)> = None;
@@ -223,14 +225,14 @@ impl Detector {
             since: Moment(span.0),
             until: Moment(span.1),
             events,
-            distinct,
+            distinct: Some(distinct),
             severity,
         }
     }
 }
 
 /// Times of a session's events with their page views, and its orders.
-type Pages = (Entries<()>, i64);
+type Pages = (Entries<()>, i128);
 
 impl Query for SecurityAlerts {
     type Output = Output;
@@ -290,19 +292,19 @@ impl Query for SecurityAlerts {
             |event| (!event.session_id().is_empty()).then(|| event.session_id().clone()),
             |(events, orders): &mut Pages, event, diff| {
                 events.add(Dated { time: event.time(), item: (), value: event.views() }, diff);
-                *orders += event.order_count() * diff;
+                *orders += i128::from(event.order_count()) * i128::from(diff);
             },
             move |session, (log, orders)| {
                 let (first, last) = (log.iter().next()?.0.time, log.iter().next_back()?.0.time);
                 let events: i64 = log.iter().map(|(_, n)| n).sum();
-                let views = log.iter().map(|(x, n)| x.value * n).sum();
+                let views = log.iter().map(|(x, n)| i128::from(x.value) * i128::from(n)).sum();
                 this.is_bot((views, events, *orders), last - first).then(|| Output {
                     kind: Text::new("bot"),
                     subject: session.clone(),
                     since: Moment(first),
                     until: Moment(last),
                     events,
-                    distinct: views,
+                    distinct: whole(views),
                     severity: severity(events, this.bot_events),
                 })
             },
@@ -338,7 +340,7 @@ impl Query for SecurityAlerts {
             };
             let times: BTreeSet<i64> = all.iter().map(|(t, _)| *t).collect();
             for detector in self.detectors().iter().filter(|d| d.subject == *subject) {
-                let width = detector.window.0 as i64;
+                let width = detector.window.signed();
                 // The time a window begins if it has too many, for each time.
                 let too_many = |t: &i64| {
                     let inside = within(t - width + 1, *t);
@@ -367,8 +369,8 @@ impl Query for SecurityAlerts {
         for (session, mut all) in sessions {
             all.sort_unstable();
             let (first, last) = (all[0].0, all[all.len() - 1].0);
-            let views = all.iter().map(|x| x.1).sum();
-            let orders = all.iter().map(|x| x.2).sum();
+            let views = all.iter().map(|x| i128::from(x.1)).sum();
+            let orders = all.iter().map(|x| i128::from(x.2)).sum();
             let events = all.len() as i64;
             if self.is_bot((views, events, orders), last - first) {
                 rows.push(Output {
@@ -377,7 +379,7 @@ impl Query for SecurityAlerts {
                     since: Moment(first),
                     until: Moment(last),
                     events,
-                    distinct: views,
+                    distinct: whole(views),
                     severity: severity(events, self.bot_events),
                 });
             }

@@ -168,7 +168,7 @@ impl Query for StreamHealth {
                 duplicates: events.iter().filter(|event| event.known).count() as i64,
                 retractions: back.len() as i64,
                 late: delays.iter().filter(|d| **d > self.late_after.0 as i64).count() as i64,
-                mean_delay: Real::ratio(delays.iter().sum(), events.len() as i64),
+                mean_delay: Real::ratio(delays.iter().sum::<i64>(), events.len() as i64),
                 worst_delay: delays.iter().max().copied(),
             }
         };

@@ -49,7 +49,7 @@ use super::user_recommendations::{UserRecommendations, user_recommendations};
 use crate::clock::{Millis, Time};
 use crate::event::ads::{CAMPAIGN_ID, COST, EVENT, USER_ID};
 use crate::event::{AdEvent, Ads, Behavior, Row, behavior};
-use crate::monoid::Bag;
+use crate::monoid::{Bag, Weights};
 use crate::operator::{Aggregate, Collection, Passing, Place};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
@@ -94,9 +94,9 @@ fn day(hour: Hour) -> i32 {
 }
 
 /// Whether a campaign has spent more by `hour` than its share of the budget.
-fn ahead(spent: i64, budget: Money, hour: Hour) -> bool {
+fn ahead(spent: i128, budget: Money, hour: Hour) -> bool {
     let elapsed = i128::from(hour.of_day()) + 1;
-    i128::from(spent) * 24 > i128::from(budget.0) * elapsed
+    spent * 24 > i128::from(budget.0) * elapsed
 }
 
 /// Items per campaign.
@@ -144,7 +144,7 @@ impl Query for AdTargets {
             .keyed(
                 "CampaignItems",
                 |visit| led(visit).map(|(campaign, _)| campaign),
-                |views: &mut Bag<Text>, visit, diff| views.add(visit.item_id().clone(), diff),
+                |views: &mut Weights<Text>, visit, diff| views.add(visit.item_id().clone(), diff),
             )
             .top_k(ITEMS, |campaign, Place { item, .. }| (campaign.clone(), item.clone()));
         let now = inputs.ads(&[]).aggregate(
@@ -160,7 +160,9 @@ impl Query for AdTargets {
             .aggregate(
                 "AdSpend",
                 |ad| Some((day(ad.hour()), ad.campaign_id().clone())),
-                |spent: &mut i64, ad, diff| *spent += ad.cost().map_or(0, |cost| cost.0) * diff,
+                |spent: &mut i128, ad, diff| {
+                    *spent += ad.cost().map_or(0, |cost| i128::from(cost.0)) * i128::from(diff);
+                },
                 |(day, campaign), spent| Some((*day, (campaign.clone(), *spent))),
             )
             .join(now)
@@ -218,9 +220,10 @@ impl Query for AdTargets {
             adverts.extend(items.into_iter().take(ITEMS).map(|(item, _)| (item, campaign.clone())));
         }
         let now = ads.iter().map(|ad| ad.hour()).max();
-        let mut spent: BTreeMap<Text, i64> = BTreeMap::new();
+        let mut spent: BTreeMap<Text, i128> = BTreeMap::new();
         for ad in ads.iter().filter(|ad| now.map(day) == Some(day(ad.hour()))) {
-            *spent.entry(ad.campaign_id().clone()).or_default() += ad.cost().map_or(0, |m| m.0);
+            *spent.entry(ad.campaign_id().clone()).or_default() +=
+                ad.cost().map_or(0, |m| i128::from(m.0));
         }
         let since = at.millis() as i64 - self.span.0 as i64;
         let mut seen: BTreeMap<(Text, Text), i64> = BTreeMap::new();

@@ -27,7 +27,7 @@
 //! ```
 
 use crate::clock::Time;
-use crate::monoid::Bag;
+use crate::monoid::Weights;
 use crate::operator::{Aggregate, Collection, Link, Place, SessionPairs};
 use crate::query::view::{View, naive};
 use crate::query::{History, Inputs, Query};
@@ -87,7 +87,7 @@ fn lists<'s>(views: Collection<'s, (Text, View)>) -> Collection<'s, Output> {
         .keyed(
             "SimilarItems",
             |(item, _, _)| Some(item.clone()),
-            |weights: &mut Bag<Text>, (_, other, factor), diff| {
+            |weights: &mut Weights<Text>, (_, other, factor), diff| {
                 weights.add(other.clone(), factor * diff);
             },
         )
@@ -95,7 +95,8 @@ fn lists<'s>(views: Collection<'s, (Text, View)>) -> Collection<'s, Output> {
             item_id: item_id.clone(),
             rank,
             similar_item_id: item.clone(),
-            weight,
+            // Sessions times at most 12,600: it fits.
+            weight: weight as i64,
         })
 }
 

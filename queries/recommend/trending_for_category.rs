@@ -24,7 +24,7 @@
 
 use crate::clock::{Millis, Time};
 use crate::event::behavior::{CATEGORY, EVENT, ITEM_ID};
-use crate::monoid::Bag;
+use crate::monoid::Weights;
 use crate::operator::{Aggregate, Collection, Passing, Place};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
@@ -86,13 +86,13 @@ impl Query for TrendingForCategory {
             .keyed(
                 "TrendingForCategory",
                 |(category, ..)| Some(category.clone()),
-                |views: &mut Bag<Text>, (_, item, _), diff| views.add(item.clone(), diff),
+                |views: &mut Weights<Text>, (_, item, _), diff| views.add(item.clone(), diff),
             )
             .top_k(LISTED, |category, Place { rank, item, weight }| Output {
                 category: category.clone(),
                 rank,
                 item_id: item.clone(),
-                views: weight,
+                views: weight as i64, // a count
             })
     }
 

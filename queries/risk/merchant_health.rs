@@ -168,8 +168,8 @@ impl Query for MerchantHealth {
                     |p: &&Row<'_, Transactions>| p.status().is_some_and(|s| wanted.contains(&s));
                 all.iter().filter(is).collect()
             };
-            let money = |of: &[&Row<'_, Transactions>]| -> i64 {
-                of.iter().filter_map(|p| p.amount()).map(|amount| amount.0).sum()
+            let money = |of: &[&Row<'_, Transactions>]| -> i128 {
+                of.iter().filter_map(|p| p.amount()).map(|amount| i128::from(amount.0)).sum()
             };
             let cancelled = of(&[PaymentStatus::Cancelled]).len();
             let stood: Vec<&Row<'_, Transactions>> =
@@ -185,15 +185,15 @@ impl Query for MerchantHealth {
                 day,
                 payments: stood.len() as i64,
                 orders: orders as i64,
-                gmv: Some(Money(money(&stood))),
+                gmv: Money::of(Some(money(&stood))),
                 aov: (orders > 0).then(|| Real(money(&stood) as f64 / orders as f64)),
                 refunded: refunded.len() as i64,
-                refunded_amount: Some(Money(money(&refunded))),
+                refunded_amount: Money::of(Some(money(&refunded))),
                 refund_rate: share(refunded.len()),
                 charged_back: disputed.len() as i64,
-                charged_back_amount: Some(Money(money(&disputed))),
+                charged_back_amount: Money::of(Some(money(&disputed))),
                 chargeback_ratio: share(disputed.len()),
-                net: Some(Money(money(&stood) - money(&refunded) - money(&disputed))),
+                net: Money::of(Some(money(&stood) - money(&refunded) - money(&disputed))),
                 cancelled: cancelled as i64,
             }
         };

@@ -173,7 +173,7 @@ fn tag(row: &Row<'_, Transactions>) -> u64 {
 }
 
 /// The decision from the measures that could be made, in the order of the rules.
-fn decide(rules: &[Rule], version: &Text, payment: Payment, measures: &[(usize, i64)]) -> Output {
+fn decide(rules: &[Rule], version: &Text, payment: Payment, measures: &[(usize, i128)]) -> Output {
     let applying = |outcome: Outcome| {
         let hits = measures.iter().filter_map(|(i, m)| rules.get(*i).zip(Some(*m)));
         hits.filter(move |(r, m)| r.outcome == outcome && r.applies(*m)).map(|(r, _)| r.id.as_str())
@@ -238,7 +238,7 @@ fn groups(rules: &[Rule]) -> Vec<Group> {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 enum Part {
     Payment(Text, Option<i64>),
-    Measures(Box<[(usize, i64)]>),
+    Measures(Box<[(usize, i128)]>),
 }
 
 /// An id, and a part of the decision on one record of it.

@@ -93,9 +93,11 @@ impl Query for HourlyTransactions {
             Output {
                 hour,
                 count: n as i64,
-                amount_sum: Some(Money(amounts.iter().sum())),
+                amount_sum: Money::of(Some(amounts.iter().map(|x| i128::from(*x)).sum())),
                 amount_mean: Some(Real(mean)),
-                amount_median: Some(Real((amounts[(n - 1) / 2] + amounts[n / 2]) as f64 / 2.0)),
+                amount_median: Some(Real(
+                    (i128::from(amounts[(n - 1) / 2]) + i128::from(amounts[n / 2])) as f64 / 2.0,
+                )),
                 amount_variance: variance.map(Real),
                 amount_stddev: variance.map(|v| Real(v.sqrt())),
             }

@@ -3,12 +3,13 @@
 //! Revenue of an item in an hour is the sum of the amounts of its sales in that hour (event time,
 //! UTC; see `hourly_transactions` for what a sale is). The ten items with the largest revenue are
 //! listed, from rank 1; of equal ones the lesser item comes first, numbers before other texts.
-//! Items without revenue, and sales without an item, are not listed. State: the revenue of each
+//! Items without revenue, and sales without an item, are not listed;
+//! revenue that does not fit into 64 bits has its rank and is empty. State: the revenue of each
 //! item of each hour.
 
 use crate::clock::Time;
 use crate::event::transactions::{AMOUNT, ITEM_ID, STATUS};
-use crate::monoid::Bag;
+use crate::monoid::Weights;
 use crate::operator::{Collection, Place};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
@@ -38,7 +39,8 @@ crate::record! {
             /// The item.
             item_id: Text,
             /// Sum of the amounts of its sales in the hour.
-            revenue: Money,
+            /// Empty where it does not fit into 64 bits.
+            revenue: Option<Money>,
         }
     }
 }
@@ -62,9 +64,9 @@ impl Query for TopItemsHourly {
             .keyed(
                 "TopItemsHourly",
                 |sale| (sale.is_sale() && !sale.item_id().is_empty()).then(|| sale.hour()),
-                |revenue: &mut Bag<Text>, sale, diff| {
+                |revenue: &mut Weights<Text>, sale, diff| {
                     if let Some(Money(amount)) = sale.amount() {
-                        revenue.add(sale.item_id().clone(), amount.wrapping_mul(diff));
+                        revenue.add_times(sale.item_id().clone(), amount, diff);
                     }
                 },
             )
@@ -72,27 +74,27 @@ impl Query for TopItemsHourly {
                 hour,
                 rank,
                 item_id: item.clone(),
-                revenue: Money(weight),
+                revenue: Money::of(Some(weight)),
             })
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let mut hours: BTreeMap<Hour, BTreeMap<Text, i64>> = BTreeMap::new();
+        let mut hours: BTreeMap<Hour, BTreeMap<Text, i128>> = BTreeMap::new();
         for sale in history.transactions(at).iter().filter(|t| t.is_sale()) {
             if let (Some(Money(amount)), false) = (sale.amount(), sale.item_id().is_empty()) {
                 let items = hours.entry(sale.hour()).or_default();
-                *items.entry(sale.item_id().clone()).or_default() += amount;
+                *items.entry(sale.item_id().clone()).or_default() += i128::from(amount);
             }
         }
         let mut rows = Vec::new();
         for (hour, items) in hours {
-            let mut items: Vec<(Text, i64)> = items.into_iter().filter(|(_, r)| *r > 0).collect();
+            let mut items: Vec<(Text, i128)> = items.into_iter().filter(|(_, r)| *r > 0).collect();
             items.sort_by_key(|(_, revenue)| Reverse(*revenue));
             rows.extend((1..).zip(items).take(self.k).map(|(rank, (item_id, revenue))| Output {
                 hour,
                 rank,
                 item_id,
-                revenue: Money(revenue),
+                revenue: Money::of(Some(revenue)),
             }));
         }
         rows

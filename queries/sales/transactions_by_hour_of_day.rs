@@ -63,7 +63,7 @@ impl Query for TransactionsByHourOfDay {
         let row = |(hour_of_day, amounts): (u8, Vec<i64>)| Output {
             hour_of_day,
             count: amounts.len() as i64,
-            amount_sum: Some(Money(amounts.iter().sum())),
+            amount_sum: Money::of(Some(amounts.iter().map(|x| i128::from(*x)).sum())),
         };
         hours.into_iter().map(row).collect()
     }

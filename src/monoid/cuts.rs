@@ -11,7 +11,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 
 /// Members by value, with the places of the cuts. A member without key stands before all others
 /// of its value and is never in the set.
-type Member<K> = (i64, Option<K>);
+type Member<K> = (i128, Option<K>);
 
 /// Members by value and their cuts.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ impl<K: Ord + Clone> Cuts<K> {
     }
 
     /// Adds a member, which must not be there.
-    pub fn insert(&mut self, value: i64, key: K) {
+    pub fn insert(&mut self, value: i128, key: K) {
         let member = (value, Some(key));
         if self.members.is_empty() {
             self.cuts = (1..self.parts).map(|_| (member.clone(), 0)).collect();
@@ -43,7 +43,7 @@ impl<K: Ord + Clone> Cuts<K> {
     }
 
     /// Takes a member out; one that is not there changes nothing.
-    pub fn remove(&mut self, value: i64, key: &K) {
+    pub fn remove(&mut self, value: i128, key: &K) {
         let member = (value, Some(key.clone()));
         if !self.members.remove(&member) {
             return;
@@ -87,19 +87,19 @@ impl<K: Ord + Clone> Cuts<K> {
     }
 
     /// The values of the cuts, ascending; none without members.
-    pub fn values(&self) -> Vec<i64> {
+    pub fn values(&self) -> Vec<i128> {
         self.cuts.iter().map(|((value, _), _)| *value).collect()
     }
 
     /// The members whose value is in `low..high`.
-    pub fn between(&self, low: i64, high: i64) -> impl Iterator<Item = &K> {
+    pub fn between(&self, low: i128, high: i128) -> impl Iterator<Item = &K> {
         let places = (low.min(high), None)..(high, None);
         self.members.range(places).filter_map(|(_, key)| key.as_ref())
     }
 }
 
 /// The part of a value, from 1, by the values of the cuts.
-pub fn part(cuts: &[i64], value: i64) -> u8 {
+pub fn part(cuts: &[i128], value: i128) -> u8 {
     // At most 255 parts are asked for.
     1 + cuts.iter().filter(|cut| value >= **cut).count() as u8
 }
@@ -123,13 +123,13 @@ mod tests {
         for round in 0..300 {
             let parts = random.between(1, 6) as u8;
             let mut cuts = Cuts::new(parts);
-            let mut twin: Vec<(i64, i64)> = Vec::new();
+            let mut twin: Vec<(i128, i64)> = Vec::new();
             for key in 0..random.below(60) as i64 {
                 if !twin.is_empty() && random.below(3) == 0 {
                     let (value, key) = twin.swap_remove(random.below(twin.len() as u64) as usize);
                     cuts.remove(value, &key);
                 } else {
-                    let value = random.between(-8, 8);
+                    let value = i128::from(random.between(-8, 8));
                     twin.push((value, key));
                     cuts.insert(value, key);
                 }
@@ -137,14 +137,14 @@ mod tests {
                 let mut sorted = twin.clone();
                 sorted.sort_unstable();
                 let n = sorted.len();
-                let want: Vec<i64> = match n {
+                let want: Vec<i128> = match n {
                     0 => Vec::new(),
                     _ => (1..usize::from(parts))
                         .map(|j| sorted[j * n / usize::from(parts)].0)
                         .collect(),
                 };
                 assert_eq!(cuts.values(), want, "round {round}");
-                let (low, high) = (random.between(-9, 9), random.between(-9, 9));
+                let (low, high) = (random.between(-9, 9).into(), random.between(-9, 9).into());
                 let want: Vec<i64> =
                     sorted.iter().filter(|m| low <= m.0 && m.0 < high).map(|m| m.1).collect();
                 assert_eq!(cuts.between(low, high).copied().collect::<Vec<_>>(), want);

@@ -2,7 +2,7 @@
 //! are integers, so it can be changed and taken back exactly; it is compared by multiplying
 //! crosswise, and becomes a float only when it is read.
 
-use super::Group;
+use super::{Group, compare_products};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Ratio {
     /// The hits, or the amount.
-    pub part: i64,
+    pub part: i128,
     /// The trials, or the rows.
     pub whole: i64,
 }
@@ -27,10 +27,10 @@ impl Ratio {
         }
     }
 
-    /// One more row with an amount. Sums wrap, so that a retraction always undoes.
+    /// One more row with an amount.
     pub fn add(&mut self, amount: i64, diff: i64) {
-        self.part = self.part.wrapping_add(amount.wrapping_mul(diff));
-        self.whole = self.whole.wrapping_add(diff);
+        self.part += i128::from(amount) * i128::from(diff);
+        self.whole += diff;
     }
 
     /// The quotient, rounded once; none where there is nothing to divide by.
@@ -42,8 +42,7 @@ impl Ratio {
     pub fn compare(self, other: Ratio) -> Ordering {
         match (self.whole > 0, other.whole > 0) {
             (true, true) => {
-                let left = i128::from(self.part) * i128::from(other.whole);
-                left.cmp(&(i128::from(other.part) * i128::from(self.whole)))
+                compare_products(self.part, other.whole.into(), other.part, self.whole.into())
             }
             (some, other) => some.cmp(&other),
         }
@@ -53,7 +52,7 @@ impl Ratio {
     /// `(2s + z^2 - sqrt(z^4 + 4 z^2 s (n - s) / n)) / 2(n + z^2)`. None for no trials or an
     /// impossible share.
     pub fn wilson_lower(self) -> Option<f64> {
-        if self.whole <= 0 || self.part < 0 || self.part > self.whole {
+        if self.whole <= 0 || self.part < 0 || self.part > i128::from(self.whole) {
             return None;
         }
         let (s, n) = (self.part as f64, self.whole as f64);
@@ -63,15 +62,17 @@ impl Ratio {
     }
 
     /// The same bound in billionths, rounded down, to be compared: an integer from integers, so
-    /// shares are ranked alike everywhere. Also none above six billion trials.
+    /// shares are ranked alike everywhere.
     pub fn wilson_rank(self) -> Option<i64> {
-        let (s, n) = (i128::from(self.part), i128::from(self.whole));
+        let (s, n) = (self.part, i128::from(self.whole));
         if n <= 0 || s < 0 || s > n {
             return None;
         }
-        let spread = (4 * Z_SQUARED * BILLION).checked_mul(s)?.checked_mul(n - s)?;
-        let square = spread.checked_add(Z_SQUARED * Z_SQUARED * n)?;
-        let root = (square / n).isqrt(); // in billionths, and so is what it is taken from
+        // 4 z^2 s (n - s) / n + z^4, rounded down, in parts that all fit: n is below 2^63, and the
+        // factor below 2^64.
+        let (factor, product) = (4 * Z_SQUARED * BILLION, s * (n - s));
+        let square = factor * (product / n) + factor * (product % n) / n + Z_SQUARED * Z_SQUARED;
+        let root = square.isqrt(); // in billionths, and so is what it is taken from
         let least = 2 * s * BILLION + Z_SQUARED - root;
         i64::try_from(least.checked_mul(BILLION)? / (2 * (n * BILLION + Z_SQUARED))).ok()
     }
@@ -85,8 +86,8 @@ impl Group for Ratio {
     }
     #[inline]
     fn absorb(state: &mut Ratio, delta: Ratio) {
-        state.part = state.part.wrapping_add(delta.part);
-        state.whole = state.whole.wrapping_add(delta.whole);
+        state.part += delta.part;
+        state.whole += delta.whole;
     }
     #[inline]
     fn is_nothing(state: &Ratio) -> bool {
@@ -111,7 +112,7 @@ mod tests {
         for _ in 0..20_000 {
             let bits = random.below(31);
             let whole = random.between(1, 1 << bits);
-            let share = Ratio { part: random.between(0, whole), whole };
+            let share = Ratio { part: random.between(0, whole).into(), whole };
             let want = wilson(share.part as f64, whole as f64);
             assert!((share.wilson_lower().unwrap() - want).abs() < 1e-9, "{share:?}");
             assert!((share.wilson_rank().unwrap() as f64 / 1e9 - want).abs() < 3e-9, "{share:?}");
@@ -119,6 +120,9 @@ mod tests {
         assert_eq!(Ratio { part: 0, whole: 7 }.wilson_rank(), Some(0));
         assert_eq!(Ratio { part: 8, whole: 7 }.wilson_rank(), None);
         assert_eq!(Ratio::default().wilson_lower(), None);
+        // Shares of the most trials there can be, to the last billionth.
+        let many = Ratio { part: i128::from(i64::MAX) / 4, whole: i64::MAX };
+        assert_eq!(many.wilson_rank(), Some(249_999_999));
         // 9 of 10: tables give 0.5958.
         assert_eq!(Ratio { part: 9, whole: 10 }.wilson_rank().unwrap() / 100_000, 5_958);
     }
@@ -127,7 +131,8 @@ mod tests {
     fn quotients_compare_exactly_and_changes_cancel() {
         let mut random = Random(6);
         for _ in 0..20_000 {
-            let mut one = || Ratio { part: random.between(-9, 9), whole: random.between(1, 9) };
+            let mut one =
+                || Ratio { part: random.between(-9, 9).into(), whole: random.between(1, 9) };
             let (a, b) = (one(), one());
             // Small quotients that differ do so by at least 1/81.
             let (x, y) = (a.part as f64 / a.whole as f64, b.part as f64 / b.whole as f64);
@@ -140,7 +145,7 @@ mod tests {
             sum.add(amount, -3);
             assert_eq!(sum, a);
         }
-        let huge = Ratio { part: i64::MAX, whole: i64::MAX };
+        let huge = Ratio { part: i64::MAX.into(), whole: i64::MAX };
         assert_eq!(huge.compare(Ratio { part: 1, whole: 1 }), Ordering::Equal);
         assert_eq!(huge.compare(Ratio::default()), Ordering::Greater);
     }

@@ -7,11 +7,14 @@
 //! read tightens the entries it meets. Every tightening is paid for by the update that loosened
 //! it, so an update costs amortised O(log n) and a read O(K) beyond that.
 //!
+//! A weight is a sum of any size. The few that are far from zero (2^62 and more, a hostile amount
+//! or two) are kept apart and in order, so that all others take one word.
+//!
 //! Items of weight zero are removed. An item of negative weight (a retraction ahead of its
 //! insertion) is remembered but not listed.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::hash::Hash;
 
 use foldhash::fast::FixedState;
@@ -21,6 +24,36 @@ use serde::{Deserialize, Serialize};
 
 /// The bound of an item that needs no heap entry because it is in `top`.
 const IN_TOP: i64 = i64::MAX;
+
+/// From here on a weight is far from zero; at half of it is no longer.
+const FAR: i64 = 1 << 62;
+
+/// Whether a weight is far from zero, and one that was still is.
+fn is_far(weight: i128, was: bool) -> bool {
+    weight.unsigned_abs() >= (FAR as u128) >> u8::from(was)
+}
+
+/// The items whose weight is far from zero.
+#[derive(Clone, Debug)]
+struct Far<T> {
+    weights: BTreeMap<T, i128>,
+    order: BTreeSet<(Reverse<i128>, T)>,
+}
+
+impl<T: Ord + Clone> Far<T> {
+    /// Changes a weight, and gives it back where it is no longer far.
+    fn set(&mut self, item: &T, weight: i128) -> Option<i64> {
+        if let Some(old) = self.weights.remove(item) {
+            self.order.remove(&(Reverse(old), item.clone()));
+        }
+        if is_far(weight, true) {
+            self.weights.insert(item.clone(), weight);
+            self.order.insert((Reverse(weight), item.clone()));
+            return None;
+        }
+        i64::try_from(weight).ok()
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 struct State {
@@ -46,15 +79,16 @@ pub struct TopK<T: Ord + Hash + Clone> {
     top: Vec<(Reverse<i64>, T)>,
     top_touched: bool,
     heap: BinaryHeap<(i64, Reverse<T>)>,
-    reported: Vec<(T, i64)>,
+    reported: Vec<(T, i128)>,
+    far: Option<Box<Far<T>>>,
 }
 
 /// What a checkpoint holds: the weights by item, and the rows the reader has seen.
 #[derive(Serialize, Deserialize)]
 struct Stored<T> {
     k: usize,
-    weights: Vec<(T, i64)>,
-    reported: Vec<(T, i64)>,
+    weights: Vec<(T, i128)>,
+    reported: Vec<(T, i128)>,
 }
 
 impl<T: Ord + Hash + Clone> TopK<T> {
@@ -67,11 +101,53 @@ impl<T: Ord + Hash + Clone> TopK<T> {
             top_touched: false,
             heap: BinaryHeap::new(),
             reported: Vec::new(),
+            far: None,
         }
     }
 
-    /// Changes the weight of `item` by `diff`. Weights stay below 2^62; beyond, they wrap.
+    /// Changes the weight of `item` by `diff`.
     pub fn add(&mut self, item: &T, diff: i64) {
+        if self.far.is_some() || is_far(diff.into(), false) {
+            return self.add_any(item, diff.into());
+        }
+        if !self.add_near(item, diff) {
+            self.add_any(item, diff.into());
+        }
+    }
+
+    /// The same by a number of any size.
+    pub fn add_any(&mut self, item: &T, diff: i128) {
+        let was_far = self.far.as_ref().is_some_and(|far| far.weights.contains_key(item));
+        if !was_far
+            && let Ok(near) = i64::try_from(diff)
+            && !is_far(diff, false)
+            && self.add_near(item, near)
+        {
+            return;
+        }
+        let weight = self.weight(item) + diff;
+        if let Some(state) = self.states.remove(item) {
+            self.top_touched |= state.bound == IN_TOP;
+        }
+        if was_far || is_far(weight, false) {
+            let fresh = || Box::new(Far { weights: BTreeMap::new(), order: BTreeSet::new() });
+            let far = self.far.get_or_insert_with(fresh);
+            let near = far.set(item, weight);
+            if far.weights.is_empty() {
+                self.far = None;
+            }
+            if let Some(near) = near {
+                self.add_near(item, near);
+            }
+        } else if let Ok(near) = i64::try_from(weight) {
+            self.add_near(item, near);
+        }
+    }
+
+    /// Changes a weight that is not far from zero, and says whether that is so afterwards;
+    /// otherwise nothing was done.
+    #[inline]
+    fn add_near(&mut self, item: &T, diff: i64) -> bool {
         let mut entry = match self.states.entry_ref(item) {
             EntryRef::Occupied(entry) => entry,
             EntryRef::Vacant(entry) => {
@@ -81,11 +157,16 @@ impl<T: Ord + Hash + Clone> TopK<T> {
                     entry.insert(State { weight, bound });
                     self.push(bound, item);
                 }
-                return;
+                return true;
             }
         };
         let state = entry.get_mut();
-        state.weight = state.weight.wrapping_add(diff);
+        // Neither is beyond 2^62, so the sum fits.
+        let weight = state.weight + diff;
+        if is_far(weight.into(), false) {
+            return false;
+        }
+        state.weight = weight;
         self.top_touched |= state.bound == IN_TOP;
         if state.weight == 0 {
             entry.remove();
@@ -94,55 +175,69 @@ impl<T: Ord + Hash + Clone> TopK<T> {
             state.bound = bound;
             self.push(bound, item);
         }
+        true
     }
 
     /// The largest items and their weights, best first.
-    pub fn top(&mut self) -> impl Iterator<Item = (&T, i64)> {
+    pub fn top(&mut self) -> impl Iterator<Item = (&T, i128)> + Clone {
         self.refresh();
-        self.top.iter().map(|(weight, item)| (item, weight.0))
+        let near = self.top.iter().map(|(weight, item)| (item, i128::from(weight.0)));
+        // Before those near zero are the ones far above it, but for a few that are about equal.
+        let far = self.far.as_ref().map_or(Vec::new(), |far| {
+            let above = far.order.iter().take_while(|(weight, _)| weight.0 > 0).take(self.k);
+            let above = above.map(|(weight, item)| (item, weight.0));
+            let mut all: Vec<_> = above.chain(near.clone()).collect();
+            all.sort_unstable_by_key(|(item, weight)| (Reverse(*weight), *item));
+            all.truncate(self.k);
+            all
+        });
+        let near = near.take(if self.far.is_some() { 0 } else { self.k });
+        far.into_iter().chain(near)
     }
 
     /// Emits (item, weight, rank from 0, diff) for every row that left the top since the last
     /// call (diff -1) and then for every row that is new in it (diff 1).
-    pub fn diff_since_last(&mut self, mut emit: impl FnMut(&T, i64, usize, i64)) {
-        self.refresh();
-        let changed = |old: Option<&(T, i64)>, new: Option<&(Reverse<i64>, T)>| match (old, new) {
-            (Some(old), Some(new)) => old.1 != new.0.0 || old.0 != new.1,
-            _ => true,
-        };
-        for (rank, old) in self.reported.iter().enumerate() {
-            if changed(Some(old), self.top.get(rank)) {
-                emit(&old.0, old.1, rank, -1);
+    pub fn diff_since_last(&mut self, mut emit: impl FnMut(&T, i128, usize, i64)) {
+        let mut reported = std::mem::take(&mut self.reported);
+        {
+            let top = self.top();
+            let mut now = top.clone();
+            for (rank, (item, weight)) in reported.iter().enumerate() {
+                if now.next() != Some((item, *weight)) {
+                    emit(item, *weight, rank, -1);
+                }
             }
-        }
-        for (rank, new) in self.top.iter().enumerate() {
-            if changed(self.reported.get(rank), Some(new)) {
-                emit(&new.1, new.0.0, rank, 1);
+            for (rank, (item, weight)) in top.clone().enumerate() {
+                if reported.get(rank).is_none_or(|old| (&old.0, old.1) != (item, weight)) {
+                    emit(item, weight, rank, 1);
+                }
             }
+            reported.clear();
+            reported.extend(top.map(|(item, weight)| (item.clone(), weight)));
         }
-        let rows = self.top.iter().map(|(weight, item)| (item.clone(), weight.0));
-        self.reported.clear();
-        self.reported.extend(rows);
+        self.reported = reported;
     }
 
     /// The weight of an item.
-    pub fn weight(&self, item: &T) -> i64 {
-        self.states.get(item).map_or(0, |state| state.weight)
+    pub fn weight(&self, item: &T) -> i128 {
+        let far = self.far.as_ref().and_then(|far| far.weights.get(item).copied());
+        far.unwrap_or_else(|| self.states.get(item).map_or(0, |state| state.weight.into()))
     }
 
     /// The number of items with a non-zero weight.
     pub fn len(&self) -> usize {
-        self.states.len()
+        self.states.len() + self.far.as_ref().map_or(0, |far| far.weights.len())
     }
 
     /// Whether every weight is zero.
     pub fn is_empty(&self) -> bool {
-        self.states.is_empty()
+        self.states.is_empty() && self.far.is_none()
     }
 
     /// The non-zero weights in the order of their items.
-    pub fn weights(&self) -> Vec<(&T, i64)> {
-        let mut all: Vec<_> = self.states.iter().map(|(t, s)| (t, s.weight)).collect();
+    pub fn weights(&self) -> Vec<(&T, i128)> {
+        let mut all: Vec<_> = self.states.iter().map(|(t, s)| (t, s.weight.into())).collect();
+        all.extend(self.far.iter().flat_map(|far| far.weights.iter().map(|(t, w)| (t, *w))));
         all.sort_unstable();
         all
     }
@@ -246,9 +341,8 @@ impl<T: Ord + Hash + Clone> Eq for TopK<T> {}
 
 impl<T: Ord + Hash + Clone> From<TopK<T>> for Stored<T> {
     fn from(state: TopK<T>) -> Self {
-        let rows = state.states.into_iter().map(|(item, s)| (item, s.weight));
-        let mut weights: Vec<_> = rows.collect();
-        weights.sort_unstable();
+        let rows = state.weights().into_iter().map(|(item, weight)| (item.clone(), weight));
+        let weights = rows.collect();
         Stored { k: state.k, weights, reported: state.reported }
     }
 }
@@ -257,7 +351,7 @@ impl<T: Ord + Hash + Clone> From<Stored<T>> for TopK<T> {
     fn from(stored: Stored<T>) -> Self {
         let mut state = TopK::new(stored.k);
         for (item, weight) in &stored.weights {
-            state.add(item, *weight);
+            state.add_any(item, *weight);
         }
         state.reported = stored.reported;
         state
@@ -270,7 +364,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    fn sorted(twin: &BTreeMap<u32, i64>, k: usize) -> Vec<(u32, i64)> {
+    fn sorted(twin: &BTreeMap<u32, i128>, k: usize) -> Vec<(u32, i128)> {
         let mut rows: Vec<_> = twin.iter().map(|(&i, &w)| (i, w)).collect();
         rows.retain(|&(_, weight)| weight > 0);
         rows.sort_by_key(|&(item, weight)| (Reverse(weight), item));
@@ -286,20 +380,24 @@ mod tests {
             let most = 1 << random.below(9);
             let items = 1 + random.below(most) as u32;
             // Small weights make ties, large ones make slack bounds.
-            let size = [1, 3, 100, 1_000_000][round % 4];
+            // and the largest leave 64 bits.
+            let size = [1, 3, 100, 1_000_000, i64::MAX >> 1][round % 5];
             let mut state = TopK::new(k);
-            let mut twin: BTreeMap<u32, i64> = BTreeMap::new();
-            let mut seen: BTreeMap<(usize, u32, i64), i64> = BTreeMap::new();
+            let mut twin: BTreeMap<u32, i128> = BTreeMap::new();
+            let mut seen: BTreeMap<(usize, u32, i128), i64> = BTreeMap::new();
             for step in 0..random.below(600) {
                 let item = (random.below(1 << 20) as u32 % items).min(random.below(300) as u32);
                 let held = twin.get(&item).copied().unwrap_or(0);
                 let diff = match random.below(6) {
                     0 => -held,
-                    1 => -held - random.between(0, size),
-                    2 => -random.between(0, size),
-                    _ => random.between(0, size),
+                    1 => -held - i128::from(random.between(0, size)),
+                    2 => -i128::from(random.between(0, size)),
+                    _ => i128::from(random.between(0, size)),
                 };
-                state.add(&item, diff);
+                match i64::try_from(diff) {
+                    Ok(diff) => state.add(&item, diff),
+                    Err(_) => state.add_any(&item, diff),
+                }
                 *twin.entry(item).or_default() += diff;
                 twin.retain(|_, weight| *weight != 0);
                 if step % (1 + round as u64 % 17) == 0 {
@@ -349,12 +447,16 @@ mod tests {
     }
 
     #[test]
-    fn extremes_do_not_panic() {
+    fn sums_beyond_64_bits_are_in_their_place() {
         let mut state = TopK::new(2);
-        for diff in [i64::MAX, i64::MAX, i64::MIN, i64::MIN, 5, -1, i64::MAX, i64::MIN] {
-            state.add(&1, diff);
-            state.add(&2, diff.wrapping_neg());
-            state.diff_since_last(|_, _, _, _| {});
+        for _ in 0..3 {
+            state.add(&1, i64::MAX);
+            state.add(&2, i64::MIN);
+            state.add(&3, 7);
         }
+        let most = 3 * i128::from(i64::MAX);
+        assert_eq!(state.top().collect::<Vec<_>>(), [(&1, most), (&3, 21)]);
+        state.add_any(&1, 5 - most);
+        assert_eq!(state.top().collect::<Vec<_>>(), [(&3, 21), (&1, 5)]);
     }
 }

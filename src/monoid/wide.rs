@@ -4,10 +4,14 @@
 //! products of three `i64`. So a sum that leaves `i128` for a while comes back to its exact
 //! value when rows are retracted, and a reader is told when it does not fit, never lied to.
 
+use super::Group;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 
-/// An exact sum of products.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// An exact sum of products. Its order is only there so that rows can be sorted.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Wide {
     low: i128,
     wraps: i64,
@@ -47,10 +51,32 @@ impl Wide {
         });
     }
 
+    /// Adds `term`, `times` times.
+    pub fn add_times(&mut self, term: i128, times: i64) {
+        self.add_product(times, term);
+    }
+
     /// Adds another sum.
     pub fn plus(&mut self, other: &Wide) {
         self.add(other.low);
         self.wraps = self.wraps.wrapping_add(other.wraps);
+    }
+
+    /// The sum, so many times: by doubling, modulo 2^192.
+    #[must_use]
+    pub fn times(&self, n: i64) -> Wide {
+        let (mut sum, mut power, mut rest) = (Wide::default(), *self, n.unsigned_abs());
+        while rest > 0 {
+            if rest & 1 == 1 {
+                sum.plus(&power);
+            }
+            power.plus(&{ power });
+            rest >>= 1;
+        }
+        if n < 0 {
+            sum.negate();
+        }
+        sum
     }
 
     /// Turns the sum into its opposite.
@@ -71,6 +97,33 @@ impl Wide {
     pub fn get(&self) -> Option<i128> {
         (self.wraps == 0).then_some(self.low)
     }
+}
+
+impl Group for Wide {
+    type State = Wide;
+    fn is_zero(&self) -> bool {
+        *self == Wide::default()
+    }
+    fn absorb(state: &mut Wide, delta: Wide) {
+        state.plus(&delta);
+    }
+    fn is_nothing(state: &Wide) -> bool {
+        state.is_zero()
+    }
+}
+
+/// Which of `a * b` and `c * d` is larger, exactly.
+pub fn compare_products(a: i128, b: i128, c: i128, d: i128) -> Ordering {
+    let (left, right) = (Product::of(a, b), Product::of(c, d));
+    let signed = |p: &Product| match (p.magnitude == (0, 0), p.negative) {
+        (true, _) => 0,
+        (_, true) => -1,
+        (_, false) => 1,
+    };
+    signed(&left).cmp(&signed(&right)).then_with(|| {
+        let sizes = left.magnitude.cmp(&right.magnitude);
+        if left.negative { sizes.reverse() } else { sizes }
+    })
 }
 
 /// `a * b - c * d` exactly, rounded once to a float.
@@ -195,10 +248,31 @@ mod tests {
             assert_eq!((sum.wraps, sum.low), twin(&terms), "{terms:?}");
             opposite.negate();
             assert_eq!(sum, opposite);
+            assert_eq!(sum.times(1), sum);
+            let mut thrice = sum;
+            (0..2).for_each(|_| thrice.plus(&sum));
+            assert_eq!(sum.times(3), thrice);
+            thrice.negate();
+            assert_eq!(sum.times(-3), thrice);
             sum.negate();
             sum.plus(&opposite);
             assert_eq!(sum, Wide::default());
         }
+    }
+
+    #[test]
+    fn products_compare_as_the_difference_does() {
+        let mut random = Random(13);
+        for _ in 0..20_000 {
+            let mut one = || i128::from(some(&mut random) >> 1);
+            let (a, b, c, d) = (one(), one(), one(), one());
+            assert_eq!(compare_products(a, b, c, d), (a * b).cmp(&(c * d)), "{a} {b} {c} {d}");
+            let far = compare_products(a << 60, b << 60, c << 60, d << 60);
+            assert_eq!(far, (a * b).cmp(&(c * d)), "{a} {b} {c} {d}");
+        }
+        let m = i128::MIN;
+        assert_eq!(compare_products(m, m, i128::MAX, m), Ordering::Greater);
+        assert_eq!(compare_products(m, 0, 0, 5), Ordering::Equal);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub trait Tiles<'s, K, V> {
     fn tiles(self, name: &str, parts: u8) -> Collection<'s, Tiled<K, V>>;
 }
 
-impl<'s, K: Key, V: Item + AsRef<[i64]>> Tiles<'s, K, V> for Collection<'s, (K, V)> {
+impl<'s, K: Key, V: Item + AsRef<[i128]>> Tiles<'s, K, V> for Collection<'s, (K, V)> {
     fn tiles(self, name: &str, parts: u8) -> Collection<'s, Tiled<K, V>> {
         self.inner
             .unary_frontier::<CapacityContainerBuilder<Vec<(Tiled<K, V>, Time, isize)>>, _, _, _>(
@@ -60,7 +60,7 @@ struct Members<K, V> {
     parts: u8,
 }
 
-impl<K: Key, V: Item + AsRef<[i64]>> Members<K, V> {
+impl<K: Key, V: Item + AsRef<[i128]>> Members<K, V> {
     fn change(&mut self, updates: Vec<((K, V), isize)>, mut give: impl FnMut(Tiled<K, V>, isize)) {
         let old = self.values();
         // Members that may change, with what they were.
@@ -101,12 +101,12 @@ impl<K: Key, V: Item + AsRef<[i64]>> Members<K, V> {
         }
     }
 
-    fn values(&self) -> Vec<Vec<i64>> {
+    fn values(&self) -> Vec<Vec<i128>> {
         self.cuts.iter().map(Cuts::values).collect()
     }
 }
 
-fn tiled<K: Clone, V: AsRef<[i64]>>(key: &K, values: V, cuts: &[Vec<i64>]) -> Tiled<K, V> {
+fn tiled<K: Clone, V: AsRef<[i128]>>(key: &K, values: V, cuts: &[Vec<i128>]) -> Tiled<K, V> {
     let parts = values.as_ref().iter().zip(cuts).map(|(value, cuts)| part(cuts, *value)).collect();
     (key.clone(), values, parts)
 }

@@ -7,7 +7,7 @@
 
 use super::keyed::{Keyed, Step};
 use super::{Collection, Item, Key};
-use crate::monoid::{Bag, TopK};
+use crate::monoid::{TopK, Weights};
 
 /// A place in a group's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,11 +17,11 @@ pub struct Place<'a, T> {
     /// The item.
     pub item: &'a T,
     /// Its weight.
-    pub weight: i64,
+    pub weight: i128,
 }
 
-impl<'s, K: Key, T: Key> Keyed<'s, K, Bag<T>> {
-    /// The `k` items of each key with the largest weights (their counts in the bags), ties to the
+impl<'s, K: Key, T: Key> Keyed<'s, K, Weights<T>> {
+    /// The `k` items of each key with the largest weights (sums of any size), ties to the
     /// lesser item; `row` makes the row of a place.
     pub fn top_k<O: Item>(
         self,
@@ -37,7 +37,9 @@ struct Top<F> {
     row: F,
 }
 
-impl<K: Key, T: Key, O: Item, F: Fn(&K, Place<'_, T>) -> O + 'static> Step<K, Bag<T>> for Top<F> {
+impl<K: Key, T: Key, O: Item, F: Fn(&K, Place<'_, T>) -> O + 'static> Step<K, Weights<T>>
+    for Top<F>
+{
     type State = TopK<T>;
     type Row = O;
 
@@ -49,11 +51,13 @@ impl<K: Key, T: Key, O: Item, F: Fn(&K, Place<'_, T>) -> O + 'static> Step<K, Ba
         &mut self,
         key: &K,
         state: &mut TopK<T>,
-        deltas: impl Iterator<Item = Bag<T>>,
+        deltas: impl Iterator<Item = Weights<T>>,
         mut give: impl FnMut(O, isize),
     ) {
-        for (item, weight) in deltas.flatten() {
-            state.add(&item, weight);
+        for delta in deltas {
+            let (near, far) = delta.into_parts();
+            near.into_iter().for_each(|(item, weight)| state.add(&item, weight));
+            far.into_iter().for_each(|(item, weight)| state.add_any(&item, weight));
         }
         state.diff_since_last(|item, weight, rank, diff| {
             let place = Place { rank: rank as i64 + 1, item, weight };

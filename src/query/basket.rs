@@ -70,7 +70,8 @@ fn of_sales<'s>(sales: Rows<'s, Transactions>, most: usize) -> Collection<'s, Ba
         |items: &mut Bag<Text>, sale, diff| items.add(sale.item_id().clone(), diff),
         move |order_id, items: &Items<Text>| {
             let there = items.iter().filter(|(_, n)| **n > 0);
-            let items: Vec<Text> = there.map(|(item, _)| item.clone()).take(most + 1).collect();
+            let items: Vec<Text> =
+                there.map(|(item, _)| item.clone()).take(most.saturating_add(1)).collect();
             let order_id = order_id.clone();
             (1..=most).contains(&items.len()).then_some(Basket { order_id, items })
         },

@@ -9,9 +9,9 @@ use super::Inputs;
 use crate::clock::Millis;
 use crate::event::behavior::{EVENT, PRICE, QUANTITY, SESSION_ID, USER_ID};
 use crate::event::{Behavior, Row, ShopEvent};
+use crate::monoid::Wide;
 use crate::operator::{Collection, Rows, Stretch, Stretches};
 use crate::text::Text;
-use crate::value::Money;
 use serde::{Deserialize, Serialize};
 
 /// The steps from looking to buying.
@@ -34,7 +34,7 @@ pub struct Session {
     /// How many of them are views (`ShopEvent::is_view`).
     pub pages: i64,
     /// Price times quantity of its purchases.
-    pub value: Money,
+    pub value: Wide,
     /// Which of the [`STEPS`] occurred.
     pub steps: [bool; 4],
     /// Event time of the last `add_to_cart`.
@@ -56,10 +56,10 @@ pub fn visitor(visit: &Row<'_, Behavior>) -> Option<(Text, Text)> {
 
 /// What an event adds to the value of its session: for a purchase its price times its quantity,
 /// which is one where it is not given.
-pub fn value(visit: &Row<'_, Behavior>) -> Money {
+pub fn value(visit: &Row<'_, Behavior>) -> i128 {
     let bought = visit.event() == Some(ShopEvent::Purchase);
     let price = visit.price().filter(|_| bought).unwrap_or_default();
-    Money(price.0.saturating_mul(visit.quantity().unwrap_or(1)))
+    i128::from(price.0) * i128::from(visit.quantity().unwrap_or(1))
 }
 
 impl<'s> Inputs<'s> {
@@ -99,8 +99,7 @@ fn by_gap<'s>(visits: Rows<'s, Behavior>, gap: Millis) -> Collection<'s, Session
         )
 }
 
-fn read(mut session: Session, events: Stretch<'_, '_, (ShopEvent, Money)>) -> Session {
-    let mut value = 0i128;
+fn read(mut session: Session, events: Stretch<'_, '_, (ShopEvent, i128)>) -> Session {
     for (time, &(event, amount), n) in events {
         if session.events == 0 {
             session.start = time;
@@ -108,7 +107,7 @@ fn read(mut session: Session, events: Stretch<'_, '_, (ShopEvent, Money)>) -> Se
         session.end = time;
         session.events += n;
         session.pages += if event.is_view() { n } else { 0 };
-        value += i128::from(amount.0) * i128::from(n);
+        session.value.add_times(amount, n);
         if let Some(step) = STEPS.iter().position(|step| *step == event) {
             session.steps[step] = true;
         }
@@ -116,6 +115,5 @@ fn read(mut session: Session, events: Stretch<'_, '_, (ShopEvent, Money)>) -> Se
             session.last_cart = Some(time);
         }
     }
-    session.value = Money(value.clamp(i64::MIN.into(), i64::MAX.into()) as i64);
     session
 }

@@ -37,8 +37,8 @@ impl std::hash::Hash for Stream {
 type Log = DatedLog<Fact>;
 
 /// One rule's measure of a payment; `fields` are those the facts carry.
-pub fn measure(rule: &Rule, fields: &[Field], log: &Log, at: &Dated<Fact>) -> Option<i64> {
-    let width = rule.window.0 as i64;
+pub fn measure(rule: &Rule, fields: &[Field], log: &Log, at: &Dated<Fact>) -> Option<i128> {
+    let width = rule.window.signed();
     let place = |field: Option<Field>| fields.iter().position(|f| Some(*f) == field);
     let neighbours = log.between(at.time.saturating_sub(width), at.time).filter(|(x, _)| {
         x.item.stream == rule.stream
@@ -50,18 +50,15 @@ pub fn measure(rule: &Rule, fields: &[Field], log: &Log, at: &Dated<Fact>) -> Op
     };
     let amount = at.item.priced.then_some(at.value);
     match rule.aggregate {
-        Aggregate::Count => Some(neighbours.map(|(_, n)| n).sum()),
-        Aggregate::Sum => {
-            let sum: i128 = neighbours.map(|(x, n)| i128::from(x.value) * i128::from(n)).sum();
-            i64::try_from(sum).ok()
-        }
+        Aggregate::Count => Some(neighbours.map(|(_, n)| i128::from(n)).sum()),
+        Aggregate::Sum => Some(neighbours.map(|(x, n)| i128::from(x.value) * i128::from(n)).sum()),
         Aggregate::Distinct => {
             let field = place(rule.field)?;
             let mut values: Vec<&Text> = neighbours.map(|(x, _)| &x.item.fields[field]).collect();
             values.retain(|value| !value.is_empty());
             values.sort_unstable();
             values.dedup();
-            Some(values.len() as i64)
+            Some(values.len() as i128)
         }
         Aggregate::Zscore => zscore(amount?, &amounts()),
         Aggregate::MedianRatio => median_ratio(amount?, amounts()),
@@ -73,14 +70,14 @@ pub fn measure(rule: &Rule, fields: &[Field], log: &Log, at: &Dated<Fact>) -> Op
                 others().rev().filter_map(|(x, _)| Some((x.time, known(x)?))).peekable();
             let time = latest.peek()?.0;
             let far = latest.take_while(|(t, _)| *t == time).map(|(_, km)| km).max()?;
-            Some(travel::speed(far, at.time - time))
+            Some(travel::speed(far, at.time - time).into())
         }
         Aggregate::NewAmount => {
             let (field, amount) = (place(rule.field)?, amount?);
             let value = &at.item.fields[field];
             others().next().filter(|_| !value.is_empty())?;
             let is_new = others().all(|(x, _)| x.item.fields[field] != *value);
-            Some(if is_new { amount } else { 0 })
+            Some(if is_new { amount.into() } else { 0 })
         }
         Aggregate::HourGap => {
             let mut hours = [0i64; 24];
@@ -88,7 +85,7 @@ pub fn measure(rule: &Rule, fields: &[Field], log: &Log, at: &Dated<Fact>) -> Op
             let here = hour_of_day(at.time);
             let gap = |hour: usize| here.abs_diff(hour).min(24 - here.abs_diff(hour)) as i64;
             let nearest = (0..24).filter(|hour| hours[*hour] > 0).map(gap).min()?;
-            (hours.iter().sum::<i64>() >= ENOUGH as i64).then_some(nearest)
+            (hours.iter().sum::<i64>() >= ENOUGH as i64).then_some(nearest.into())
         }
     }
 }
@@ -100,12 +97,17 @@ pub fn hour_of_day(time: i64) -> usize {
 
 /// With n, S and Q the others' count, sum and sum of squares, the square of z is
 /// (n x - S)^2 (n - 1) / (n (n Q - S^2)): whole numbers, of which one root is taken.
-fn zscore(x: i64, others: &[(i64, i64)]) -> Option<i64> {
+fn zscore(x: i64, others: &[(i64, i64)]) -> Option<i128> {
     let n: i128 = others.iter().map(|(_, n)| i128::from(*n)).sum();
     let sum: i128 = others.iter().map(|(x, n)| i128::from(*x) * i128::from(*n)).sum();
     let squares = others.iter().try_fold(0i128, |sum, (x, n)| {
         sum.checked_add(i128::from(*x).checked_mul(i128::from(*x))?.checked_mul(i128::from(*n))?)
     })?;
+    z_of(x, n, sum, squares)
+}
+
+/// The same from n, S and Q; none where a number on the way does not fit into 128 bits.
+fn z_of(x: i64, n: i128, sum: i128, squares: i128) -> Option<i128> {
     if n < ENOUGH as i128 {
         return None;
     }
@@ -113,10 +115,10 @@ fn zscore(x: i64, others: &[(i64, i64)]) -> Option<i64> {
     let above = n.checked_mul(i128::from(x))?.checked_sub(sum)?;
     let top = above.checked_mul(above)?.checked_mul(n - 1)?.checked_mul(1_000_000)?;
     let root = top.checked_div(n.checked_mul(spread)?)?.isqrt();
-    i64::try_from(root * above.signum()).ok()
+    Some(root * above.signum())
 }
 
-fn median_ratio(x: i64, mut others: Vec<(i64, i64)>) -> Option<i64> {
+fn median_ratio(x: i64, mut others: Vec<(i64, i64)>) -> Option<i128> {
     others.sort_unstable();
     let n: i64 = others.iter().map(|(_, n)| n).sum();
     if n < ENOUGH as i64 {
@@ -131,5 +133,5 @@ fn median_ratio(x: i64, mut others: Vec<(i64, i64)>) -> Option<i64> {
         others.iter().find(reached).map(|(x, _)| i128::from(*x))
     };
     let twice = ranked((n - 1) / 2)? + ranked(n / 2)?;
-    (twice > 0).then(|| i128::from(x) * 2000 / twice).and_then(|ratio| i64::try_from(ratio).ok())
+    (twice > 0).then(|| i128::from(x) * 2000 / twice)
 }

@@ -31,7 +31,7 @@ pub fn decisions(
             *known = (order, payment);
         }
     }
-    let measures = |payment: &Row<'_, Transactions>| -> Vec<(usize, i64)> {
+    let measures = |payment: &Row<'_, Transactions>| -> Vec<(usize, i128)> {
         let of = |(i, rule)| Some((i, measure(rule, payment, &payments, &logins)?));
         rules.iter().enumerate().filter_map(of).collect()
     };
@@ -47,13 +47,13 @@ fn measure(
     payment: &Row<'_, Transactions>,
     payments: &[Row<'_, Transactions>],
     logins: &[Row<'_, Logins>],
-) -> Option<i64> {
+) -> Option<i128> {
     let (now, id) = (payment.time(), payment.transaction_id());
     let keys: Vec<Text> = rule.keys.iter().map(|key| key.of(payment)).collect();
     if keys.iter().any(Text::is_empty) {
         return None;
     }
-    let in_window = |time: i64| time <= now && now - time < rule.window.0 as i64;
+    let in_window = |time: i64| time <= now && now - time < rule.window.signed();
     if rule.stream == Stream::Logins {
         let near: Vec<_> = logins
             .iter()
@@ -63,8 +63,8 @@ fn measure(
         let values: Option<BTreeSet<Text>> =
             rule.field.map(|field| near.iter().map(|x| field.of_login(x)).collect());
         return match rule.aggregate {
-            Aggregate::Count => Some(near.len() as i64),
-            _ => values.map(|v| v.iter().filter(|x| !x.is_empty()).count() as i64),
+            Aggregate::Count => Some(near.len() as i128),
+            _ => values.map(|v| v.iter().filter(|x| !x.is_empty()).count() as i128),
         };
     }
     let near: Vec<&Row<'_, Transactions>> = payments
@@ -79,36 +79,44 @@ fn measure(
     amounts.sort_unstable();
     let (n, amount) = (amounts.len(), payment.amount().map(|a| a.0));
     match rule.aggregate {
-        Aggregate::Count => Some(near.len() as i64),
-        Aggregate::Sum => Some(near.iter().filter_map(|x| x.amount()).map(|a| a.0).sum()),
+        Aggregate::Count => Some(near.len() as i128),
+        Aggregate::Sum => {
+            Some(near.iter().filter_map(|x| x.amount()).map(|a| i128::from(a.0)).sum())
+        }
         Aggregate::Distinct => {
             let field = rule.field?;
             let values: BTreeSet<Text> = near.iter().map(|x| field.of(x)).collect();
-            Some(values.iter().filter(|x| !x.is_empty()).count() as i64)
+            Some(values.iter().filter(|x| !x.is_empty()).count() as i128)
         }
         Aggregate::Zscore => {
             let (x, n) = (i128::from(amount?), n as i128);
             let sum: i128 = amounts.iter().map(|x| i128::from(*x)).sum();
             // n^2 times the sum of squared deviations from the mean.
-            let spread: i128 = amounts.iter().map(|x| (n * i128::from(*x) - sum).pow(2)).sum();
+            let square = |x: &i64| (n * i128::from(*x) - sum).checked_pow(2);
+            let spread: i128 = amounts.iter().map(square).sum::<Option<i128>>()?;
             if n < 5 || spread == 0 {
                 return None;
             }
             let above = n * x - sum;
-            let root = (above.pow(2) * (n - 1) * 1_000_000 / spread).isqrt() as i64;
+            let top = above.checked_pow(2)?.checked_mul((n - 1) * 1_000_000)?;
+            let root = (top / spread).isqrt();
             Some(if above < 0 { -root } else { root })
         }
         Aggregate::MedianRatio => {
             let x = amount?;
-            let twice = if n < 5 { 0 } else { amounts[(n - 1) / 2] + amounts[n / 2] };
-            (twice > 0).then(|| x * 2000 / twice)
+            let twice = if n < 5 {
+                0
+            } else {
+                i128::from(amounts[(n - 1) / 2]) + i128::from(amounts[n / 2])
+            };
+            (twice > 0).then(|| i128::from(x) * 2000 / twice)
         }
         Aggregate::Speed => {
             let way = |x: &&&Row<'_, Transactions>| {
                 Some((x.time(), travel::distance(x.country(), payment.country())?))
             };
             let (time, far) = others.iter().filter_map(way).max()?;
-            Some(travel::speed(far, now - time))
+            Some(travel::speed(far, now - time).into())
         }
         Aggregate::NewAmount => {
             let (field, amount) = (rule.field?, amount?);
@@ -117,7 +125,7 @@ fn measure(
                 return None;
             }
             let known = others.iter().any(|x| field.of(x) == value);
-            Some(if known { 0 } else { amount })
+            Some(if known { 0 } else { amount.into() })
         }
         Aggregate::HourGap => {
             let hour = |time: i64| time / 3_600_000 % 24;
@@ -125,7 +133,7 @@ fn measure(
                 let apart = (hour(x.time()) - hour(now)).rem_euclid(24);
                 apart.min(24 - apart)
             };
-            others.iter().map(gap).min().filter(|_| others.len() >= 5)
+            others.iter().map(gap).min().filter(|_| others.len() >= 5).map(i128::from)
         }
     }
 }

@@ -158,12 +158,13 @@ pub struct Rule {
 
 impl Rule {
     /// Whether it applies to a payment with this measure.
-    pub fn applies(&self, measure: i64) -> bool {
+    pub fn applies(&self, measure: i128) -> bool {
+        let limit = i128::from(self.limit);
         match self.comparison {
-            Comparison::Above => measure > self.limit,
-            Comparison::AtLeast => measure >= self.limit,
-            Comparison::Below => measure < self.limit,
-            Comparison::AtMost => measure <= self.limit,
+            Comparison::Above => measure > limit,
+            Comparison::AtLeast => measure >= limit,
+            Comparison::Below => measure < limit,
+            Comparison::AtMost => measure <= limit,
         }
     }
 
@@ -239,7 +240,14 @@ pub fn built_in(limits: &RiskDecisions) -> Vec<Rule> {
         },
         Rule {
             field: Some(OrderId),
-            ..rule("velocity_ip", &[Ip], Distinct, 2 * limits.velocity_limit, hour, review)
+            ..rule(
+                "velocity_ip",
+                &[Ip],
+                Distinct,
+                limits.velocity_limit.saturating_mul(2),
+                hour,
+                review,
+            )
         },
         rule("velocity_sum", &[CardId], Sum, limits.velocity_sum, day, review),
         duplicate(limits),
