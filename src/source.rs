@@ -81,6 +81,15 @@ impl Input {
     }
 }
 
+impl Input {
+    fn header_lines(&self) -> u64 {
+        match self {
+            Input::Text(reader) => reader.header_lines(),
+            Input::Recorded(_) => 0,
+        }
+    }
+}
+
 impl From<Reader> for Input {
     fn from(reader: Reader) -> Input {
         Input::Text(reader)
@@ -143,8 +152,8 @@ impl Partition {
             index,
             want: (0..stream.schema().fields.len()).map(|field| plan.fills(field)).collect(),
             plan,
+            chain: Mutex::new(Chain { clock, next: 0, lines: input.header_lines() }),
             reader: Mutex::new(Sequence { input, taken: 0, ended: false }),
-            chain: Mutex::new(Chain { clock, next: 0, lines: 1 }),
             clock: AtomicI64::new(i64::MIN),
         }
     }

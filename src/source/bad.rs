@@ -51,8 +51,18 @@ impl Plan {
             )
         });
         let uneven = ragged.iter().map(|ragged| {
-            let fields = ragged.fields;
-            (ragged.span.clone(), format!("the record has {fields} fields, the header {width}"))
+            let span = ragged.span.clone();
+            let hint = match carriage_inside(&rows.bytes[span.clone()]) {
+                true => "; lines end in CR, which is part of a field here",
+                false => "",
+            };
+            let reason = match ragged.fields {
+                Some(fields) => {
+                    format!("the record has {fields} fields, the header {width}{hint}")
+                }
+                None => Fault::Quote.to_string(),
+            };
+            (span, reason)
         });
         let mut all: Vec<(Range<usize>, String)> = faulty.chain(uneven).collect();
         all.sort_unstable_by_key(|(span, _)| span.start);
@@ -114,6 +124,11 @@ fn shortened(value: &str) -> Cow<'_, str> {
         Some((end, _)) => Cow::Owned(format!("{}…", &value[..end])),
         None => Cow::Borrowed(value),
     }
+}
+
+/// Whether a CR stands inside a record, as it does where lines end in nothing else.
+fn carriage_inside(record: &[u8]) -> bool {
+    memchr::memchr(b'\r', record).is_some()
 }
 
 /// A block of one broken line.

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::plan::ParseOptions;
+use super::split::MAX_RECORD;
 use super::twin::{Random, real, twin};
 
 const DIRT: &[&str] = &[
@@ -190,11 +191,11 @@ fn agrees_on_random_dirty_files() {
             max_time: (random.below(3) == 0).then_some(1_800_000_000_000),
         };
         let wanted: Vec<usize> = (1..8).filter(|_| random.below(3) > 0).collect();
-        let expected = twin(&file, &wanted, &options);
+        let expected = twin(&file, MAX_RECORD, &wanted, &options);
         rows += expected.rows.len();
         bad += expected.bad.len();
         for size in [1, 2 + random.below(300), 4096, 1 << 18] {
-            let got = real(&file, size, &wanted, &options);
+            let got = real(&file, size, MAX_RECORD, &wanted, &options).unwrap();
             for (got, expected) in got.bad.iter().zip(&expected.bad) {
                 assert_eq!(
                     got,
@@ -210,4 +211,28 @@ fn agrees_on_random_dirty_files() {
         }
     }
     assert!(rows > 5_000 && bad > 5_000, "{rows} rows and {bad} bad are too few to tell");
+}
+
+/// Random files over the few bytes that mean something, however the blocks fall and however short a record has to be.
+#[test]
+fn agrees_on_random_quotes_and_line_ends() {
+    let mut random = Random(8);
+    let options = ParseOptions::default();
+    let (mut rows, mut bad) = (0, 0);
+    for round in 0..6000 {
+        let letters = [&b"\",\n\r a;5"[..], b"\"\",,\n5", b"\",\n\n\r555"][round % 3];
+        let header = ["label,time\n", "\n\"la\nbel\",\"time\"\r\n", "time\n"][round / 3 % 3];
+        let mut file = header.as_bytes().to_vec();
+        let length = random.below(if round % 10 == 0 { 300 } else { 40 });
+        file.extend((0..length).map(|_| letters[random.below(letters.len())]));
+        let limit = [MAX_RECORD, 64, 7, 3][round / 9 % 4];
+        let expected = twin(&file, limit, &[4], &options);
+        (rows, bad) = (rows + expected.rows.len(), bad + expected.bad.len());
+        for size in [1, 2, 1 + random.below(40), 1 << 10] {
+            let got = real(&file, size, limit, &[4], &options).unwrap();
+            let shown = String::from_utf8_lossy(&file);
+            assert_eq!(got, expected, "round {round}, size {size}, limit {limit}: {shown:?}");
+        }
+    }
+    assert!(rows > 2_000 && bad > 20_000, "{rows} rows and {bad} bad are too few to tell");
 }

@@ -33,6 +33,12 @@ pub enum SourceError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Lines that end in CR alone.
+    #[error("{file}: its lines end in CR alone; end them in LF: tr '\\r' '\\n' < FILE > NEW")]
+    CarriageReturns {
+        /// The file.
+        file: String,
+    },
     /// Two columns of one name.
     #[error("{file}: two columns are named {column}; rename one of them in the file")]
     DuplicateColumn {
@@ -123,8 +129,11 @@ pub enum Fault {
     #[error("unknown name")]
     Name,
     /// A record beyond the limit.
-    #[error("record longer than 1 MiB")]
+    #[error("record longer than 8 MiB")]
     TooLong,
+    /// Text after the quote that closes a field: one of the two is a letter, or should be doubled.
+    #[error("text follows a closing quote, or a quote opens that should be doubled")]
+    Quote,
     /// A quote that does not close before the end of the file.
     #[error("quote is never closed")]
     Unclosed,

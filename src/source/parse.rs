@@ -198,7 +198,7 @@ mod tests {
     /// Parses a file of one block with all fields wanted.
     fn parse(file: &[u8]) -> Parsed {
         let mut splitter = Splitter::new(file, 1 << 18, false);
-        let header = Header::parse("f.csv", splitter.header().unwrap().as_deref()).unwrap();
+        let header = Header::read("f.csv", splitter.header().unwrap().as_ref()).unwrap();
         let options = ParseOptions { max_time: Some(4_000_000_000_000), ..ParseOptions::default() };
         let plan = Plan::new(&SCHEMA, &header, &[1, 2, 3, 4, 5, 6, 7], &[], &options, &[]).unwrap();
         let block = splitter.next(Vec::new()).unwrap().unwrap();
@@ -244,6 +244,14 @@ mod tests {
             ("time,count\n5,6,7\n", "the record has 3 fields, the header 2"),
             ("count,time\nx,y\n", "column count: not a whole number: \"x\""),
             ("time\n\"5\n", "quote is never closed"),
+            (
+                "time\n\"5\"6\n",
+                "text follows a closing quote, or a quote opens that should be doubled",
+            ),
+            (
+                "time,count\n5,6\r7,8\r\n",
+                "the record has 3 fields, the header 2; lines end in CR, which is part of a field here",
+            ),
         ] {
             assert_eq!(reason(file), expected);
         }

@@ -5,10 +5,12 @@
 //! ways use the same splitter, so they yield the same records.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
+
+use flate2::bufread::GzDecoder;
 
 use super::error::SourceError;
 use super::header::Header;
@@ -35,6 +37,8 @@ pub enum Next {
 /// Reads one source.
 pub struct Reader {
     header: Header,
+    /// How many lines the header takes, blank ones before it included.
+    lines: u64,
     input: Input,
 }
 
@@ -61,16 +65,17 @@ impl Reader {
         let file = File::open(path).map_err(failed)?;
         let extension = Path::new(path).extension().unwrap_or_default();
         if extension.eq_ignore_ascii_case("gz") {
-            let decoder =
-                flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(BLOCK_SIZE, file));
+            let decoder = Members::new(io::BufReader::with_capacity(BLOCK_SIZE, file));
             Reader::threaded(path, Box::new(decoder), block_size, false)
         } else if extension.eq_ignore_ascii_case("zst") {
             let decoder = zstd::Decoder::new(file).map_err(failed)?;
             Reader::threaded(path, Box::new(decoder), block_size, false)
         } else {
             let mut splitter = Splitter::new(file, block_size, false);
-            let header = Header::parse(path, read_with(path, splitter.header())?.as_deref())?;
-            Ok(Reader { header, input: Input::Inline { splitter, spare: Vec::new() } })
+            let line = read_with(path, splitter.header())?;
+            let header = Header::read(path, line.as_ref())?;
+            let lines = line.map_or(0, |line| line.lines);
+            Ok(Reader { header, lines, input: Input::Inline { splitter, spare: Vec::new() } })
         }
     }
 
@@ -114,13 +119,21 @@ impl Reader {
             })
             .map_err(|error| SourceError::Open { file: name.to_owned(), error })?;
         let line = header.recv().unwrap_or_else(|RecvError| Err(panicked()));
-        let header = Header::parse(name, read_with(name, line)?.as_deref())?;
-        Ok(Reader { header, input: Input::Thread(Decoder { blocks, spare, thread: Some(thread) }) })
+        let line = read_with(name, line)?;
+        let header = Header::read(name, line.as_ref())?;
+        let lines = line.map_or(0, |line| line.lines);
+        let input = Input::Thread(Decoder { blocks, spare, thread: Some(thread) });
+        Ok(Reader { header, lines, input })
     }
 
     /// The header.
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// How many lines the header takes, blank ones before it included.
+    pub fn header_lines(&self) -> u64 {
+        self.lines
     }
 
     /// The next block if there is one yet.
@@ -150,6 +163,10 @@ impl Reader {
 
     /// Takes back the bytes of a block that is done with, for the next one to use.
     pub fn give_back(&mut self, bytes: Vec<u8>) {
+        // One long record must not make all buffers large for good.
+        if bytes.capacity() > 2 * BLOCK_SIZE {
+            return;
+        }
         match &mut self.input {
             Input::Inline { spare, .. } if spare.len() < SPARE => spare.push(bytes),
             Input::Inline { .. } => {}
@@ -165,6 +182,46 @@ impl Decoder {
         match self.thread.take().map(JoinHandle::join) {
             Some(Err(_)) => Err(panicked()),
             _ => Ok(None),
+        }
+    }
+}
+
+/// Decompresses the members of a gzip file one after another. Some programs pad their files with zeros, which are passed
+/// by; anything else behind a member is damage.
+struct Members<R> {
+    /// None between two members.
+    member: Option<GzDecoder<R>>,
+    /// None within a member.
+    rest: Option<R>,
+}
+
+impl<R: BufRead> Members<R> {
+    fn new(file: R) -> Members<R> {
+        Members { member: Some(GzDecoder::new(file)), rest: None }
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(member) = &mut self.member {
+                let read = member.read(room)?;
+                if read > 0 || room.is_empty() {
+                    return Ok(read);
+                }
+                self.rest = self.member.take().map(GzDecoder::into_inner);
+            }
+            let Some(rest) = &mut self.rest else { return Ok(0) };
+            let there = rest.fill_buf()?;
+            let zeros = there.iter().take_while(|&&byte| byte == 0).count();
+            match (there.is_empty(), there.get(zeros)) {
+                (true, _) => return Ok(0),
+                (false, None) => rest.consume(zeros),
+                (false, Some(_)) => {
+                    rest.consume(zeros);
+                    self.member = self.rest.take().map(GzDecoder::new);
+                }
+            }
         }
     }
 }
@@ -240,6 +297,10 @@ mod tests {
             Temporary::new("plain.csv", &sample),
             Temporary::new("one.csv.gz", &gzip(&sample)),
             Temporary::new("members.csv.GZ", &[gzip(one), gzip(two)].concat()),
+            Temporary::new(
+                "padded.gz",
+                &[gzip(one), vec![0; 70_000], gzip(two), vec![0; 9]].concat(),
+            ),
             Temporary::new("one.csv.zst", &zstd::encode_all(sample.as_slice(), 1).unwrap()),
         ];
         for size in [100, 5000, BLOCK_SIZE] {
@@ -290,6 +351,12 @@ mod tests {
         let file = Temporary::new("cut.gz", &cut[..cut.len() / 2]);
         let error = drain(file.open(5000).unwrap()).err().unwrap().to_string();
         assert!(error.contains("cut.gz") && error.contains("cannot read on"), "{error}");
+    }
+
+    #[test]
+    fn what_follows_a_gzip_member_is_not_passed_by() {
+        let file = Temporary::new("behind.gz", &[gzip(&sample()), b"more".to_vec()].concat());
+        assert!(drain(file.open(5000).unwrap()).is_err());
     }
 
     #[test]

@@ -2,7 +2,10 @@
 //!
 //! Sixty-four bytes are compared at once and the hits read off as the bits of a word. Without a quote in the block every
 //! hit is a separator. With one, the hits are walked under the rules of RFC 4180: a quote opens only as the first byte
-//! of a field, a doubled quote inside stands for one, and the next single quote closes. Everything else is data.
+//! of a field (anywhere else outside quotes it is a letter), a doubled quote inside stands for one, and the next single
+//! quote closes. After it the field has to end. A record in which text follows instead is broken: most likely the quote
+//! that opened was a letter too, and what it took for one field are many records. So the record's first line alone is
+//! bad, and the line after it starts a record again.
 
 use std::ops::Range;
 
@@ -20,6 +23,8 @@ pub(super) struct Index {
     len: usize,
     /// How many of the separators end a record.
     records: usize,
+    /// Where in the index the separators before broken records are.
+    broken: Vec<usize>,
 }
 
 /// A run of rows that all have as many fields as the header.
@@ -33,13 +38,13 @@ pub(super) struct Segment {
     pub rows: usize,
 }
 
-/// A row with fewer or more fields than the header.
+/// A row that cannot be told apart into as many fields as the header has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ragged {
     /// Its bytes in the block, without the line end.
     pub span: Range<usize>,
-    /// How many fields it has.
-    pub fields: usize,
+    /// How many fields it has; none if it is broken.
+    pub fields: Option<usize>,
 }
 
 impl Index {
@@ -47,25 +52,53 @@ impl Index {
     pub fn fill(&mut self, bytes: &[u8], quotes: bool) {
         self.len = 0;
         self.records = 0;
+        self.broken.clear();
         self.reserve();
         self.places[0] = u32::MAX;
         self.len = 1;
         if quotes {
-            separators(bytes, |place| {
-                self.reserve();
-                self.places[self.len] = place as u32;
-                self.len += 1;
-                self.records += usize::from(bytes[place] == b'\n');
-            });
+            self.fill_quoted(bytes);
         } else {
             self.fill_plain(bytes);
         }
-        if bytes.last().is_some_and(|&last| last != b'\n') {
+        let ended = self.places[self.len - 1] == bytes.len() as u32;
+        if !ended && bytes.last().is_some_and(|&last| last != b'\n') {
             self.reserve();
             self.places[self.len] = bytes.len() as u32;
             self.len += 1;
             self.records += 1;
         }
+    }
+
+    fn fill_quoted(&mut self, bytes: &[u8]) {
+        let mut walk = Walk::default();
+        let mut record = self.len;
+        let mut found = |place: usize, sound: bool| {
+            if !sound {
+                // Its fields are not to be trusted.
+                self.len = record;
+                self.broken.push(record - 1);
+            }
+            self.reserve();
+            self.places[self.len] = place as u32;
+            self.len += 1;
+            if bytes.get(place).is_none_or(|&byte| byte == b'\n') {
+                self.records += 1;
+                record = self.len;
+            }
+        };
+        walk.on(bytes, true, &mut found);
+        // A quote that is open at the end of a block was seen to be followed by text further on, or the block would
+        // not end here.
+        while walk.open {
+            walk.give_up(bytes, true, &mut found);
+            walk.on(bytes, true, &mut found);
+        }
+    }
+
+    /// Whether any record is broken.
+    pub fn is_broken(&self) -> bool {
+        !self.broken.is_empty()
     }
 
     fn fill_plain(&mut self, bytes: &[u8]) {
@@ -142,6 +175,7 @@ impl Index {
         // With as many records as whole rows and a record end after each row's worth of separators there is none left
         // in between. (A blank line would pass for a row of one field.)
         let even = width > 1
+            && self.broken.is_empty()
             && self.records * width == places.len() - 1
             && places[1..].chunks_exact(width).all(|row| ends_record(&row[width - 1]));
         if even {
@@ -149,15 +183,18 @@ impl Index {
             return;
         }
         let (mut first, mut rows) = (0, 0);
+        let mut broken = self.broken.iter().copied().peekable();
         while let Some(length) = places[first + 1..].iter().position(ends_record) {
             let fields = length + 1;
             let start = places[first].wrapping_add(1) as usize;
             let end = places[first + fields] as usize;
             let span = start..end - usize::from(bytes[start..end].last() == Some(&b'\r'));
-            if span.is_empty() && fields == 1 {
+            if broken.next_if_eq(&first).is_some() {
+                ragged.push(Ragged { span, fields: None });
+            } else if span.is_empty() && fields == 1 {
                 // A blank line.
             } else if fields != width {
-                ragged.push(Ragged { span, fields });
+                ragged.push(Ragged { span, fields: Some(fields) });
             } else {
                 match segments.last_mut().filter(|last| last.first + last.rows * width == first) {
                     Some(last) => last.rows += 1,
@@ -183,40 +220,98 @@ fn masks(step: &[u8; STEP]) -> [u64; 3] {
     masks
 }
 
-/// Calls `found` with the place of every comma and line end outside quotes, in order, and returns whether a quote is
-/// still open at the end.
-fn separators(bytes: &[u8], mut found: impl FnMut(usize)) -> bool {
-    let (mut open, mut field, mut escaped) = (false, 0, usize::MAX);
-    for base in (0..bytes.len()).step_by(STEP) {
-        let part = &bytes[base..bytes.len().min(base + STEP)];
-        let mut step = [0; STEP];
-        step[..part.len()].copy_from_slice(part);
-        let [commas, lines, quotes] = masks(&step);
-        let mut bits = commas | lines | quotes;
-        while bits != 0 {
-            let bit = bits.trailing_zeros();
-            bits &= bits - 1;
-            let place = base + bit as usize;
-            if quotes >> bit & 1 == 0 {
-                if !open {
-                    found(place);
-                    field = place + 1;
-                }
-            } else if !open {
-                open = place == field;
-            } else if place != escaped {
-                if bytes.get(place + 1) == Some(&b'"') {
-                    escaped = place + 1;
-                } else {
-                    open = false;
-                }
+/// Walks over bytes that start with a record, and goes on where it was when there are more of them.
+#[derive(Default)]
+struct Walk {
+    /// What lies before has been looked at.
+    at: usize,
+    /// Where the current record starts.
+    record: usize,
+    /// Where the current field starts.
+    field: usize,
+    /// Whether a quote is open.
+    open: bool,
+    /// Whether the current record is broken and only the end of its line is looked for.
+    broken: bool,
+}
+
+impl Walk {
+    /// Walks to the end of the bytes, which is the end of a record as well if they are `whole`. Calls `found` with the
+    /// place of every comma and line end outside quotes and `true`, in order; and with `false` and the end of its first
+    /// line for a record that is broken, which takes back the commas found in it.
+    #[inline]
+    fn on(&mut self, bytes: &[u8], whole: bool, found: &mut impl FnMut(usize, bool)) {
+        while self.broken || self.to_text(bytes, whole, found) {
+            if !self.give_up(bytes, whole, found) {
+                return;
             }
         }
     }
-    open
+
+    /// Walks until text follows a closing quote: then true.
+    #[inline]
+    fn to_text(&mut self, bytes: &[u8], whole: bool, found: &mut impl FnMut(usize, bool)) -> bool {
+        let (mut open, mut field, mut escaped) = (self.open, self.field, usize::MAX);
+        for base in (self.at..bytes.len()).step_by(STEP) {
+            let part = &bytes[base..bytes.len().min(base + STEP)];
+            let mut step = [0; STEP];
+            step[..part.len()].copy_from_slice(part);
+            let [commas, lines, quotes] = masks(&step);
+            let mut bits = commas | lines | quotes;
+            while bits != 0 {
+                let bit = bits.trailing_zeros();
+                bits &= bits - 1;
+                let place = base + bit as usize;
+                if quotes >> bit & 1 == 0 {
+                    if !open {
+                        found(place, true);
+                        field = place + 1;
+                        if lines >> bit & 1 == 1 {
+                            self.record = field;
+                        }
+                    }
+                } else if !open {
+                    open = place == field;
+                } else if place != escaped {
+                    match (bytes.get(place + 1), bytes.get(place + 2)) {
+                        (Some(b'"'), _) => escaped = place + 1,
+                        (Some(b',' | b'\n'), _) | (Some(b'\r'), Some(b'\n')) => open = false,
+                        (None, _) | (Some(b'\r'), None) if whole => open = false,
+                        // What comes next will tell: look at this quote again then.
+                        (None, _) | (Some(b'\r'), None) => {
+                            (self.at, self.open, self.field) = (place, open, field);
+                            return false;
+                        }
+                        _ => return true,
+                    }
+                }
+            }
+        }
+        (self.at, self.open, self.field) = (bytes.len(), open, field);
+        false
+    }
+
+    /// Takes the current record's first line for a broken record, if that line ends here; else false.
+    #[cold]
+    fn give_up(&mut self, bytes: &[u8], whole: bool, found: &mut impl FnMut(usize, bool)) -> bool {
+        let from = if self.broken { self.at } else { self.record };
+        let end = memchr::memchr(b'\n', &bytes[from..]).map(|end| from + end);
+        self.broken = end.is_none() && !whole;
+        self.open = false;
+        if self.broken {
+            self.at = bytes.len();
+            return false;
+        }
+        let end = end.unwrap_or(bytes.len());
+        found(end, false);
+        self.at = bytes.len().min(end + 1);
+        (self.record, self.field) = (self.at, self.at);
+        true
+    }
 }
 
 /// The record ends of bytes that start with a record.
+#[derive(Default)]
 pub(super) struct Ends {
     /// One past the first record's line end.
     pub first: Option<usize>,
@@ -224,32 +319,45 @@ pub(super) struct Ends {
     pub last: Option<usize>,
     /// Where the first quote is.
     pub quote: Option<usize>,
-    /// Whether a quote is open at the end.
-    pub open: bool,
+    walk: Walk,
+    seen: usize,
 }
 
 impl Ends {
-    /// Finds them.
-    pub fn find(bytes: &[u8]) -> Ends {
-        let mut ends =
-            Ends { first: None, last: None, quote: memchr::memchr(b'"', bytes), open: false };
-        if ends.quote.is_none() {
-            ends.first = memchr::memchr(b'\n', bytes).map(|place| place + 1);
-            ends.last = memchr::memrchr(b'\n', bytes).map(|place| place + 1);
-            return ends;
+    /// Looks at the bytes that have come to be known since the last time. `whole` says that there are no more.
+    pub fn find(&mut self, bytes: &[u8], whole: bool) {
+        let seen = std::mem::replace(&mut self.seen, bytes.len());
+        if self.quote.is_none() {
+            let fresh = &bytes[seen..];
+            self.quote = memchr::memchr(b'"', fresh).map(|place| seen + place);
+            if self.quote.is_none() {
+                let first = memchr::memchr(b'\n', fresh).map(|place| seen + place + 1);
+                self.first = self.first.or(first);
+                self.last =
+                    memchr::memrchr(b'\n', fresh).map(|place| seen + place + 1).or(self.last);
+                return;
+            }
+            // Up to the record with the quote there is nothing to be walked.
+            let record = self.last.unwrap_or(0);
+            self.walk = Walk { at: record, record, field: record, ..Walk::default() };
         }
-        ends.open = separators(bytes, |place| {
-            if bytes[place] == b'\n' {
-                ends.first = ends.first.or(Some(place + 1));
-                ends.last = Some(place + 1);
+        let Ends { first, last, walk, .. } = self;
+        walk.on(bytes, whole, &mut |place, _| {
+            if bytes.get(place).is_none_or(|&byte| byte == b'\n') {
+                let end = bytes.len().min(place + 1);
+                *first = first.or(Some(end));
+                *last = Some(end);
             }
         });
-        ends
+    }
+
+    /// Whether a quote is open at the end.
+    pub fn open(&self) -> bool {
+        self.walk.open
     }
 }
 
-/// The content of a field: without its quotes if it starts with one, each doubled quote inside as one. What follows the
-/// closing quote is kept as it is. `room` holds the content where it differs from any part of the field.
+/// The content of a field: without its quotes if it starts with one, each doubled quote inside as one. `room` holds the content where it differs from any part of the field.
 pub(super) fn unquote<'a>(field: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
     let Some(inside) = field.strip_prefix(b"\"") else {
         return field;
@@ -279,26 +387,44 @@ mod tests {
     use super::super::twin::Random;
     use super::*;
 
-    /// The separators, by walking byte by byte.
-    fn slow(bytes: &[u8]) -> Vec<u32> {
-        let (mut places, mut quoted, mut field, mut at) = (vec![u32::MAX], false, 0, 0);
-        while at < bytes.len() {
-            match bytes[at] {
-                b'"' if quoted && bytes.get(at + 1) == Some(&b'"') => at += 1,
-                b'"' if quoted => quoted = false,
-                b'"' => quoted = at == field,
-                b',' | b'\n' if !quoted => {
-                    places.push(at as u32);
-                    field = at + 1;
+    /// The separators and the starts of broken records, by walking byte by byte.
+    fn slow(bytes: &[u8]) -> (Vec<u32>, Vec<u32>) {
+        let (mut places, mut broken, mut record) = (vec![u32::MAX], Vec::new(), 0);
+        while record < bytes.len() {
+            let (mut quoted, mut field, mut at, mut found, mut sound) =
+                (false, record, record, Vec::new(), true);
+            while at < bytes.len() {
+                match bytes[at] {
+                    b'"' if quoted && bytes.get(at + 1) == Some(&b'"') => at += 1,
+                    b'"' if quoted => {
+                        quoted = false;
+                        let rest = &bytes[at + 1..];
+                        let ends = [&b","[..], b"\n", b"\r\n"];
+                        sound &= rest.is_empty()
+                            || rest == b"\r"
+                            || ends.iter().any(|end| rest.starts_with(end));
+                    }
+                    b'"' => quoted = at == field,
+                    b',' if !quoted => {
+                        found.push(at as u32);
+                        field = at + 1;
+                    }
+                    b'\n' if !quoted => break,
+                    _ => {}
                 }
-                _ => {}
+                at += 1;
             }
-            at += 1;
+            if quoted || !sound {
+                let line = bytes[record..].iter().position(|&byte| byte == b'\n');
+                at = line.map_or(bytes.len(), |line| record + line);
+                broken.push(record as u32);
+                found.clear();
+            }
+            places.append(&mut found);
+            places.push(at as u32);
+            record = at + 1;
         }
-        if bytes.last().is_some_and(|&last| last != b'\n') {
-            places.push(bytes.len() as u32);
-        }
-        places
+        (places, broken)
     }
 
     fn random_bytes(random: &mut Random, of: &[u8]) -> Vec<u8> {
@@ -310,13 +436,15 @@ mod tests {
     fn finds_the_separators() {
         let mut random = Random(2);
         let mut index = Index::default();
-        for _ in 0..5000 {
-            let bytes = random_bytes(&mut random, b"ab,\n\"\"\"");
+        for round in 0..10_000 {
+            let of = [&b"ab,\n\"\"\""[..], b"a\",\n\r", b"abc,,\r\n\n\""][round % 3];
+            let bytes = random_bytes(&mut random, of);
             index.fill(&bytes, true);
-            assert_eq!(index.places(), slow(&bytes), "{bytes:?}");
+            let starts = index.broken.iter().map(|&at| index.places[at].wrapping_add(1));
+            assert_eq!((index.places().to_vec(), starts.collect()), slow(&bytes), "{bytes:?}");
             let bytes = random_bytes(&mut random, b"abcdefgh,,\r\n");
             index.fill(&bytes, false);
-            assert_eq!(index.places(), slow(&bytes), "{bytes:?}");
+            assert_eq!(index.places(), slow(&bytes).0, "{bytes:?}");
         }
         index.fill(&[b','; 100_000], false);
         assert_eq!(index.places().len(), 100_002);
@@ -333,7 +461,7 @@ mod tests {
         assert_eq!(found, [(0, 2), (2, 1), (3, 1)]);
         assert_eq!(
             ragged,
-            [Ragged { span: 12..13, fields: 1 }, Ragged { span: 18..23, fields: 3 }]
+            [Ragged { span: 12..13, fields: Some(1) }, Ragged { span: 18..23, fields: Some(3) }]
         );
         index.fill(b"a\n\nb", false);
         index.rows(b"a\n\nb", 1, &mut segments, &mut ragged);
@@ -349,7 +477,6 @@ mod tests {
             (r#""""#, ""),
             (r#""""""#, r#"""#),
             (r#""a""b""c""#, r#"a"b"c"#),
-            (r#""a"b"c"#, r#"ab"c"#),
             (r#" "a""#, r#" "a""#),
         ] {
             assert_eq!(unquote(field.as_bytes(), &mut Vec::new()), content.as_bytes(), "{field}");

@@ -3,14 +3,18 @@
 //! A block always starts with a record, so where it ends depends on its own bytes alone. Bytes after the last whole
 //! record are carried into the next block. A record that does not end within `MAX_RECORD`, or whose quote is still open
 //! at the end of the stream, is broken: its first line alone is handed over as such and reading goes on behind it, so
-//! one stray quote costs one line. Which records there are, and which are broken, so never depends on the block size.
+//! one stray quote costs one line. (Records in which text follows a closing quote are broken in the same way; they stay
+//! in their blocks, where the parser finds them again.) Which records there are, and which are broken, so never depends
+//! on the block size.
 
 use std::io::{self, Read};
 
 use super::scan::Ends;
 
 /// The longest record, its line end included.
-pub const MAX_RECORD: usize = 1 << 20;
+pub const MAX_RECORD: usize = 8 << 20;
+/// The longest header, its line end included.
+pub const MAX_HEADER: usize = 4 << 20;
 /// The most bytes kept of a bad record.
 pub const MAX_RAW: usize = 64 << 10;
 /// The byte order mark some programs write first.
@@ -42,11 +46,24 @@ pub struct Block {
     pub bytes: Vec<u8>,
 }
 
+/// The first line that is not blank.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct HeaderLine {
+    /// Its bytes, without the line end or space around it.
+    pub bytes: Vec<u8>,
+    /// How many line ends there are in it and before it.
+    pub lines: u64,
+    /// Whether it goes on beyond `MAX_HEADER`.
+    pub cut: bool,
+}
+
 /// Cuts what it reads into blocks.
 pub(super) struct Splitter<R> {
     input: R,
     /// How large a block should be.
     target: usize,
+    /// The longest record.
+    limit: usize,
     /// Whether to hand over what is there rather than wait until a block is full.
     eager: bool,
     /// Bytes read but not handed over; they start with a record.
@@ -60,21 +77,29 @@ pub(super) struct Splitter<R> {
 impl<R: Read> Splitter<R> {
     /// A splitter at the start of its input.
     pub fn new(input: R, target: usize, eager: bool) -> Splitter<R> {
-        let target = target.clamp(1, MAX_RECORD);
-        Splitter { input, target, eager, carried: Vec::new(), offset: 0, ended: false }
+        Splitter::with_limit(input, target, eager, MAX_RECORD)
     }
 
-    /// The first line that is not blank, without its line end or a byte order mark. None at the end of the input.
-    pub fn header(&mut self) -> io::Result<Option<Vec<u8>>> {
+    /// A splitter with another limit for records.
+    pub fn with_limit(input: R, target: usize, eager: bool, limit: usize) -> Splitter<R> {
+        let target = target.clamp(1, limit);
+        Splitter { input, target, limit, eager, carried: Vec::new(), offset: 0, ended: false }
+    }
+
+    /// The first line that is not blank, without a byte order mark. None at the end of the input.
+    pub fn header(&mut self) -> io::Result<Option<HeaderLine>> {
+        let (mut lines, mut ends) = (0, Ends::default());
         loop {
             if self.offset == 0 && self.carried.starts_with(MARK) {
                 self.carried.drain(..MARK.len());
                 self.offset = MARK.len() as u64;
+                ends = Ends::default();
             }
-            let ends = Ends::find(&self.carried);
+            ends.find(&self.carried, self.ended);
+            let cut = ends.first.is_none() && self.carried.len() >= MAX_HEADER;
             let end = match ends.first {
                 Some(end) => end,
-                None if self.ended || self.carried.len() >= MAX_RECORD => self.carried.len(),
+                None if self.ended || cut => self.carried.len(),
                 None => {
                     let mut bytes = std::mem::take(&mut self.carried);
                     let filled = bytes.len();
@@ -90,10 +115,12 @@ impl<R: Read> Splitter<R> {
                 return Ok(None);
             }
             let line: Vec<u8> = self.carried.drain(..end).collect();
+            ends = Ends::default();
             self.offset += end as u64;
+            lines += memchr::memchr_iter(b'\n', &line).count() as u64;
             let text = line.trim_ascii();
             if !text.is_empty() {
-                return Ok(Some(text.to_vec()));
+                return Ok(Some(HeaderLine { bytes: text.to_vec(), lines, cut }));
             }
         }
     }
@@ -108,6 +135,7 @@ impl<R: Read> Splitter<R> {
         self.carried.clear();
         // Records that came with the header or the last block must not wait for the next read.
         let mut look_first = self.eager && filled > 0;
+        let mut ends = Ends::default();
         loop {
             while filled < goal && !self.ended && !std::mem::take(&mut look_first) {
                 filled += self.read(&mut buffer[filled..goal])?;
@@ -115,19 +143,19 @@ impl<R: Read> Splitter<R> {
                     break;
                 }
             }
-            let ends = Ends::find(&buffer[..filled]);
+            ends.find(&buffer[..filled], self.ended);
             let whole = match ends.last {
-                _ if self.ended && !ends.open => filled, // the last line may lack its end
+                _ if self.ended && !ends.open() => filled, // the last line may lack its end
                 Some(last) => last,
                 None if self.ended => {
                     return self.broken(buffer, filled, Shape::Unclosed).map(Some);
                 }
-                None if filled >= MAX_RECORD => {
+                None if filled >= self.limit => {
                     return self.broken(buffer, filled, Shape::TooLong).map(Some);
                 }
                 None => {
                     if filled == goal {
-                        goal = (2 * goal).min(MAX_RECORD);
+                        goal = (2 * goal).min(self.limit);
                         buffer.resize(goal, 0);
                     }
                     continue;
@@ -199,7 +227,7 @@ mod tests {
         let mut splitter = Splitter::new(bytes, target, false);
         let header = splitter.header().unwrap().unwrap();
         let next = || splitter.next(Vec::new()).unwrap();
-        (header, std::iter::from_fn(next).collect())
+        (header.bytes, std::iter::from_fn(next).collect())
     }
 
     #[test]
@@ -271,6 +299,24 @@ mod tests {
     }
 
     #[test]
+    fn the_lines_of_a_header_are_counted() {
+        for (file, lines) in [("a,b\n1", 1), ("\n \r\na,b\r\n1", 3), ("\n\"a\nb\",c\n1", 3)] {
+            for target in [1, 3, 100] {
+                let mut splitter = Splitter::new(file.as_bytes(), target, false);
+                assert_eq!(splitter.header().unwrap().unwrap().lines, lines, "{file:?}");
+                assert_eq!(splitter.next(Vec::new()).unwrap().unwrap().bytes, b"1");
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_has_a_limit() {
+        let file = vec![b'x'; MAX_HEADER + 10];
+        let header = Splitter::new(file.as_slice(), 1 << 18, false).header().unwrap().unwrap();
+        assert!(header.cut && header.bytes.len() < file.len());
+    }
+
+    #[test]
     fn an_eager_splitter_does_not_wait() {
         /// Yields each piece once, then fails, so that reading ahead would show.
         struct Live(Vec<&'static [u8]>);
@@ -283,7 +329,7 @@ mod tests {
             }
         }
         let mut splitter = Splitter::new(Live(vec![b"a,b\n", b"1,", b"2\n3"]), 1000, true);
-        assert_eq!(splitter.header().unwrap().unwrap(), b"a,b");
+        assert_eq!(splitter.header().unwrap().unwrap().bytes, b"a,b");
         assert_eq!(splitter.next(Vec::new()).unwrap().unwrap().bytes, b"1,2\n");
         assert!(splitter.next(Vec::new()).is_err());
     }

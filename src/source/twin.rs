@@ -84,15 +84,18 @@ impl Read for Pieces<'_> {
 pub(super) fn real(
     file: &[u8],
     block_size: usize,
+    limit: usize,
     wanted: &[usize],
     options: &ParseOptions,
-) -> Outcome {
-    let mut splitter = Splitter::new(
+) -> Result<Outcome, String> {
+    let mut splitter = Splitter::with_limit(
         Pieces(file, Random(block_size as u64)),
         block_size,
         block_size.is_multiple_of(2),
+        limit,
     );
-    let header = Header::parse("test", splitter.header().unwrap().as_deref()).unwrap();
+    let header = Header::read("test", splitter.header().unwrap().as_ref());
+    let header = header.map_err(|error| error.to_string())?;
     let plan = Plan::new(&SCHEMA, &header, wanted, &[], options, &[]).unwrap();
     let (mut outcome, mut scratch, mut buffer) =
         (Outcome::default(), Scratch::default(), Vec::new());
@@ -120,12 +123,15 @@ pub(super) fn real(
         buffer = block.bytes;
     }
     assert_eq!(expected.unwrap_or(file.len() as u64), file.len() as u64);
-    outcome
+    Ok(outcome)
 }
 
-/// Where the record that starts at `start` ends, its line end included; none if a quote stays open.
-fn record_end(file: &[u8], start: usize) -> Option<usize> {
+/// Where the record that starts at `start` ends, its line end included, or why it is broken. More than `limit` bytes
+/// are not looked at.
+fn record_end(file: &[u8], start: usize, limit: usize) -> Result<usize, Fault> {
     let (mut quoted, mut field_start, mut at) = (false, true, start);
+    let whole = file.len() < start + limit;
+    let file = &file[..file.len().min(start + limit)];
     while at < file.len() {
         let byte = file[at];
         at += 1;
@@ -133,16 +139,27 @@ fn record_end(file: &[u8], start: usize) -> Option<usize> {
             if byte == b'"' && file.get(at) == Some(&b'"') {
                 at += 1;
             } else if byte == b'"' {
+                let rest = &file[at..];
+                let ends = rest.is_empty() || rest == b"\r" || rest.starts_with(b",");
+                if !ends && !rest.starts_with(b"\n") && !rest.starts_with(b"\r\n") {
+                    // Its first line has to end as well.
+                    let line = file[start..].contains(&b'\n') || whole;
+                    return Err(if line { Fault::Quote } else { Fault::TooLong });
+                }
                 quoted = false;
             }
         } else if byte == b'\n' {
-            return Some(at);
+            return Ok(at);
         } else {
             quoted = byte == b'"' && field_start;
             field_start = byte == b',';
         }
     }
-    (!quoted).then_some(at)
+    match (whole, quoted) {
+        (true, true) => Err(Fault::Unclosed),
+        (true, false) => Ok(at),
+        (false, _) => Err(Fault::TooLong),
+    }
 }
 
 fn without_line_end(record: &[u8]) -> &[u8] {
@@ -153,44 +170,58 @@ fn without_line_end(record: &[u8]) -> &[u8] {
 fn fields(record: &[u8]) -> Vec<Vec<u8>> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
+        .flexible(true)
         .terminator(csv::Terminator::Any(b'\n'))
         .from_reader([record, b"\n"].concat().leak() as &[u8]);
     let record = reader.byte_records().next().unwrap().unwrap();
     record.iter().map(<[u8]>::to_vec).collect()
 }
 
-/// What the twin makes of a file.
-pub(super) fn twin(file: &[u8], wanted: &[usize], options: &ParseOptions) -> Outcome {
+/// What the twin makes of a file whose header is sound.
+pub(super) fn twin(file: &[u8], limit: usize, wanted: &[usize], options: &ParseOptions) -> Outcome {
     let mut at = if file.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
     let mut columns: Option<Vec<String>> = None;
     let mut outcome = Outcome::default();
     while at < file.len() {
         let start = at;
-        let closed = record_end(file, start);
+        let limit = if columns.is_some() { limit } else { file.len() + 1 };
+        let closed = record_end(file, start, limit);
         let line_end =
             || file[start..].iter().position(|&b| b == b'\n').map_or(file.len(), |p| start + p + 1);
-        at = closed.unwrap_or_else(line_end);
-        let record = without_line_end(&file[start..at]);
+        at = closed.as_ref().map_or_else(|_| line_end(), |end| *end);
+        // No more is kept of a record than is looked at.
+        let long = closed == Err(Fault::TooLong);
+        let kept = if long { at.min(start + limit) } else { at };
+        let record = without_line_end(&file[start..kept]);
         let line = outcome.lines + 1;
         if columns.is_some() {
             outcome.lines += file[start..at].iter().filter(|&&b| b == b'\n').count() as u64;
         }
-        if record.is_empty() {
+        if record.is_empty() && closed.is_ok() {
             continue;
         }
         let Some(columns) = &columns else {
-            let names = fields(record).into_iter().map(|name| String::from_utf8(name).unwrap());
+            if record.trim_ascii().is_empty() {
+                continue;
+            }
+            let names =
+                fields(record.trim_ascii()).into_iter().map(|n| String::from_utf8(n).unwrap());
             columns = Some(names.map(|name| name.trim().to_owned()).collect());
             continue;
         };
         outcome.records += 1;
         let row = match closed {
-            None => Err("quote is never closed".to_owned()),
-            Some(_) => twin_row(&fields(record), columns, wanted, options),
+            Err(fault) => Err(fault.to_string()),
+            Ok(_) => twin_row(&fields(record), columns, wanted, options),
         };
         match row {
             Ok(row) => outcome.rows.push(row),
-            Err(reason) => outcome.bad.push((start as u64, line, reason, record.to_vec())),
+            Err(reason) => {
+                let carriage = reason.starts_with("the record has") && record.contains(&b'\r');
+                let hint = "; lines end in CR, which is part of a field here";
+                let reason = if carriage { reason + hint } else { reason };
+                outcome.bad.push((start as u64, line, reason, record.to_vec()))
+            }
         }
     }
     outcome
