@@ -98,7 +98,9 @@ impl Error {
             Error::Usage(_) | Error::Recommend(crate::recommend::RecommendError::Read { .. }) => 2,
             Error::Source(
                 SourceError::Open { .. }
+                | SourceError::Directory { .. }
                 | SourceError::Header { .. }
+                | SourceError::CarriageReturns { .. }
                 | SourceError::DuplicateColumn { .. }
                 | SourceError::MissingColumn { .. }
                 | SourceError::UnknownField { .. }

@@ -13,7 +13,7 @@
 //!
 //! | room | what | knows |
 //! |---|---|---|
-//! | [`event`], [`text`], [`batch`], [`value`], [`spreadsheet`] | records, rows and how text is written | nothing else |
+//! | [`event`], [`text`], [`batch`], [`value`], [`spreadsheet`], [`shown`] | records, rows and how text is written | nothing else |
 //! | [`clock`] | stamps; the only place where a [`clock::Time`] is made | batches |
 //! | [`monoid`] | pure algebra: what can be added and taken back | nothing else |
 //! | [`operator`] | verbs on collections; timely's names stop here | clock, monoid, recommend |
@@ -61,6 +61,7 @@ pub mod queries;
 pub mod query;
 pub mod recommend;
 pub mod serving;
+pub mod shown;
 pub mod sink;
 pub mod source;
 pub mod spreadsheet;

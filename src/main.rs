@@ -15,7 +15,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error may be gone; the exit code is left.
-            let _ = writeln!(std::io::stderr(), "tidemill: {error}");
+            let error_text = tidemill::shown::message(&format!("tidemill: {error}"));
+            let _ = writeln!(std::io::stderr(), "{error_text}");
             ExitCode::from(error.exit_code())
         }
     }

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::event::{Need, Stream, behavior};
 use crate::queries::configured;
 use crate::query::{AnyQuery, Reads};
+use crate::shown;
 use crate::source::header::Header;
 use crate::source::plan::Plan as Columns;
 use crate::worker::reads;
@@ -55,7 +56,7 @@ impl Launch {
             return Err(Error::Usage(format!("no query can run:\n  {}", skipped.join("\n  "))));
         }
         if !quiet {
-            skipped.iter().for_each(|s| super::say(&format!("skipped {s}")));
+            skipped.iter().for_each(|s| super::say(&format!("skipped {}", shown::message(s))));
         }
         Ok(chosen)
     }
@@ -101,7 +102,7 @@ impl Launch {
                     return Some(format!(
                         "needs a column for {lacks}, which {} lacks (it has {}); name it with --map {}=COLUMN",
                         header.file(),
-                        header.columns().join(", "),
+                        header.list(),
                         name(col.field),
                     ));
                 }

@@ -11,6 +11,7 @@ use crate::recommend::defaults;
 use crate::recommend::model::{Model, Update};
 use crate::recommend::pairs::Event;
 use crate::serving::Feed;
+use crate::shown::{VALUE, shown};
 use crate::text::Text;
 use serde_json::json;
 use std::hash::Hash;
@@ -161,14 +162,15 @@ fn text(answer: &[Recommendation<Text>]) -> String {
     if answer.is_empty() {
         return "nothing goes with these items: none of them was seen with another\n".into();
     }
-    let width = answer.iter().map(|r| r.item.to_cow().len()).max().unwrap_or(0).max(4);
+    let show = |item: &Text| shown(&item.to_cow(), VALUE);
+    let width = answer.iter().map(|r| show(&r.item).chars().count()).max().unwrap_or(0).max(4);
     let mut out = format!("rank  {:width$}  score   reason\n", "item");
     for (rank, found) in (1..).zip(answer) {
         let reason = match &found.reason {
-            Reason::With(item) => format!("goes with {item}"),
+            Reason::With(item) => format!("goes with {}", show(item)),
             Reason::Reminder => "seen in this session".into(),
         };
-        let item = found.item.to_cow();
+        let item = show(&found.item);
         out.push_str(&format!("{rank:>4}  {item:width$}  {:.4}  {reason}\n", found.score));
     }
     out

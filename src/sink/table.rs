@@ -3,6 +3,7 @@
 use super::{Schema, Sink};
 use crate::error::Error;
 use crate::operator::Port;
+use crate::shown::{VALUE, shown};
 use crate::value::{Decimals, Value};
 use std::io::Write;
 
@@ -100,8 +101,8 @@ pub(crate) fn render(
     }
 }
 
-/// A cell for people: no control characters from the data reach the terminal, and a computed
-/// number has six significant digits.
+/// A cell for people, who see the start of a long text; a computed number has six significant
+/// digits.
 fn show(cell: &Value, decimals: Decimals) -> (String, bool) {
     let mut text = String::new();
     match cell {
@@ -112,6 +113,5 @@ fn show(cell: &Value, decimals: Decimals) -> (String, bool) {
         }
         _ => cell.write(decimals, &mut text),
     }
-    let text: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-    (text, cell.number(decimals).is_some())
+    (shown(&text, VALUE), cell.number(decimals).is_some())
 }

@@ -13,6 +13,7 @@ use super::rows::{Found, Rows};
 use super::scan::{Index, Ragged};
 use super::split::{Block, MAX_RAW, Shape};
 use crate::batch::Batch;
+use crate::shown::{VALUE, shown};
 
 /// How much of a bad value is told.
 const SHOWN: usize = 40;
@@ -41,7 +42,7 @@ impl Plan {
     ) {
         let width = rows.width;
         let faulty = faults.iter().map(|found| {
-            let column = &self.header.columns()[found.column];
+            let column = shown(&self.header.columns()[found.column], VALUE);
             let value = String::from_utf8_lossy(
                 &rows.bytes[rows.span(found.row, found.column..found.column + 1)],
             );

@@ -10,12 +10,18 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum SourceError {
     /// The file cannot be opened.
-    #[error("cannot open {file}: {error}; check the path and its permissions")]
+    #[error("cannot open {file}: {error}; {advice}", advice = advice(.error))]
     Open {
         /// The file.
         file: String,
         /// What the system says.
         error: io::Error,
+    },
+    /// The path is that of a directory.
+    #[error("{file} is a directory; name the files in it, for instance '{file}/*.csv'")]
+    Directory {
+        /// The path.
+        file: String,
     },
     /// Reading or decompressing failed.
     #[error("cannot read on in {file}: {error}; the file may be damaged or cut off")]
@@ -84,6 +90,17 @@ pub enum SourceError {
     /// More decimals than a 64-bit number has room for.
     #[error("{0} decimals are too many for money; use at most 18")]
     Decimals(u32),
+}
+
+/// What to do about a file that cannot be opened.
+fn advice(error: &io::Error) -> &'static str {
+    use nix::errno::Errno;
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EMFILE | Errno::ENFILE) => {
+            "raise the limit of open files (ulimit -n), or name fewer files"
+        }
+        _ => "check the path and its permissions",
+    }
 }
 
 /// A problem with the punctuation that joins it to what to do about it.

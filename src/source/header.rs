@@ -6,6 +6,7 @@
 use super::error::SourceError;
 use super::scan::{Index, unquote};
 use super::split::HeaderLine;
+use crate::shown::{self, VALUE, shown};
 use std::collections::HashSet;
 
 /// The columns of a source.
@@ -42,7 +43,7 @@ impl Header {
             if !name.is_empty() && !known.insert(name.to_lowercase()) {
                 return Err(SourceError::DuplicateColumn {
                     file: file.to_owned(),
-                    column: name.to_owned(),
+                    column: shown(name, VALUE),
                 });
             }
             columns.push(name.to_owned());
@@ -72,6 +73,11 @@ impl Header {
     /// The column names, in the order of the file.
     pub fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// The column names for a message.
+    pub fn list(&self) -> String {
+        shown::list(self.columns.iter().map(String::as_str))
     }
 
     /// Which column has the name.

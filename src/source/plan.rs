@@ -76,7 +76,7 @@ impl Plan {
                 file: header.file().to_owned(),
                 field: format!("{}.{}", schema.name, schema.fields[field].name),
                 column: column.trim().to_owned(),
-                columns: header.columns().join(", "),
+                columns: header.list(),
             })
         };
         let time = find(0)?;

@@ -63,6 +63,9 @@ impl Reader {
         }
         let failed = |error| SourceError::Open { file: path.to_owned(), error };
         let file = File::open(path).map_err(failed)?;
+        if file.metadata().map_err(failed)?.is_dir() {
+            return Err(SourceError::Directory { file: path.trim_end_matches('/').to_owned() });
+        }
         let extension = Path::new(path).extension().unwrap_or_default();
         if extension.eq_ignore_ascii_case("gz") {
             let decoder = Members::new(io::BufReader::with_capacity(BLOCK_SIZE, file));
