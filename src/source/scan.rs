@@ -241,7 +241,7 @@ impl Walk {
     /// line for a record that is broken, which takes back the commas found in it.
     #[inline]
     fn on(&mut self, bytes: &[u8], whole: bool, found: &mut impl FnMut(usize, bool)) {
-        while self.broken || self.to_text(bytes, whole, found) {
+        while self.broken || self.until_text(bytes, whole, found) {
             if !self.give_up(bytes, whole, found) {
                 return;
             }
@@ -250,7 +250,12 @@ impl Walk {
 
     /// Walks until text follows a closing quote: then true.
     #[inline]
-    fn to_text(&mut self, bytes: &[u8], whole: bool, found: &mut impl FnMut(usize, bool)) -> bool {
+    fn until_text(
+        &mut self,
+        bytes: &[u8],
+        whole: bool,
+        found: &mut impl FnMut(usize, bool),
+    ) -> bool {
         let (mut open, mut field, mut escaped) = (self.open, self.field, usize::MAX);
         for base in (self.at..bytes.len()).step_by(STEP) {
             let part = &bytes[base..bytes.len().min(base + STEP)];
