@@ -20,6 +20,7 @@
 //! | [`query`], [`queries`] | what a query is; the catalog | operator, value |
 //! | [`recommend`] | what goes with what: pairs of items, the index that requests read, rankers, evaluation | nothing else |
 //! | [`source`], [`clean`] | blocks, parsing, cleaning, dead letters | files |
+//! | [`files`] | files that are put in place whole | nothing else |
 //! | [`config`] | parameters of queries, from a file and flags | query |
 //! | [`serving`] | the index that requests read, fed by the dataflow | query, recommend, sink |
 //! | [`sink`], [`plot`] | where views go | files |
@@ -53,6 +54,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod event;
+pub mod files;
 pub mod monoid;
 pub mod operator;
 pub mod plot;

@@ -15,8 +15,8 @@ mod svg;
 mod table;
 mod thin;
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 pub use curves::{Axis, Curve, Curves, Scaling, plot_curves};
@@ -145,7 +145,7 @@ pub fn plot_csv(input: &Path, output: &Path, options: &PlotOptions) -> Result<()
         return Err(PlotError::SameFile { path: from });
     }
     let svg = plot_table(&table, options)?;
-    write_atomically(output, svg.as_bytes())
+    crate::files::replace(output, |out| out.write_all(svg.as_bytes()))
         .map_err(|source| PlotError::Write { path: output.to_path_buf(), source })
 }
 
@@ -172,23 +172,4 @@ fn draw_empty(frame: &Frame) -> String {
     let style = Text::new("empty", 16.0).fill(svg::MUTED);
     svg.text(middle, note, style.anchor(Anchor::Middle));
     svg.finish()
-}
-
-fn write_atomically(output: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = output
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
-    // In the same directory, because a rename is only atomic within one file system.
-    let mut temporary_name = std::ffi::OsString::from(".");
-    temporary_name.push(name);
-    temporary_name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = output.with_file_name(temporary_name);
-    let written = File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, output));
-    if written.is_err() {
-        // The first error is the one worth reporting; a leftover temporary file is harmless.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
 }

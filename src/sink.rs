@@ -191,26 +191,10 @@ fn make_directory(dir: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(dir).map_err(Error::file(dir))
 }
 
-/// Writes a file beside its place and renames it there, so that a reader sees the old or the new
-/// one whole.
+/// Writes a file beside its place and puts it there whole: see [`crate::files`].
 pub(crate) fn replace_file(
     path: &Path,
     write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
 ) -> Result<(), Error> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = PathBuf::from(temporary);
-    let wrap = Error::file(path);
-    let attempt = || {
-        let mut out = std::io::BufWriter::new(std::fs::File::create(&temporary)?);
-        write(&mut out)?;
-        std::io::Write::flush(&mut out)?;
-        drop(out);
-        std::fs::rename(&temporary, path)
-    };
-    attempt().map_err(|e| {
-        // Nothing more can be done about a temporary that cannot be removed.
-        let _ = std::fs::remove_file(&temporary);
-        wrap(e)
-    })
+    crate::files::replace(path, write).map_err(Error::file(path))
 }
