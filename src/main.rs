@@ -11,7 +11,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     tidemill::worker::end_on_panic();
-    match tidemill::cli::Cli::parse().run() {
+    let result = tidemill::cli::Cli::parse().run();
+    // Workers of a cluster that failed may still be there, with files they were writing.
+    tidemill::files::abandon();
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error may be gone; the exit code is left.

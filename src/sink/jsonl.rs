@@ -1,16 +1,15 @@
 //! `jsonl:DIR`: the change log as `DIR/<query>.changes.jsonl`, one line per change in the order of
 //! time and row: `{"time":…,"diff":…,"row":{…}}`. The bytes depend on the input alone.
 //!
-//! The log is written under a temporary name and renamed when the run ends, also when it is ended
-//! by Ctrl-C; what is there then is sealed.
+//! The log is written beside its place and put there when the run ends, also when it is ended by
+//! Ctrl-C; what is there then is sealed.
 
 use super::{Schema, Sink, make_directory};
-use crate::clock::Time;
 use crate::error::Error;
+use crate::files::{Complete, Staged};
 use crate::operator::{Port, Sealed};
 use crate::value::{Decimals, Value};
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub(super) struct Jsonl {
@@ -22,8 +21,8 @@ pub(super) struct Jsonl {
 
 struct Log {
     path: PathBuf,
-    temporary: PathBuf,
-    out: BufWriter<File>,
+    /// Until it is in its place.
+    out: Option<Staged>,
     /// `"name":` per column, ready to be written.
     names: Vec<String>,
 }
@@ -39,10 +38,9 @@ impl Jsonl {
         make_directory(dir)?;
         let log = |view: &Schema| {
             let path = dir.join(format!("{}.changes.jsonl", view.name));
-            let temporary = dir.join(format!("{}.changes.jsonl.tmp", view.name));
-            let file = File::create(&temporary).map_err(Error::file(&temporary))?;
+            let out = Some(Staged::create(&path).map_err(Error::file(&path))?);
             let names = view.columns.iter().map(|c| format!("\"{}\":", c.name)).collect();
-            Ok(Log { path, temporary, out: BufWriter::with_capacity(1 << 18, file), names })
+            Ok(Log { path, out, names })
         };
         let logs = views.iter().map(|view| has_one(view).then(|| log(view)).transpose());
         let logs = logs.collect::<Result<_, Error>>()?;
@@ -67,24 +65,17 @@ impl Sink for Jsonl {
             cell.write_json(self.decimals, line);
         }
         line.push_str("}}\n");
-        log.out.write_all(line.as_bytes()).map_err(Error::file(&log.path))
-    }
-
-    fn sealed(&mut self, frontier: Option<Time>) -> Result<(), Error> {
-        if frontier.is_some() {
-            return Ok(());
-        }
-        for log in self.logs.iter_mut().flatten() {
-            log.out.flush().map_err(Error::file(&log.path))?;
-        }
-        Ok(())
+        let Some(out) = &mut log.out else { return Ok(()) };
+        out.write_all(line.as_bytes()).map_err(Error::file(&log.path))
     }
 
     fn views(&mut self, _ports: &mut [Box<dyn Port>], done: bool) -> Result<(), Error> {
         if done {
             for log in self.logs.iter_mut().flatten() {
-                log.out.flush().map_err(Error::file(&log.path))?;
-                std::fs::rename(&log.temporary, &log.path).map_err(Error::file(&log.path))?;
+                if let Some(out) = log.out.take() {
+                    let placed = out.complete().and_then(Complete::publish);
+                    placed.map_err(Error::file(&log.path))?;
+                }
             }
         }
         Ok(())

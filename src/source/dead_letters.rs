@@ -1,14 +1,14 @@
 //! Bad records: counted, and kept with where they came from and why, one JSON object per line.
 //!
-//! The file is made when the first bad record comes. A partition's records are in their order;
+//! The file is begun when the first bad record comes, and put in place when the run ends. A partition's records are in their order;
 //! partitions may interleave. Bound: `write` holds one block's bad records.
 
 use super::Bad;
 use super::lock;
 use crate::error::Error;
 use crate::event::Stream;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use crate::files::{Complete, Staged};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Where bad records go.
 pub struct DeadLetters {
     path: PathBuf,
-    file: Mutex<Option<Result<BufWriter<File>, std::io::Error>>>,
+    file: Mutex<Option<Result<Staged, std::io::Error>>>,
     count: AtomicU64,
 }
 
@@ -47,7 +47,7 @@ impl DeadLetters {
             if let Some(parent) = self.path.parent() {
                 std::fs::create_dir_all(parent)?;
             }
-            Ok(BufWriter::new(File::create(&self.path)?))
+            Staged::create(&self.path)
         });
         let Ok(out) = file else { return };
         for bad in bad {
@@ -72,11 +72,13 @@ impl DeadLetters {
         }
     }
 
-    /// Writes what is buffered, and says whether all bad records could be kept.
+    /// Puts the file in place, and says whether all bad records could be kept.
     pub fn finish(&self) -> Result<(), Error> {
         match lock(&self.file).take() {
             None => Ok(()),
-            Some(Ok(mut out)) => out.flush().map_err(Error::file(&self.path)),
+            Some(Ok(out)) => {
+                out.complete().and_then(Complete::publish).map_err(Error::file(&self.path))
+            }
             Some(Err(error)) => Err(Error::file(&self.path)(error)),
         }
     }

@@ -208,6 +208,7 @@ pub fn end_on_panic() {
         if trace.status() == std::backtrace::BacktraceStatus::Captured {
             let _ = writeln!(err, "{trace}");
         }
+        crate::files::abandon();
         std::process::exit(1);
     }));
 }

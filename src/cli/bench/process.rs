@@ -5,6 +5,7 @@
 use super::workload::Workload;
 use crate::cli::report::Cost;
 use crate::error::Error;
+use crate::sink::replace_file;
 use crate::worker::VARIABLE;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -54,7 +55,8 @@ pub fn run(
     let hosts = place("hosts".into());
     let mut temporary = vec![digests.clone(), hosts.clone()];
     if division.processes > 1 {
-        std::fs::write(&hosts, free_ports(division.processes)?).map_err(Error::file(&hosts))?;
+        let ports = free_ports(division.processes)?;
+        replace_file(&hosts, |out| out.write_all(ports.as_bytes()))?;
     }
     let secret = random()?;
     let mut started: Vec<(Child, PathBuf)> = Vec::new();

@@ -4,38 +4,30 @@ use super::frame::{END, Head, as_bytes};
 use super::{Codec, Header, MAGIC, VERSION, encode};
 use crate::batch::Batch;
 use crate::error::Error;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use crate::files::Staged;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A replay log being written.
 pub struct Writer {
     path: PathBuf,
-    temporary: PathBuf,
-    out: BufWriter<File>,
+    out: Staged,
     codec: Codec,
     frames: u64,
     rows: u64,
     words: Vec<u64>,
-    finished: bool,
 }
 
 impl Writer {
     /// Begins a file.
     pub fn create(path: &Path, header: &Header) -> Result<Writer, Error> {
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".tmp");
-        let temporary = PathBuf::from(temporary);
-        let file = File::create(&temporary).map_err(Error::file(path))?;
         let mut writer = Writer {
             path: path.to_path_buf(),
-            temporary,
-            out: BufWriter::with_capacity(1 << 20, file),
+            out: Staged::create(path).map_err(Error::file(path))?,
             codec: header.codec,
             frames: 0,
             rows: 0,
             words: Vec::new(),
-            finished: false,
         };
         // Plain strings and numbers: serialising them cannot fail.
         let mut text = serde_json::to_vec(header).unwrap_or_default();
@@ -74,12 +66,12 @@ impl Writer {
         self.words.clear();
         let sequence = self.frames;
         self.put(Head { length: 0, crc: 0, sequence, partition: END, rows: 0, offset: 0 })?;
-        let out = &mut self.out;
-        let ended = out.flush().and_then(|()| out.get_ref().sync_all());
-        ended
-            .and_then(|()| std::fs::rename(&self.temporary, &self.path))
-            .map_err(Error::file(&self.path))?;
-        self.finished = true;
+        let placed = self.out.complete().and_then(|whole| {
+            // A recording is kept: it must not be gone with the machine's next power cut.
+            whole.sync()?;
+            whole.publish()
+        });
+        placed.map_err(Error::file(&self.path))?;
         Ok(self.rows)
     }
 
@@ -89,14 +81,5 @@ impl Writer {
         out.write_all(as_bytes(&head))
             .and_then(|()| out.write_all(as_bytes(&self.words)))
             .map_err(Error::file(&self.path))
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        if !self.finished {
-            // Nothing more can be done about a temporary that cannot be removed.
-            let _ = std::fs::remove_file(&self.temporary);
-        }
     }
 }
