@@ -59,6 +59,11 @@ pub struct Batch {
     pub offset: u64,
     /// The stamps, filled in by the clock.
     pub runs: Vec<Run>,
+    /// The partition's clock before the first row: what the clock rounded up to the stamps is the
+    /// running maximum of the event times from here on.
+    pub clock: i64,
+    /// The clock at each row, where rows were picked out of a batch; otherwise empty.
+    pub clocks: Vec<i64>,
     /// Event times in milliseconds.
     pub times: Vec<i64>,
     /// Multiplicities; empty where all are +1.
@@ -93,7 +98,8 @@ impl Batch {
             Column::Text(_) => Column::Text(Vec::new()),
         };
         let columns = self.columns.iter().map(empty).collect();
-        Batch { partition: self.partition, offset: self.offset, columns, ..Batch::default() }
+        let Batch { partition, offset, clock, .. } = *self;
+        Batch { partition, offset, clock, columns, ..Batch::default() }
     }
 
     /// Number of rows.
@@ -120,6 +126,16 @@ impl Batch {
             start = rows.end;
             (run.time, rows)
         })
+    }
+
+    /// The clock at a row, before it is rounded up to a stamp, given that at the row before it
+    /// (`clock` for the first). It does not depend on the tick.
+    #[inline]
+    pub fn clock_at(&self, row: usize, before: i64) -> i64 {
+        match self.clocks.get(row) {
+            Some(clock) => *clock,
+            None => before.max(self.times[row]),
+        }
     }
 
     /// Roughly its size in memory.

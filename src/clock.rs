@@ -230,17 +230,20 @@ impl Clock {
         (self.now != i64::MIN).then_some(self.now)
     }
 
-    /// Follows a batch that was stamped before, as a replay log has it; `false` if it is older than
-    /// what was seen.
-    pub(crate) fn follow(&mut self, batch: &Batch) -> bool {
+    /// Follows a batch that was stamped before, as a replay log has it; `false` if its stamps are
+    /// not what this clock makes of its event times.
+    pub(crate) fn follow(&mut self, batch: &mut Batch) -> bool {
         let (Some(first), Some(last)) = (batch.runs.first(), batch.runs.last()) else {
             return true;
         };
+        let now = batch.times.iter().fold(self.now, |now, time| now.max(*time));
         let in_order = self.now == i64::MIN || first.time >= self.time();
-        if in_order {
-            self.now = last.time.0 as i64;
+        let follows = in_order && last.time == self.tick.round_up(now);
+        if follows {
+            batch.clock = self.now;
+            self.now = now;
         }
-        in_order
+        follows
     }
 
     /// Stamps batches as one tick of their own, later than everything before: they become visible
@@ -254,6 +257,7 @@ impl Clock {
         self.now = time.0 as i64;
         for batch in batches {
             batch.runs = vec![Run { time, end: batch.len() as u32 }];
+            batch.clock = self.now;
         }
         time
     }
@@ -283,6 +287,7 @@ impl Clock {
         if batch.times.is_empty() {
             return;
         }
+        batch.clock = self.now;
         let (mut now, mut time) = (self.now, self.tick.round_up(self.now));
         // The clock may move up to here without the stamp changing.
         let mut limit = if now == i64::MIN { i64::MIN } else { time.0 as i64 };

@@ -194,6 +194,12 @@ macro_rules! streams {
             pub fn id(self) -> usize {
                 match self { $( Stream::$shape => self.schema().field($id).unwrap_or(0), )* }
             }
+
+            /// The field that says which of two records with an id is the newer one, where its
+            /// source has that column: the last field of every stream.
+            pub fn version(self) -> usize {
+                match self { $( Stream::$shape => $module::VERSION.field, )* }
+            }
         }
 
         $(
@@ -282,6 +288,7 @@ streams! {
         IP / ip: Text,
         CAMPAIGN / campaign: Label,
         COUNTRY / country: Code,
+        VERSION / version: Integer,
     }
     /// Payments for order lines.
     Transactions / transactions: "transactions", id "transaction_id" {
@@ -298,6 +305,7 @@ streams! {
         IP / ip: Text,
         DEVICE / device: Label,
         COUNTRY / country: Code,
+        VERSION / version: Integer,
     }
     /// Parcels and their status (AfterShip's nine).
     Logistics / logistics: "logistics", id "shipment_id" {
@@ -314,6 +322,7 @@ streams! {
         COST / cost: Money,
         ITEMS_ORDERED / items_ordered: Integer,
         ITEMS_DELIVERED / items_delivered: Integer,
+        VERSION / version: Integer,
     }
     /// Advertisements shown, clicked and followed by an order.
     Ads / ads: "ads", id "" {
@@ -323,6 +332,7 @@ streams! {
         CAMPAIGN_ID / campaign_id: Text,
         CREATIVE_ID / creative_id: Text,
         COST / cost: Money,
+        VERSION / version: Integer,
     }
     /// Logins and failed attempts.
     Logins / logins: "logins", id "" {
@@ -331,6 +341,7 @@ streams! {
         IP / ip: Text,
         DEVICE / device: Label,
         OUTCOME / outcome: Name(LoginOutcome),
+        VERSION / version: Integer,
     }
     /// Changes of stock: restocks, sales, and the stock to begin with.
     Inventory / inventory: "inventory", id "" {
@@ -338,6 +349,7 @@ streams! {
         ITEM_ID / item_id: Text,
         WAREHOUSE / warehouse: Label,
         CHANGE / change: Integer,
+        VERSION / version: Integer,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::event::{
 use crate::operator::{Batches, Collection, Horizon, Item, Port, Rows, Shared, collect};
 use crate::value::{Cell, Value};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::hash::Hash;
 use timely::dataflow::operators::probe::Handle;
 
@@ -226,7 +227,8 @@ impl<Q: Query> AnyQuery for Q {
         Q::Output::COLUMNS
     }
     fn build(&self, inputs: &Inputs<'_>) -> Box<dyn Port> {
-        collect(self.dataflow(inputs), Query::name(self), &inputs.probe, &inputs.horizon)
+        let (collection, horizon) = inputs.built(|| self.dataflow(inputs));
+        collect(collection, Query::name(self), &inputs.probe, horizon)
     }
     fn answer_cells(&self, history: &History, at: Time) -> Vec<Vec<Value>> {
         let mut rows = self.answer(history, at);
@@ -319,11 +321,12 @@ pub(crate) type Open<'s> = dyn Fn(Stream) -> Opened<'s> + 's;
 /// What a query may read.
 pub struct Inputs<'s> {
     open: Box<Open<'s>>,
-    opened: RefCell<Vec<Option<Opened<'s>>>>,
+    opened: RefCell<Vec<Option<(Opened<'s>, Horizon)>>>,
+    /// The streams that what is being built was made from so far.
+    touched: RefCell<BTreeSet<Stream>>,
     reads: RefCell<Reads>,
     shared: Shared<'s>,
     pub(crate) probe: Handle<Time>,
-    horizon: Horizon,
     tick: Tick,
 }
 
@@ -331,9 +334,9 @@ impl<'s> Inputs<'s> {
     pub(crate) fn new(probe: Handle<Time>, tick: Tick, open: Box<Open<'s>>) -> Self {
         Inputs {
             open,
-            horizon: Horizon::default(),
             tick,
             opened: RefCell::new(vec![None; Stream::ALL.len()]),
+            touched: RefCell::default(),
             reads: RefCell::default(),
             shared: Shared::default(),
             probe,
@@ -345,15 +348,26 @@ impl<'s> Inputs<'s> {
         self.reads.borrow().clone()
     }
 
-    /// Opens a stream; from then on its stamps count as time that has passed.
+    /// Builds a query. Time passes for it with the streams it reads, and with no others: what its
+    /// companions read must not change what it shows.
+    pub(crate) fn built<D>(&self, build: impl FnOnce() -> D) -> (D, Horizon) {
+        self.touched.take();
+        let built = build();
+        let (touched, opened) = (self.touched.take(), self.opened.borrow());
+        let streams = touched.iter().filter_map(|stream| opened[stream.index()].as_ref());
+        (built, Horizon::of(streams.map(|(_, horizon)| horizon)))
+    }
+
+    /// Opens a stream; from then on its stamps count as time that has passed for what is built.
     pub(crate) fn open(&self, stream: Stream) -> Opened<'s> {
+        self.touched.borrow_mut().insert(stream);
         let mut opened = self.opened.borrow_mut();
         let open = || {
             let opened = (self.open)(stream);
-            self.horizon.watch(opened.all.clone(), &self.probe);
-            opened
+            let horizon = Horizon::watch(opened.all.clone(), &self.probe);
+            (opened, horizon)
         };
-        opened[stream.index()].get_or_insert_with(open).clone()
+        opened[stream.index()].get_or_insert_with(open).0.clone()
     }
 
     fn read<S: Shape>(&self, columns: &[Col]) -> Opened<'s> {
@@ -390,7 +404,15 @@ impl<'s> Inputs<'s> {
         key: K,
         build: impl FnOnce() -> Collection<'s, D>,
     ) -> Collection<'s, D> {
-        self.shared.get(key, build)
+        let outer = self.touched.take();
+        let (collection, streams) = self.shared.get(key, || {
+            let collection = build();
+            (collection, self.touched.borrow().iter().copied().collect())
+        });
+        let mut touched = self.touched.borrow_mut();
+        *touched = outer;
+        touched.extend(streams);
+        collection
     }
 
     /// What visitors do, with these columns filled.

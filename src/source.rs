@@ -248,9 +248,9 @@ impl Partition {
             self.plan.refuse(&mut parsed, &block, refused);
         }
         let Parsed { mut batch, mut bad, lines, records } = parsed;
-        // What was stamped before keeps its stamps. Were it older than what was seen, which no log
-        // of ours can be, it would be stamped like new records rather than break the order.
-        if batch.runs.is_empty() || !chain.clock.follow(&batch) {
+        // What was stamped before keeps its stamps. Were they not those of this clock, which they
+        // are in every log of ours, it would be stamped like new records.
+        if batch.runs.is_empty() || !chain.clock.follow(&mut batch) {
             chain.clock.stamp(&mut batch);
         }
         bad.iter_mut().for_each(|bad| bad.line += chain.lines);

@@ -78,6 +78,10 @@ pub struct Summary {
     pub bad: u64,
     /// Records with an id that was known.
     pub duplicates: u64,
+    /// Those among them that changed nothing because a newer one was known.
+    pub superseded: u64,
+    /// Ids with cancellations or refunds, but nothing known that they could take back.
+    pub unpaired: u64,
     /// Bytes read by this process.
     pub bytes: u64,
     /// Changes that reached the sinks.
@@ -171,6 +175,8 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
         records: feeds.records.load(Ordering::Relaxed),
         bad: feeds.dead_letters.count(),
         duplicates: tally.duplicates.load(Ordering::Relaxed),
+        superseded: tally.superseded.load(Ordering::Relaxed),
+        unpaired: u64::try_from(tally.unpaired.load(Ordering::Relaxed)).unwrap_or(0),
         bytes: feeds.bytes.load(Ordering::Relaxed),
         changes,
         elapsed: began.elapsed(),
@@ -197,9 +203,9 @@ fn opened<'s>(
     Opened { all, unique }
 }
 
-/// The fields a stream's batches carry when its records are made unique: also its id.
+/// The fields a stream's batches carry when its records are made unique: also its id and version.
 pub(crate) fn with_id(stream: Stream, mut fields: Vec<usize>) -> Vec<usize> {
-    fields.push(stream.id());
+    fields.extend([stream.id(), stream.version()]);
     fields.sort_unstable();
     fields.dedup();
     fields

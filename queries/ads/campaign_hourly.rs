@@ -2,7 +2,7 @@
 //!
 //! `ctr` is clicks over impressions, smoothed by a Beta(1, 99) prior: (clicks + 1) /
 //! (impressions + 100), so that a campaign that was hardly shown reads as 1 %. `spend` adds the cost
-//! of every ad record (an unknown cost is none). `conversions` counts the ads platform's own
+//! of every ad record, also of one without an event (an unknown cost is none). `conversions` counts the ads platform's own
 //! conversion records; `revenue` is the value of the sales of that hour whose last touch
 //! (`attribution`, with the same windows) was the campaign, and `roas` is revenue over spend, empty
 //! without spend. `cost_per_conversion` is spend over conversions. Ads without a campaign have the
@@ -134,9 +134,9 @@ impl Query for CampaignHourly {
                 sums.2.1 += part.2.1 * i128::from(diff);
             },
             |(hour, campaign), sums| {
-                let ((impressions, clicks, conversions), _, (credited, _)) = *sums;
-                let some = impressions > 0 || clicks > 0 || conversions > 0 || credited > 0;
-                some.then(|| row(*hour, campaign.clone(), sums))
+                let ((impressions, clicks, conversions), spend, (credited, _)) = *sums;
+                let some = impressions > 0 || clicks > 0 || conversions > 0;
+                (some || spend != 0 || credited > 0).then(|| row(*hour, campaign.clone(), sums))
             },
         )
     }
@@ -144,12 +144,13 @@ impl Query for CampaignHourly {
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
         let ads = history.ads(at);
         let mut rows: BTreeMap<(Hour, Text), Sums> = BTreeMap::new();
-        for ad in ads.iter().filter(|ad| ad.event().is_some()) {
+        for ad in &ads {
             let sums = rows.entry((ad.hour(), ad.campaign_id().clone())).or_default();
             match ad.event() {
                 Some(AdEvent::Impression) => sums.0.0 += 1,
                 Some(AdEvent::Click) => sums.0.1 += 1,
-                _ => sums.0.2 += 1,
+                Some(AdEvent::Conversion) => sums.0.2 += 1,
+                None => {}
             }
             sums.1 += ad.cost().map_or(0, |cost| i128::from(cost.0));
         }
@@ -172,6 +173,10 @@ impl Query for CampaignHourly {
                 sums.2.1 += value;
             }
         }
+        // An ad that is no event and cost nothing says nothing of its hour.
+        let says =
+            |(events, spend, credits): &Sums| *events != (0, 0, 0) || *spend != 0 || credits.0 > 0;
+        rows.retain(|_, sums| says(sums));
         rows.into_iter().map(|((hour, campaign), sums)| row(hour, campaign, &sums)).collect()
     }
 }

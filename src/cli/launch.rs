@@ -306,7 +306,7 @@ impl Launch {
     fn dedupe(&self, available: &Available) -> BTreeMap<Stream, Dedupe> {
         let how = Dedupe {
             policy: self.cleaning.on_duplicate,
-            keep: Millis::hours(self.cleaning.dedupe_hours),
+            keep: self.cleaning.dedupe_hours.map(Millis::hours),
         };
         let unique = |stream: Stream| {
             let mut sources = available.iter().filter(|(s, ..)| *s == stream).peekable();

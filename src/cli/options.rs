@@ -38,12 +38,12 @@ pub struct Cleaning {
     /// Categories of items: a CSV file with item_id and category
     #[arg(long, value_name = "FILE")]
     pub enrich: Option<PathBuf>,
-    /// What becomes of a later record with a known id
+    /// Which records of one id hold; newer is the higher `version`, or the later event time
     #[arg(long, default_value = "replace")]
     pub on_duplicate: OnDuplicate,
-    /// For how many hours of stream time an id is remembered
-    #[arg(long, default_value_t = 720, value_name = "HOURS")]
-    pub dedupe_hours: u64,
+    /// For how many hours of its source's clock an id is remembered [default: to the end]
+    #[arg(long, value_name = "HOURS")]
+    pub dedupe_hours: Option<u64>,
     /// Where bad records go [default: dead_letters.jsonl beside the first file sink]
     #[arg(long, value_name = "FILE")]
     pub dead_letters: Option<PathBuf>,

@@ -42,7 +42,7 @@ pub fn progress(total: Option<u64>, quiet: bool) -> Box<dyn FnMut(&Progress) + S
     })
 }
 
-/// One or two lines about what a run did.
+/// A few lines about what a run did.
 pub fn summary(summary: &Summary) -> String {
     let seconds = summary.elapsed.as_secs_f64().max(1e-3);
     let mut text = format!(
@@ -54,6 +54,13 @@ pub fn summary(summary: &Summary) -> String {
         grouped(summary.duplicates),
         grouped(summary.changes),
     );
+    let told = [
+        (summary.superseded, "records older than a known one of their id changed nothing"),
+        (summary.unpaired, "refunds or cancellations without their sale"),
+    ];
+    for (number, what) in told.into_iter().filter(|(number, _)| *number > 0) {
+        text.push_str(&format!("{} {what}\n", grouped(number)));
+    }
     if summary.stopped {
         text.push_str("stopped before the end: what is written is sealed\n");
     }

@@ -3,8 +3,9 @@
 //! Every update is sent to worker 0 of the cluster and kept until its time is sealed. Then each
 //! time's updates are sorted and equal rows added up, so what a sink sees is a function of the
 //! collection alone and not of the number of workers. What is scheduled for a time after the last
-//! record of all streams (the [`Horizon`]) never becomes visible: that time did not come. Bound: the view itself, where some sink
-//! asks for it, and what is between the frontier and the newest stamp.
+//! record of the streams that the query reads (its [`Horizon`]) never becomes visible: that time did
+//! not come. Bound: the view itself, where some sink asks for it, and what is between the frontier
+//! and the newest stamp.
 
 use super::{Batches, Collection};
 use crate::clock::Time;
@@ -49,14 +50,25 @@ impl<R: Record> Row for R {
     }
 }
 
-/// The stamp of the last record of all streams, known at worker 0 when all have been read.
+/// The stamp of the last record of each of some streams, known at worker 0 when all have been read.
 #[derive(Clone, Default)]
-pub(crate) struct Horizon(Rc<Cell<Time>>);
+pub(crate) struct Horizon(Vec<Rc<Cell<Time>>>);
 
 impl Horizon {
-    /// Has worker 0 learn the stamps of a stream.
-    pub fn watch(&self, batches: Batches<'_>, probe: &Handle<Time>) {
-        let latest = Rc::clone(&self.0);
+    /// That of several streams together.
+    pub fn of<'a>(streams: impl Iterator<Item = &'a Horizon>) -> Horizon {
+        Horizon(streams.flat_map(|horizon| horizon.0.iter().map(Rc::clone)).collect())
+    }
+
+    /// The last stamp seen.
+    fn get(&self) -> Time {
+        self.0.iter().map(|latest| latest.get()).max().unwrap_or_default()
+    }
+
+    /// That of a stream, of which worker 0 learns the stamps.
+    pub fn watch(batches: Batches<'_>, probe: &Handle<Time>) -> Horizon {
+        let latest: Rc<Cell<Time>> = Rc::default();
+        let horizon = Horizon(vec![Rc::clone(&latest)]);
         batches
             .unary::<CapacityContainerBuilder<Vec<Time>>, _, _, _>(Pipeline, "Stamps", |_, _| {
                 |input, output| {
@@ -80,6 +92,7 @@ impl Horizon {
                 },
             )
             .probe_with(probe);
+        horizon
     }
 }
 
@@ -90,7 +103,7 @@ pub(crate) fn collect<'s, O: Record>(
     collection: Collection<'s, O>,
     name: &str,
     probe: &Handle<Time>,
-    horizon: &Horizon,
+    horizon: Horizon,
 ) -> Box<dyn Port> {
     let buffer: Buffer<O> = Rc::default();
     let fill = Rc::clone(&buffer);
@@ -113,7 +126,7 @@ pub(crate) fn collect<'s, O: Record>(
             },
         )
         .probe_with(probe);
-    Box::new(Typed { buffer, view: None, horizon: horizon.clone() })
+    Box::new(Typed { buffer, view: None, horizon })
 }
 
 struct Typed<O> {
@@ -130,7 +143,7 @@ impl<O: Record> Port for Typed<O> {
                 match buffer.first_entry() {
                     Some(entry)
                         if !frontier.less_equal(entry.key())
-                            && *entry.key() <= self.horizon.0.get() =>
+                            && *entry.key() <= self.horizon.get() =>
                     {
                         entry.remove_entry()
                     }

@@ -1,59 +1,75 @@
 //! `dedupe`: one record per id.
 //!
+//! Which of several records with an id holds is decided by the shop's time: by the column `version`
+//! where there is one (a record with a version is newer than one without), otherwise by event time;
+//! among equals the later arrival wins. So a record that is delivered again, or late, cannot undo a
+//! newer one. The order of arrival is that of (clock, partition, position), where the clock is that
+//! of the record's partition before it is rounded up to the tick: no judgement depends on the
+//! tick, on how the input is cut into blocks or on who read it.
+//!
 //! Records are sent to the worker their id belongs to and kept there, as bytes, until their tick
-//! is sealed; then the tick's records are taken in the order of (partition, offset), which does
-//! not depend on who read them. What the operator sends is a stream of batches again, in which a
-//! replaced record comes back with diff -1. Bound: the records of the ids seen in the last `keep`
-//! of stream time; a record that comes after that is taken for a new one, so what holds is a
-//! function of the stamps alone and not of when the table is swept.
+//! is sealed; then the tick's records are taken in the order of arrival. What the operator sends is
+//! a stream of batches again, in which a replaced record comes back with diff -1. Bound: the
+//! records of the ids of the run or, where it is said for how long an id is remembered, of those
+//! seen in that span of the clock.
 
 use super::ticks::Ticks;
 use super::{Batches, Table, route};
 use crate::batch::{Batch, Column};
 use crate::clock::{Millis, Time};
-use crate::event::{PaymentStatus, Stream, transactions};
+use crate::event::{NULL, PaymentStatus, Stream, transactions};
 use crate::text::Text;
+use hashbrown::hash_map::EntryRef;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::Operator;
 
-/// What becomes of a later record with a known id. In each case a cancellation or refund takes
-/// the record it refers to back.
+/// What becomes of the records of one id, of which one is newer than another by `version`, or by
+/// event time where there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 pub enum OnDuplicate {
-    /// It replaces the earlier one.
+    /// The newest holds.
     #[default]
     Replace,
-    /// It is ignored.
+    /// The oldest holds; but where some are cancellations or refunds, the newest of those.
     Ignore,
-    /// It counts as well.
+    /// All hold, but those which a cancellation or refund follows: it takes the record just older
+    /// than itself back.
     Keep,
 }
 
 /// How records are recognised.
 #[derive(Clone, Copy, Debug)]
 pub struct Dedupe {
-    /// What becomes of a later record with a known id.
+    /// What becomes of several records with an id.
     pub policy: OnDuplicate,
-    /// For how long an id is remembered after its last record.
-    pub keep: Millis,
+    /// For how long an id is remembered after its last record, by the clock; none: to the end.
+    pub keep: Option<Millis>,
 }
 
 impl Dedupe {
-    /// What a record with an id means, given the last one with that id: whether the last one is
-    /// taken back, and whether this one is let through.
-    pub(crate) fn judge(self, known: Option<Time>, now: Time, withdraws: bool) -> (bool, bool) {
-        let live = known.is_some_and(|then| now.since(then) <= self.keep);
-        match (live, self.policy) {
-            (false, _) => (false, true),
-            (true, OnDuplicate::Replace) => (true, true),
-            (true, _) if withdraws => (true, true),
-            (true, OnDuplicate::Ignore) => (false, false),
-            (true, OnDuplicate::Keep) => (false, true),
+    /// Whether an id whose last record came at clock `then` is still known at `now`.
+    pub(crate) fn remembers(self, then: i64, now: i64) -> bool {
+        let keep = self.keep.map_or(i64::MAX, |keep| i64::try_from(keep.0).unwrap_or(i64::MAX));
+        now.saturating_sub(then) <= keep
+    }
+}
+
+/// How new a record is beside others of its id: by version, where there is one, or event time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Age(i64, i64);
+
+impl Age {
+    pub(crate) fn of(stream: Stream, batch: &Batch, row: usize) -> Age {
+        match &batch.columns[stream.version()] {
+            Column::Number(versions) if versions[row] != NULL => Age(versions[row], 0),
+            _ => Age(NULL, batch.times[row]),
         }
     }
 }
@@ -75,7 +91,12 @@ pub(crate) fn withdraws(stream: Stream, batch: &Batch, row: usize) -> bool {
 /// Counts what happened, for the run's summary.
 #[derive(Default, Debug)]
 pub(crate) struct Tally {
-    pub duplicates: std::sync::atomic::AtomicU64,
+    /// Records of a known id.
+    pub duplicates: AtomicU64,
+    /// Those among them that changed nothing because a newer one was known.
+    pub superseded: AtomicU64,
+    /// Ids of which there are cancellations or refunds and nothing that they could take back.
+    pub unpaired: AtomicI64,
 }
 
 /// Makes the stream's records unique by id.
@@ -91,25 +112,25 @@ pub(crate) fn dedupe<'s>(
         Exchange::new(|(worker, _): &(u64, Arc<Batch>)| *worker),
         "Dedupe",
         move |_, _| {
-            let mut ticks: Ticks<Vec<(Arc<Batch>, Range<usize>)>> = Ticks::default();
-            let mut known = Known { stream, how, layout, tally, ..Known::empty() };
+            let mut ticks: Ticks<Vec<Part>> = Ticks::default();
+            let mut known = Known::new(stream, how, layout, tally);
+            let mut rest = None;
             move |(input, frontier), output| {
                 input.for_each(|cap, data| {
                     ticks.hold(&cap);
                     for (_, batch) in data.drain(..) {
+                        let mut clock = batch.clock;
                         for (time, rows) in batch.runs() {
-                            ticks.at(time).push((Arc::clone(&batch), rows));
+                            let before = clock;
+                            clock = rows.clone().fold(clock, |now, row| batch.clock_at(row, now));
+                            let batch = Arc::clone(&batch);
+                            ticks.at(time).push(Part { batch, rows, clock: before });
                         }
                     }
                 });
                 let mut out = known.layout.clone();
-                ticks.release(frontier, |cap, time, mut parts| {
-                    parts.sort_unstable_by_key(|(b, rows)| (b.partition, b.offset, rows.start));
-                    for (batch, rows) in parts {
-                        for row in rows {
-                            known.see(&batch, row, time, &mut out);
-                        }
-                    }
+                ticks.release(frontier, |cap, time, parts| {
+                    in_order(parts, |batch, row, clock| known.see(batch, row, clock, &mut out));
                     // Also where every record was known: that the time came must be seen.
                     out.mark(time);
                     known.sweep(time);
@@ -117,9 +138,9 @@ pub(crate) fn dedupe<'s>(
                         let full = std::mem::replace(&mut out, known.layout.clone());
                         output.session(cap).give(Arc::new(full));
                     }
-                    known.rest = out.runs.last().map(|_| cap.clone());
+                    rest = out.runs.last().map(|_| cap.clone());
                 });
-                if let Some(cap) = known.rest.take()
+                if let Some(cap) = rest.take()
                     && !out.runs.is_empty()
                 {
                     output.session(&cap).give(Arc::new(out));
@@ -127,6 +148,42 @@ pub(crate) fn dedupe<'s>(
             }
         },
     )
+}
+
+/// Some rows of a batch that are in one tick, and the clock before the first of them.
+struct Part {
+    batch: Arc<Batch>,
+    rows: Range<usize>,
+    clock: i64,
+}
+
+impl Part {
+    /// Where its next row is in the order of arrival.
+    fn place(&self) -> (i64, u32, u64, usize) {
+        let clock = self.batch.clock_at(self.rows.start, self.clock);
+        (clock, self.batch.partition, self.batch.offset, self.rows.start)
+    }
+}
+
+/// Shows the rows of a tick in the order of arrival. Within a part they are in that order.
+fn in_order(parts: Vec<Part>, mut see: impl FnMut(&Batch, usize, i64)) {
+    let parts = parts.into_iter().filter(|part| !part.rows.is_empty());
+    let mut heap: BinaryHeap<Reverse<(_, usize)>> = BinaryHeap::new();
+    let mut parts: Vec<Part> = parts.collect();
+    heap.extend(parts.iter().enumerate().map(|(i, part)| Reverse((part.place(), i))));
+    while let Some(Reverse((_, i))) = heap.pop() {
+        let part = &mut parts[i];
+        let next = heap.peek().map(|Reverse((place, _))| *place);
+        while !part.rows.is_empty() && next.is_none_or(|next| part.place() <= next) {
+            let row = part.rows.start;
+            part.clock = part.batch.clock_at(row, part.clock);
+            see(&part.batch, row, part.clock);
+            part.rows.start += 1;
+        }
+        if !part.rows.is_empty() {
+            heap.push(Reverse((part.place(), i)));
+        }
+    }
 }
 
 /// Sends each record to the worker its id belongs to.
@@ -161,13 +218,16 @@ fn divide<'s>(
 
 fn parts(batch: &Batch, stream: Stream, peers: usize) -> Vec<Batch> {
     let mut parts = vec![batch.layout(); peers];
+    let mut clock = batch.clock;
     for (time, rows) in batch.runs() {
         for row in rows {
             let worker = match &batch.columns[stream.id()] {
                 Column::Text(ids) => route(&ids[row]) as usize % peers,
                 _ => 0,
             };
+            clock = batch.clock_at(row, clock);
             parts[worker].push_row(batch, row, batch.diff(row));
+            parts[worker].clocks.push(clock);
         }
         for part in &mut parts {
             part.stamp(time);
@@ -176,83 +236,150 @@ fn parts(batch: &Batch, stream: Stream, peers: usize) -> Vec<Batch> {
     parts
 }
 
+/// What is known of an id.
+struct Held {
+    /// The clock at its last record.
+    last: i64,
+    /// How new the record that holds is.
+    age: Age,
+    /// Whether that is a cancellation or refund.
+    withdraws: bool,
+    /// Whether some record was none.
+    sold: bool,
+    /// The record that holds.
+    row: Box<[u8]>,
+    /// With the policy `keep`: the older records, in order, with whether they withdraw.
+    older: Vec<Older>,
+}
+
+type Older = (Age, bool, Box<[u8]>);
+
 /// The table of known ids.
 struct Known {
     stream: Stream,
     how: Dedupe,
     layout: Batch,
     tally: Arc<Tally>,
-    rows: Table<Text, (Time, Box<[u8]>)>,
-    /// Ids in the order of their stamps, to find those whose time is over.
-    ages: VecDeque<(Time, Text)>,
+    rows: Table<Text, Held>,
+    /// Ids in the order of arrival, to find those whose time is over, where ids are forgotten.
+    ages: VecDeque<(i64, Text)>,
     scratch: Vec<u8>,
-    rest: Option<timely::dataflow::operators::Capability<Time>>,
 }
 
 impl Known {
-    fn empty() -> Known {
-        Known {
-            stream: Stream::Behavior,
-            how: Dedupe { policy: OnDuplicate::Replace, keep: Millis(0) },
-            layout: Batch::default(),
-            tally: Arc::default(),
-            rows: Table::default(),
-            ages: VecDeque::new(),
-            scratch: Vec::new(),
-            rest: None,
-        }
+    fn new(stream: Stream, how: Dedupe, layout: Batch, tally: Arc<Tally>) -> Known {
+        let (rows, ages, scratch) = (Table::default(), VecDeque::new(), Vec::new());
+        Known { stream, how, layout, tally, rows, ages, scratch }
     }
 
-    fn see(&mut self, batch: &Batch, row: usize, now: Time, out: &mut Batch) {
+    /// Takes the next record in the order of arrival.
+    fn see(&mut self, batch: &Batch, row: usize, now: i64, out: &mut Batch) {
         let id = match &batch.columns[self.stream.id()] {
             Column::Text(ids) if !ids[row].is_empty() => &ids[row],
             // A record without an id is a record of its own.
-            _ => return out.push_row(batch, row, batch.diff(row)),
+            _ => {
+                out.push_row(batch, row, batch.diff(row));
+                return out.clocks.push(now);
+            }
         };
         self.scratch.clear();
         batch.write_row(row, &self.layout, &mut self.scratch);
-        let known = self.rows.get_mut(id);
-        let (take_back, pass) = self.how.judge(
-            known.as_ref().map(|(then, _)| *then),
-            now,
-            withdraws(self.stream, batch, row),
-        );
-        if let Some((then, old)) = known {
-            self.tally.duplicates.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            if !pass {
-                return;
+        let (age, withdraws) =
+            (Age::of(self.stream, batch, row), withdraws(self.stream, batch, row));
+        let mut moved = true;
+        match self.rows.entry_ref(id) {
+            EntryRef::Occupied(mut entry) if self.how.remembers(entry.get().last, now) => {
+                self.tally.duplicates.fetch_add(1, Relaxed);
+                let held = entry.get_mut();
+                moved = held.last != now;
+                held.last = now;
+                if !held.sold && !withdraws {
+                    held.sold = true;
+                    self.tally.unpaired.fetch_sub(1, Relaxed);
+                }
+                let policy = self.how.policy;
+                if policy == OnDuplicate::Keep {
+                    let row = std::mem::take(&mut self.scratch).into();
+                    held.insert((age, withdraws, row), now, out);
+                } else if held.gives_way(policy, age, withdraws) {
+                    // The same record delivered again changes nothing.
+                    if *held.row != *self.scratch {
+                        out.read_row(&held.row, -1);
+                        out.push_row(batch, row, 1);
+                        out.clocks.extend([now, now]);
+                        held.row = self.scratch.as_slice().into();
+                    }
+                    (held.age, held.withdraws) = (age, withdraws);
+                } else if policy == OnDuplicate::Replace {
+                    self.tally.superseded.fetch_add(1, Relaxed);
+                }
             }
-            // The same record delivered again changes nothing.
-            let same = take_back && **old == *self.scratch;
-            if take_back && !same {
-                out.read_row(old, -1);
-            }
-            if !same {
+            entry => {
                 out.push_row(batch, row, 1);
-                *old = self.scratch.as_slice().into();
+                out.clocks.push(now);
+                self.tally.unpaired.fetch_add(i64::from(withdraws), Relaxed);
+                // The record of an id whose time is over stands for good.
+                let row = self.scratch.as_slice().into();
+                let (sold, older) = (!withdraws, Vec::new());
+                entry.insert(Held { last: now, age, withdraws, sold, row, older });
             }
-            if *then != now {
-                *then = now;
-                self.ages.push_back((now, id.clone()));
-            }
-        } else {
-            out.push_row(batch, row, 1);
-            self.rows.insert(id.clone(), (now, self.scratch.as_slice().into()));
+        }
+        if moved && self.how.keep.is_some() {
             self.ages.push_back((now, id.clone()));
         }
     }
 
-    /// Forgets ids whose time is over: no record can meet them any more.
+    /// Forgets ids whose time is over: every record to come has a clock after `now`.
     fn sweep(&mut self, now: Time) {
+        let now = i64::try_from(now.millis()).unwrap_or(i64::MAX);
         while let Some((then, _)) = self.ages.front() {
-            if now.since(*then) <= self.how.keep {
+            if self.how.remembers(*then, now.saturating_add(1)) {
                 break;
             }
             if let Some((then, id)) = self.ages.pop_front()
-                && self.rows.get(&id).is_some_and(|(last, _)| *last == then)
+                && self.rows.get(&id).is_some_and(|held| held.last == then)
             {
                 self.rows.remove(&id);
             }
+        }
+    }
+}
+
+impl Held {
+    /// Whether another record of the id, which came later, holds instead.
+    fn gives_way(&self, policy: OnDuplicate, age: Age, withdraws: bool) -> bool {
+        match (policy, self.withdraws, withdraws) {
+            (OnDuplicate::Ignore, false, true) => true,
+            (OnDuplicate::Ignore, true, false) => false,
+            (OnDuplicate::Ignore, false, false) => age < self.age,
+            _ => age >= self.age,
+        }
+    }
+
+    /// Puts another record among those of the id: it may take back the one just older, and be
+    /// taken back by the one just newer.
+    fn insert(&mut self, new: Older, now: i64, out: &mut Batch) {
+        let newest = (self.age, self.withdraws, std::mem::take(&mut self.row));
+        self.older.push(newest);
+        let at = self.older.partition_point(|(age, ..)| *age <= new.0);
+        let holds = self.older.get(at).is_none_or(|(_, withdraws, _)| !withdraws);
+        let mut give = |row: &[u8], diff| {
+            out.read_row(row, diff);
+            out.clocks.push(now);
+        };
+        if let Some((_, _, before)) = at.checked_sub(1).and_then(|i| self.older.get(i)) {
+            match (holds, !new.1) {
+                (true, false) => give(before, -1),
+                (false, true) => give(before, 1),
+                _ => {}
+            }
+        }
+        if holds {
+            give(&new.2, 1);
+        }
+        self.older.insert(at, new);
+        if let Some(newest) = self.older.pop() {
+            (self.age, self.withdraws, self.row) = newest;
         }
     }
 }

@@ -3,10 +3,10 @@
 //! out from the first record on, each time it is asked.
 
 use crate::batch::{Batch, Column};
-use crate::clock::{Clock, Millis, Tick, Time};
+use crate::clock::{Clock, Tick, Time};
 use crate::error::Error;
 use crate::event::{Ads, Behavior, Inventory, Logins, Logistics, Row, Shape, Stream, Transactions};
-use crate::operator::{Dedupe, OnDuplicate, withdraws};
+use crate::operator::{Age, Dedupe, OnDuplicate, withdraws};
 use crate::source::plan::{ParseOptions, Plan};
 use crate::source::read::Reader;
 use std::collections::HashMap;
@@ -65,7 +65,7 @@ impl History {
                 batches.push((*stream, Arc::new(parsed.batch)));
             }
         }
-        let dedupe = Dedupe { policy: OnDuplicate::Replace, keep: Millis::hours(720) };
+        let dedupe = Dedupe { policy: OnDuplicate::Replace, keep: None };
         Ok(History::new(batches, Some(dedupe)))
     }
 
@@ -121,38 +121,33 @@ impl History {
 
     /// Every record of a stream that came up to `at`.
     pub fn arrivals(&self, stream: Stream, at: Time) -> Vec<Arrival> {
-        let mut last: HashMap<String, Time> = HashMap::new();
-        let arrival = |(stamp, batch, i): (Time, &Batch, usize)| {
-            let (time, retracts) = (batch.times[i], batch.diff(i) < 0);
-            let mut known = false;
-            if let (Column::Text(ids), Some(how)) = (&batch.columns[stream.id()], self.dedupe)
-                && !ids[i].is_empty()
-                && !retracts
-            {
-                let id = ids[i].to_string();
-                let withdraws = withdraws(stream, batch, i);
-                let (take_back, pass) = how.judge(last.get(&id).copied(), stamp, withdraws);
-                known = take_back || !pass;
-                if pass {
-                    last.insert(id, stamp);
-                }
-            }
+        let records = self.records(stream, at);
+        let mut families = Families::default();
+        let arrival = |(i, record): (usize, &Record<'_>)| {
+            let retracts = record.batch.diff(record.row) < 0;
+            let known = !retracts && families.add(stream, &records, i, self.dedupe);
+            let (stamp, time) = (record.stamp, record.batch.times[record.row]);
             Arrival { stamp, time, retracts, known }
         };
-        self.records(stream, at).into_iter().map(arrival).collect()
+        records.iter().enumerate().map(arrival).collect()
     }
 
-    /// All records up to `at`, in the order in which they count as later and earlier.
-    fn records(&self, stream: Stream, at: Time) -> Vec<(Time, &Batch, usize)> {
+    /// All records up to `at`, in the order of their arrival: by the clock of their partition, the
+    /// partition, and their place in it.
+    fn records(&self, stream: Stream, at: Time) -> Vec<Record<'_>> {
         let mut records = Vec::new();
         for (_, batch) in self.batches.iter().filter(|(s, _)| *s == stream) {
-            let batch = &**batch;
-            for (time, rows) in batch.runs().filter(|(time, _)| *time <= at) {
-                records.extend(rows.map(|i| ((time, batch.partition, batch.offset, i), batch)));
+            let (batch, mut clock) = (&**batch, batch.clock);
+            for (stamp, rows) in batch.runs() {
+                for row in rows {
+                    clock = batch.clock_at(row, clock);
+                    records.push(Record { stamp, clock, batch, row });
+                }
             }
         }
-        records.sort_by_key(|(order, _)| *order);
-        records.into_iter().map(|((time, _, _, i), batch)| (time, batch, i)).collect()
+        records.retain(|record| record.stamp <= at);
+        records.sort_by_key(|r| (r.clock, r.batch.partition, r.batch.offset, r.row));
+        records
     }
 
     fn rows<S: Shape>(&self, at: Time) -> Vec<Row<'_, S>> {
@@ -160,40 +155,100 @@ impl History {
     }
 
     fn rows_by<S: Shape>(&self, dedupe: Option<Dedupe>, at: Time) -> Vec<Row<'_, S>> {
-        let mut seen: Vec<Option<Row<'_, S>>> = Vec::new();
-        let mut last: HashMap<String, (Time, usize)> = HashMap::new();
-        for (time, batch, i) in self.records(S::STREAM, at) {
-            let row = Row::<S>::new(batch, i);
-            if row.diff() < 0 {
+        let records = self.records(S::STREAM, at);
+        let mut families = Families::default();
+        let mut stand: Vec<usize> = Vec::new();
+        for (i, record) in records.iter().enumerate() {
+            if record.batch.diff(record.row) < 0 {
                 // A retraction takes an equal record away.
-                if let Some(equal) =
-                    seen.iter().position(|x| x.is_some_and(|x| equal_rows(x.place(), (batch, i))))
-                {
-                    seen[equal] = None;
-                }
-                continue;
-            }
-            let id = match (&batch.columns[S::STREAM.id()], dedupe) {
-                (Column::Text(ids), Some(_)) => ids[i].to_string(),
-                _ => String::new(),
-            };
-            let (Some(how), false) = (dedupe, id.is_empty()) else {
-                seen.push(Some(row));
-                continue;
-            };
-            let known = last.get(&id).copied();
-            let (take_back, pass) =
-                how.judge(known.map(|(then, _)| then), time, withdraws(S::STREAM, batch, i));
-            if let (true, Some((_, place))) = (take_back, known) {
-                seen[place] = None;
-            }
-            if pass {
-                last.insert(id, (time, seen.len()));
-                seen.push(Some(row));
+                let equal = stand.iter().position(|at| {
+                    let other = &records[*at];
+                    equal_rows((other.batch, other.row), (record.batch, record.row))
+                });
+                equal.map(|at| stand.remove(at));
+            } else if families.id(S::STREAM, record, dedupe).is_none() {
+                stand.push(i);
+            } else {
+                families.add(S::STREAM, &records, i, dedupe);
             }
         }
-        seen.into_iter().flatten().collect()
+        for family in families.0.values().flatten() {
+            stand.extend(holders(S::STREAM, &records, family, dedupe));
+        }
+        stand.sort_unstable();
+        stand.into_iter().map(|i| Row::new(records[i].batch, records[i].row)).collect()
     }
+}
+
+/// A record, and when it came: its stamp, and the clock before it was rounded up to that.
+#[derive(Clone, Copy)]
+struct Record<'a> {
+    stamp: Time,
+    clock: i64,
+    batch: &'a Batch,
+    row: usize,
+}
+
+/// The records of each id in the order of arrival, a new family where the id was forgotten.
+#[derive(Default)]
+struct Families(HashMap<String, Vec<Vec<usize>>>);
+
+impl Families {
+    /// The id of a record, if records of its stream are made unique and it has one.
+    fn id(&self, stream: Stream, record: &Record<'_>, dedupe: Option<Dedupe>) -> Option<String> {
+        match &record.batch.columns[stream.id()] {
+            Column::Text(ids) if dedupe.is_some() && !ids[record.row].is_empty() => {
+                Some(ids[record.row].to_string())
+            }
+            _ => None,
+        }
+    }
+
+    /// Adds a record; whether it leaves the number of records that hold as it was.
+    fn add(
+        &mut self,
+        stream: Stream,
+        records: &[Record<'_>],
+        i: usize,
+        dedupe: Option<Dedupe>,
+    ) -> bool {
+        let (Some(id), Some(how)) = (self.id(stream, &records[i], dedupe), dedupe) else {
+            return false;
+        };
+        let families = self.0.entry(id).or_default();
+        let last = families.last().and_then(|family| family.last());
+        if !last.is_some_and(|last| how.remembers(records[*last].clock, records[i].clock)) {
+            families.push(Vec::new());
+        }
+        let family = families.len() - 1;
+        let family = &mut families[family];
+        let before = holders(stream, records, family, dedupe).len();
+        family.push(i);
+        holders(stream, records, family, dedupe).len() <= before
+    }
+}
+
+/// Those of one family that hold.
+fn holders(
+    stream: Stream,
+    records: &[Record<'_>],
+    family: &[usize],
+    dedupe: Option<Dedupe>,
+) -> Vec<usize> {
+    let withdraws = |i: &usize| withdraws(stream, records[*i].batch, records[*i].row);
+    // Oldest first; among equals the order of arrival stays.
+    let mut family = family.to_vec();
+    family.sort_by_key(|i| Age::of(stream, records[*i].batch, records[*i].row));
+    let holds = match dedupe.map(|how| how.policy) {
+        None => return family,
+        Some(OnDuplicate::Replace) => family.last(),
+        Some(OnDuplicate::Ignore) => family.iter().rfind(|i| withdraws(i)).or(family.first()),
+        Some(OnDuplicate::Keep) => {
+            let followed = |n: usize| family.get(n + 1).is_some_and(withdraws);
+            return (0..family.len()).filter(|n| !followed(*n)).map(|n| family[n]).collect();
+        }
+    };
+    holds.into_iter().copied().collect()
 }
 
 fn equal_rows(a: (&Batch, usize), b: (&Batch, usize)) -> bool {

@@ -66,8 +66,6 @@ pub fn replay(
                 Opened { all, unique }
             };
             let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
-            // Time passes in all streams, whichever the queries read.
-            Stream::ALL.iter().for_each(|stream| drop(inputs.open(*stream)));
             queries.iter().map(|query| query.build(&inputs)).collect()
         });
         while !probe.done() {

@@ -154,6 +154,8 @@ fn csv(
         columns.push("_diff");
     }
     let mut text = columns.join(",") + "\n";
+    // Some sources count the versions of their records, not always in the order of event times.
+    let versions = random.one_in(3);
     let mut sent: Vec<String> = Vec::new();
     let mut now = 0i64;
     for _ in 0..records {
@@ -166,7 +168,11 @@ fn csv(
             text.push_str(&format!("{gone},-1\n"));
             continue;
         }
-        let row = row(stream, random, at);
+        let version = match versions && !random.one_in(4) {
+            true => random.below(5).to_string(),
+            false => String::new(),
+        };
+        let row = format!("{},{version}", row(stream, random, at));
         if change_log {
             text.push_str(&format!("{row},1\n"));
             sent.push(row);
@@ -265,7 +271,7 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
             )
         }
         Stream::Ads => {
-            let event = random.of(&["impression", "impression", "click", "conversion"]);
+            let event = random.of(&["impression", "impression", "click", "conversion", ""]);
             let cost = maybe(random, money);
             format!("{time},{event},u{user},k{},v{item},{cost}", random.below(3))
         }

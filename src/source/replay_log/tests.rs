@@ -48,7 +48,7 @@ fn batch(seed: &mut u64, rows: usize, clock: &mut Clock) -> Batch {
     batch
 }
 
-const ALL: [bool; 13] = [true; 13];
+const ALL: [bool; 14] = [true; 14];
 
 fn file(name: &str) -> PathBuf {
     let directory = std::env::temp_dir().join(format!("tidemill-replay-{}", std::process::id()));
@@ -79,8 +79,12 @@ fn write(path: &Path, codec: Codec, batches: &[Batch]) {
 fn read(path: &Path) -> Result<Vec<Batch>, SourceError> {
     let mut all = Vec::new();
     for (_, mut frames) in open(path.to_str().expect("UTF-8"))? {
+        let mut clock = Clock::new(Tick::MINUTE, None);
         while let Some(frame) = frames.next_frame()? {
-            all.push(frame.decode(0, &ALL)?);
+            let mut batch = frame.decode(0, &ALL)?;
+            // As a partition does: the clock between the stamps comes back as well.
+            clock.follow(&mut batch);
+            all.push(batch);
         }
     }
     Ok(all)
@@ -109,7 +113,7 @@ fn unwanted_columns_are_left_out() {
         let path = file(&format!("some-{}.tide", codec.name()));
         let batches = batches(7);
         write(&path, codec, &batches);
-        let mut want = [false; 13];
+        let mut want = [false; 14];
         want[transactions::AMOUNT.field] = true;
         let (_, mut frames) = open(path.to_str().unwrap()).unwrap().remove(0);
         let batch = frames.next_frame().unwrap().unwrap().decode(3, &want).unwrap();
@@ -203,10 +207,16 @@ fn forged_stamps_are_refused() {
     let mut clock = Clock::new(Tick::MINUTE, None);
     let stamped = |millis| Batch {
         runs: crate::clock::runs(&[(millis, 5)], Tick::MINUTE, 5).unwrap(),
+        times: vec![millis as i64 - 1; 5],
         ..Batch::default()
     };
-    assert!(clock.follow(&stamped(120_000)) && clock.follow(&stamped(120_000)));
-    assert!(!clock.follow(&stamped(60_000)));
+    let mut follows = |millis| clock.follow(&mut stamped(millis));
+    assert!(follows(120_000) && follows(120_000));
+    assert!(!follows(60_000));
+    // Nor are stamps that are not those of the event times.
+    let mut other = stamped(180_000);
+    other.times[0] = 180_001;
+    assert!(!clock.follow(&mut other));
 }
 
 #[test]

@@ -1,0 +1,207 @@
+//! What a view may depend on: its records and its parameters. Not on the tick, the sinks that
+//! watch, the other queries of the run, the number of workers, or the order in which records of one
+//! id come.
+
+#[path = "support/program.rs"]
+mod program;
+
+use program::{directory, run, succeed};
+use std::fs;
+use std::path::Path;
+
+/// Writes files and runs the program over them; gives the rows of a view, without the header, and
+/// what was said.
+fn view(name: &str, files: &[(&str, &str)], query: &str, more: &[&str]) -> (Vec<String>, String) {
+    let home = directory(&format!("truth-{name}"));
+    let sink = format!("csv:{}", home.join("out").display());
+    let mut args: Vec<String> = ["run", "--query", query, "--sink", &sink].map(Into::into).into();
+    for (i, (stream, text)) in files.iter().enumerate() {
+        let path = home.join(format!("{i}.csv"));
+        fs::write(&path, text).expect("a file");
+        args.extend(["--source".into(), format!("{stream}={}", path.display())]);
+    }
+    args.extend(more.iter().map(|arg| arg.replace("HOME", &home.display().to_string())));
+    let output = run(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    (rows(&home.join("out"), query.split(',').next().unwrap_or(query)), said)
+}
+
+fn rows(out: &Path, query: &str) -> Vec<String> {
+    let text = fs::read_to_string(out.join(format!("{query}.csv"))).expect("a view");
+    text.lines().skip(1).map(String::from).collect()
+}
+
+/// What must not matter.
+const WAYS: &[&[&str]] = &[
+    &[],
+    &["--tick", "1m"],
+    &["--tick", "1h", "--workers", "3"],
+    &["--tick", "1d", "--workers", "2"],
+    &["--tick", "7ms", "--workers", "1"],
+    &["--sink", "jsonl:HOME/log"],
+];
+
+fn always(name: &str, files: &[(&str, &str)], query: &str, more: &[&str], want: &[&str]) {
+    for (i, way) in WAYS.iter().enumerate() {
+        let (rows, said) = view(&format!("{name}-{i}"), files, query, &[way, more].concat());
+        let starts = rows.iter().zip(want).all(|(row, want)| row.starts_with(want));
+        assert!(rows.len() == want.len() && starts, "{name} {way:?}: {rows:?}, {said}");
+    }
+}
+
+const PAID: &str = "transaction_time,transaction_id,amount,status\n";
+
+#[test]
+fn a_refund_in_another_file_takes_its_sale_back_whoever_watches() {
+    let refunds = format!("{PAID}2026-03-02T14:00:00Z,t1,50.00,refunded\n");
+    let sales = format!(
+        "{PAID}2026-03-02T10:00:00Z,t1,50.00,captured\n2026-03-02T15:00:00Z,t2,7.00,captured\n"
+    );
+    let want = ["2026-03-02T15:00:00Z,1,7.00"];
+    for files in [[&refunds, &sales], [&sales, &refunds]] {
+        let files = files.map(|text| ("transactions", text.as_str()));
+        always("files", &files, "hourly_transactions", &[], &want);
+    }
+}
+
+#[test]
+fn what_is_delivered_again_or_late_does_not_undo_what_is_newer() {
+    let again = format!(
+        "{PAID}2026-03-02T10:00:00Z,t1,50.00,captured\n2026-03-02T14:00:00Z,t1,50.00,refunded\n\
+         2026-03-02T10:00:00Z,t1,50.00,captured\n"
+    );
+    always("again", &[("transactions", &again)], "hourly_transactions", &[], &[]);
+    let (_, said) = view("told", &[("transactions", &again)], "hourly_transactions", &[]);
+    assert!(said.contains("1 records older than a known one of their id"), "{said}");
+    let scans = "delivery_time,shipment_id,cost,status\n2026-03-02T12:00:00Z,s1,5.00,Delivered\n\
+                 2026-03-02T09:00:00Z,s1,5.00,OutForDelivery\n";
+    let want = ["2026-03-02T12:00:00Z,1,5.00"];
+    always("scan", &[("logistics", scans)], "hourly_logistics", &[], &want);
+}
+
+#[test]
+fn a_version_decides_before_the_event_time() {
+    let versions = "transaction_time,transaction_id,amount,status,version\n\
+                    2026-03-02T10:00:00Z,t1,1.00,captured,2\n\
+                    2026-03-02T12:00:00Z,t1,2.00,captured,1\n\
+                    2026-03-02T13:00:00Z,t1,3.00,captured,\n";
+    let want = ["2026-03-02T10:00:00Z,1,1.00"];
+    always("version", &[("transactions", versions)], "hourly_transactions", &[], &want);
+}
+
+#[test]
+fn the_oldest_holds_where_later_ones_are_ignored_and_none_where_all_are_kept() {
+    // The older sale comes last.
+    let sales = format!(
+        "{PAID}2026-03-02T12:00:00Z,t1,2.00,captured\n2026-03-02T10:00:00Z,t1,1.00,captured\n"
+    );
+    let files = [("transactions", sales.as_str())];
+    let first = ["2026-03-02T10:00:00Z,1,1.00"];
+    always("ignore", &files, "hourly_transactions", &["--on-duplicate", "ignore"], &first);
+    // The refund takes back the sale just older than itself, although that comes after it.
+    let late = format!(
+        "{PAID}2026-03-02T12:00:00Z,t1,2.00,captured\n2026-03-02T11:00:00Z,t1,1.00,refunded\n\
+         2026-03-02T10:00:00Z,t1,1.00,captured\n"
+    );
+    let files = [("transactions", late.as_str())];
+    let want = ["2026-03-02T12:00:00Z,1,2.00"];
+    always("keep", &files, "hourly_transactions", &["--on-duplicate", "keep"], &want);
+}
+
+#[test]
+fn ids_are_forgotten_by_the_clock_and_not_by_the_tick_or_the_companions() {
+    let day = format!(
+        "{PAID}2026-01-01T10:00:00Z,t1,50.00,captured\n2026-01-01T15:00:00Z,t1,50.00,refunded\n"
+    );
+    let files = [("transactions", day.as_str())];
+    let hour = ["--dedupe-hours", "1"];
+    let want = ["2026-01-01T10:00:00Z,1,50.00"];
+    for query in ["hourly_transactions", "hourly_transactions,risk_decisions_at_time"] {
+        always("forgotten", &files, query, &hour, &want);
+    }
+    // A refund whose sale was forgotten, or never came, is told; one that found its sale is not.
+    let (_, said) = view("unpaired", &files, "hourly_transactions", &hour);
+    assert!(said.contains("1 refunds or cancellations without their sale"), "{said}");
+    let (rows, said) = view("paired", &files, "hourly_transactions", &[]);
+    assert!(rows.is_empty() && !said.contains("without their sale"), "{said}");
+}
+
+#[test]
+fn a_record_far_ahead_does_not_make_sales_forgotten() {
+    let ahead = format!(
+        "{PAID}2026-01-01T10:00:00Z,t1,50.00,captured\n2026-11-30T00:00:00Z,t2,1.00,captured\n\
+         2026-01-01T11:00:00Z,t1,50.00,refunded\n"
+    );
+    let want = ["2026-11-30T00:00:00Z,1,1.00"];
+    always("ahead", &[("transactions", &ahead)], "hourly_transactions", &[], &want);
+}
+
+#[test]
+fn a_payment_counts_once_however_late_it_is_refunded() {
+    let late = format!(
+        "{PAID}2026-01-01T10:00:00Z,t1,50.00,captured\n2026-02-01T10:00:00Z,t1,50.00,refunded\n"
+    );
+    let want = ["2026-02-01T00:00:00Z,1,"];
+    always("once", &[("transactions", &late)], "merchant_health", &[], &want);
+}
+
+#[test]
+fn time_passes_for_a_query_with_the_streams_it_reads() {
+    let shop = "visit_time,user_id,session_id,event,item_id,page_views,orders\n\
+                2026-01-05T10:00:00Z,u1,s1,add_to_cart,i1,0,0\n\
+                2026-01-05T10:05:00Z,u1,s1,page_view,,1,0\n";
+    let paid = format!(
+        "{PAID}2026-01-05T10:00:00Z,t1,50.00,captured\n2026-01-05T23:00:00Z,t2,1.00,captured\n"
+    );
+    let files = [("behavior", shop), ("transactions", paid.as_str())];
+    let (alone, _) =
+        view("alone", &files, "cart_abandonment", &["--set", "cart_abandonment.after=1h"]);
+    let queries = "cart_abandonment,hourly_transactions";
+    let (beside, _) = view("beside", &files, queries, &["--set", "cart_abandonment.after=1h"]);
+    assert_eq!(alone, beside);
+    // The hour comes once the stream itself has gone on for so long.
+    let later = format!("{shop}2026-01-05T12:00:00Z,u2,s2,page_view,,1,0\n");
+    let files = [("behavior", later.as_str()), files[1]];
+    let (later, _) = view("later", &files, queries, &["--set", "cart_abandonment.after=1h"]);
+    assert!(alone.is_empty() && later.len() == 1, "{alone:?} {later:?}");
+}
+
+#[test]
+fn an_ad_without_an_event_costs_what_it_costs_in_its_hour() {
+    let ads = "time,event,user_id,campaign_id,creative_id,cost\n\
+               2026-03-02T09:00:00Z,,ann,spring,a,0.50\n\
+               2026-03-02T10:00:00Z,,ann,spring,a,0.50\n\
+               2026-03-02T10:30:00Z,impression,ann,spring,a,0.25\n";
+    let files =
+        [("ads", ads), ("transactions", "transaction_time,transaction_id,user_id,amount\n")];
+    let (rows, _) = view("spend", &files, "campaign_hourly", &[]);
+    let spend: Vec<Option<&str>> = rows.iter().map(|row| row.split(',').nth(5)).collect();
+    assert_eq!(spend, [Some("0.50"), Some("0.75")], "{rows:?}");
+}
+
+#[test]
+fn a_recording_gives_the_same_views_as_its_files() {
+    let again = format!(
+        "{PAID}2026-03-02T10:00:00Z,t1,50.00,captured\n2026-03-02T14:00:00Z,t1,50.00,refunded\n\
+         2026-03-02T10:00:00Z,t1,50.00,captured\n2026-03-02T12:00:30Z,t3,9.00,captured\n"
+    );
+    let files = [("transactions", again.as_str())];
+    let (want, _) = view("recorded", &files, "hourly_transactions", &["--tick", "1m"]);
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("truth-recorded");
+    let path = |name: &str| home.join(name).display().to_string();
+    let source = format!("transactions={}", path("0.csv"));
+    succeed(&["record", "--source", &source, "--out", &path("r.tide"), "--tick", "1m"]);
+    let sink = format!("csv:{}", path("again"));
+    succeed(&[
+        "run",
+        "-q",
+        "--source",
+        &path("r.tide"),
+        "--query",
+        "hourly_transactions",
+        "--sink",
+        &sink,
+    ]);
+    assert_eq!(rows(&home.join("again"), "hourly_transactions"), want);
+}
