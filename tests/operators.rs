@@ -76,7 +76,9 @@ impl Query for Recent {
 #[test]
 fn what_is_retained_goes_when_its_time_is_over() {
     for seed in 0..6 {
-        let recorded = support::history(seed, 150, seed % 2 == 0);
+        // Time passes for a query with the streams it reads, and what is asked of it is asked then.
+        let mut recorded = support::history(seed, 150, seed % 2 == 0);
+        recorded.retain(|(stream, _)| *stream == Stream::Transactions);
         let query: Arc<dyn AnyQuery> = Arc::new(Recent);
         let runs = [1, 3].map(|workers| {
             replay(&[Arc::clone(&query)], &recorded, None, support::tick(), workers).expect("runs")
