@@ -40,7 +40,8 @@ impl Launch {
         let map: Vec<String> = cleaning.map.iter().map(|(a, b)| format!("{a}={b}")).collect();
         says.add("--map", or_none(map.join(" ")));
         says.add("--on-duplicate", format!("{:?}", cleaning.on_duplicate).to_lowercase());
-        says.add("--dedupe-hours", cleaning.dedupe_hours);
+        let hours = cleaning.dedupe_hours.map_or("none".into(), |hours| hours.to_string());
+        says.add("--dedupe-hours", hours);
         says.add("--base-currency", &cleaning.base_currency);
         says.add("--max-bad", format!("{}%", cleaning.max_bad * 100.0));
         says.add("--max-future", format!("{}ms", cleaning.max_future));
