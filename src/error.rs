@@ -32,6 +32,22 @@ pub enum Error {
         /// What SQLite says.
         source: rusqlite::Error,
     },
+    /// Another run writes to the same place.
+    #[error("{place}: another run{} writes there; wait for its end, or name another place", by(.process))]
+    Busy {
+        /// The directory or database.
+        place: String,
+        /// The process, if known.
+        process: Option<u32>,
+    },
+    /// Another program keeps a database.
+    #[error("{path}: database is locked{}; wait until it is free and run again", by(.process))]
+    Locked {
+        /// Which file.
+        path: String,
+        /// The process, if known.
+        process: Option<u32>,
+    },
     /// Too many bad records.
     #[error(
         "{bad} of {records} records are bad, more than --max-bad {limit}; see {where_} for the reasons"
@@ -74,6 +90,10 @@ pub enum Error {
     /// Nothing can be recommended, or the session data cannot be read.
     #[error(transparent)]
     Recommend(#[from] crate::recommend::RecommendError),
+}
+
+fn by(process: &Option<u32>) -> String {
+    process.map_or(String::new(), |process| format!(" (process {process})"))
 }
 
 fn hint(error: &std::io::Error) -> &'static str {

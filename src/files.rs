@@ -87,7 +87,12 @@ impl Place {
 
 /// Whether something could be written there, as far as can be known beforehand.
 pub fn check(path: &Path) -> io::Result<()> {
-    Place::of(path).map(drop)
+    Staged::create(path).map(drop)
+}
+
+/// Whether what is there is written to and never replaced.
+pub fn is_stream(path: &Path) -> bool {
+    matches!(Place::of(path), Ok(Place::Stream(_)))
 }
 
 /// A file that is removed unless it is put in place.

@@ -1,6 +1,7 @@
 //! Where views go. A sink sees sealed changes only: `(row, time, diff)` in order of time and row,
 //! with equal rows added up. Sinks that write the current view ask for it when there is something
-//! to write. Everything is written by worker 0, and files are put in place whole, by renaming.
+//! to write. Everything is written by worker 0 beside its place; it replaces what earlier runs wrote
+//! when, and only when, the run has succeeded.
 
 use crate::clock::Time;
 use crate::error::Error;
@@ -11,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 mod csv;
 mod digest;
+mod hold;
 mod jsonl;
+mod pending;
 mod plots;
 mod sqlite;
 mod table;
@@ -40,15 +43,21 @@ pub trait Sink {
     fn change(&mut self, _view: usize, _change: &Sealed<'_>) -> Result<(), Error> {
         Ok(())
     }
-    /// Everything before this time has been seen: make it visible, all of it or nothing.
+    /// Everything before this time has been seen.
     fn sealed(&mut self, _frontier: Option<Time>) -> Result<(), Error> {
         Ok(())
     }
-    /// The current views, from time to time and at the end.
-    fn views(&mut self, _ports: &mut [Box<dyn Port>], _done: bool) -> Result<(), Error> {
+    /// Nothing more will be sealed, because the sources have `ended` or because somebody stopped
+    /// the run: gets ready what is to be published, so that little is left that could fail.
+    fn stage(&mut self, _ports: &mut [Box<dyn Port>], _ended: bool) -> Result<(), Error> {
         Ok(())
     }
-    /// Whether `views` reads the rows.
+    /// The run has succeeded: puts in place what was got ready. A sink that is dropped without
+    /// leaves everything as it was.
+    fn publish(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+    /// Whether `stage` reads the rows.
     fn wants_view(&self) -> bool {
         false
     }
@@ -115,7 +124,7 @@ impl Spec {
             }
             Spec::Plot(dir) => Box::new(plots::Plots::open(dir, views, decimals)?),
             Spec::Sqlite(file) => Box::new(sqlite::Sqlite::open(file, views, decimals)?),
-            Spec::Digest(file) => Box::new(digest::Digests::new(file.clone(), views, decimals)),
+            Spec::Digest(file) => Box::new(digest::Digests::open(file, views, decimals)?),
             Spec::Table { rows } => Box::new(table::Table::new(views, *rows, decimals)),
         })
     }
@@ -154,6 +163,16 @@ impl Spec {
         }
     }
 
+    /// The order in which sinks publish: first those that may still be refused and can be undone or
+    /// do no harm.
+    pub fn order(&self) -> u8 {
+        match self {
+            Spec::Table { .. } => 0,
+            Spec::Sqlite(_) => 1,
+            _ => 2,
+        }
+    }
+
     /// Whether each change's time is seen, so that ticks must be fine.
     pub fn wants_times(&self) -> bool {
         matches!(self, Spec::Jsonl(_) | Spec::HourlyJsonl(_))
@@ -165,6 +184,7 @@ impl Spec {
             Spec::Csv(dir) | Spec::Jsonl(dir) | Spec::HourlyJsonl(dir) | Spec::Plot(dir) => {
                 Some(dir)
             }
+            Spec::Digest(file) if crate::files::is_stream(file) => None,
             Spec::Sqlite(file) | Spec::Digest(file) => file.parent(),
             Spec::Table { .. } => None,
         }

@@ -8,6 +8,7 @@
 use crate::batch::Batch;
 use crate::clean::Cleaner;
 use crate::clock::{Clock, Time};
+use crate::error::Error;
 use crate::event::Stream;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -305,11 +306,12 @@ impl Feeds {
         self.partitions.iter().map(Partition::clock).min().unwrap_or(i64::MAX)
     }
 
-    /// Whether so many records are bad that there is no sense in going on. A few at the beginning
-    /// prove nothing; the last word is had at the end.
-    pub fn too_many_bad(&self) -> bool {
-        let records = self.records.load(Ordering::Relaxed);
-        records > 100_000 && self.bad_share() > self.max_bad
+    /// Refuses to go on where that makes no sense. A few bad records at the beginning prove nothing.
+    pub fn judge_so_far(&self) -> Result<(), Error> {
+        match self.records() {
+            records if records > 100_000 => self.judge(records, self.dead_letters.count()),
+            _ => Ok(()),
+        }
     }
 
     /// Reads everything to its end on this thread: hands over each partition's stamped batches in
@@ -337,10 +339,16 @@ impl Feeds {
         Ok(())
     }
 
-    /// The share of bad records so far.
-    pub fn bad_share(&self) -> f64 {
-        let records = self.records.load(Ordering::Relaxed).max(1);
-        self.dead_letters.count() as f64 / records as f64
+    /// Refuses records of which so many are bad that what the others come to is no result.
+    pub fn judge(&self, records: u64, bad: u64) -> Result<(), Error> {
+        if bad as f64 / records.max(1) as f64 <= self.max_bad {
+            return Ok(());
+        }
+        let where_ = match self.dead_letters.count() {
+            0 => "the dead letters of the other processes".into(),
+            _ => self.dead_letters.path().display().to_string(),
+        };
+        Err(Error::TooManyBad { bad, records, limit: format!("{}%", self.max_bad * 100.0), where_ })
     }
 
     /// The partitions as a replay log describes them.

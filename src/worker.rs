@@ -27,14 +27,16 @@ use timely::worker::Worker;
 mod cluster;
 mod feed;
 pub mod live;
+mod output;
 pub mod replay;
+mod totals;
 pub use cluster::{Cluster, Description, Secret, VARIABLE, end_on_panic};
 use feed::{Failure, feed};
+use output::Output;
+use totals::Totals;
 
 /// How often worker 0 looks at the ports, the progress and the clock when nothing wakes it.
 const LOOK: Duration = Duration::from_millis(50);
-/// How often the current views are written while a run goes on.
-const REFRESH: Duration = Duration::from_secs(10);
 
 /// Everything a run needs.
 pub struct Plan {
@@ -97,52 +99,58 @@ pub fn default_tick(sinks: &[Spec], reads: &Reads) -> Tick {
     if reads.timed() || sinks.iter().any(Spec::wants_times) { Tick::MINUTE } else { Tick::DAY }
 }
 
-/// Runs the plan to the end of its sources, or until it is stopped.
+/// Runs the plan to the end of its sources, or until it is stopped. What the sinks have is put in
+/// place when the whole run has succeeded, and only then.
 pub fn run(plan: Plan) -> Result<Summary, Error> {
     let began = Instant::now();
     let Plan { queries, reads, dedupe: ids, feeds, tick, cluster, sinks, progress } = plan;
     let tally = Arc::new(Tally::default());
+    let totals = Arc::new(Totals::default());
     let failure: Failure = Arc::default();
     let outputs = Mutex::new(Some((sinks, progress)));
-    let shared = (Arc::clone(&feeds), Arc::clone(&tally), Arc::clone(&failure));
-    let clustered = cluster.count() > 1;
+    let shared =
+        (Arc::clone(&feeds), Arc::clone(&tally), Arc::clone(&failure), Arc::clone(&totals));
+    let (clustered, workers) = (cluster.count() > 1, cluster.workers);
     let waiting = Arc::clone(&feeds);
-    // What worker 0 gave before the whole dataflow had ended.
-    let early: Arc<Mutex<Option<Result<u64, Error>>>> = Arc::default();
-    let (early_end, mut early_result) = (Arc::clone(&early), None);
+    // What worker 0 has got ready, and what it gave before the whole dataflow had ended.
+    let ready: Arc<Mutex<Option<Output>>> = Arc::default();
+    let early: Arc<Mutex<Option<Result<(), Error>>>> = Arc::default();
+    let (ready_end, early_end, mut early_result) = (Arc::clone(&ready), Arc::clone(&early), None);
     let guards = cluster.execute(&|| waiting.stopped(), move |worker| {
-        let (feeds, tally, failure) = (&shared.0, &shared.1, &shared.2);
-        let probe = Handle::new();
+        let (feeds, tally, failure, totals) = (&shared.0, &shared.1, &shared.2, &shared.3);
+        let ends = Ends { views: Handle::new(), totals: Handle::new() };
         let mut ports = worker.dataflow::<Time, _, _>(|scope| {
             let open = |stream: Stream| {
                 let (feeds, failure) = (Arc::clone(feeds), Arc::clone(failure));
-                let batches = feed(scope, stream, feeds, probe.clone(), failure, clustered);
+                let batches = feed(scope, stream, feeds, ends.views.clone(), failure, clustered);
                 opened(batches, stream, &reads, ids.get(&stream), tally)
             };
-            let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
+            if clustered {
+                totals::count(scope, Arc::clone(feeds), workers, Arc::clone(totals), &ends.totals);
+            }
+            let inputs = Inputs::new(ends.views.clone(), tick, Box::new(open));
             queries.iter().map(|query| query.build(&inputs)).collect::<Vec<_>>()
         });
         let outputs = if worker.index() == 0 { lock(&outputs).take() } else { None };
-        match outputs {
-            Some((sinks, progress)) => {
-                let output = Output { sinks, progress, changes: 0, failed: None };
-                let result = output.drive(worker, &probe, &mut ports, feeds, clustered);
-                if clustered && feeds.stopped() {
-                    // The other processes may go on: this one does not wait for them.
-                    lock(&early_end).replace(result);
-                    return Ok(0);
-                }
-                result
+        let Some((sinks, progress)) = outputs else {
+            while !ends.reached() {
+                worker.step_or_park(None);
             }
-            None => {
-                while !probe.done() {
-                    worker.step_or_park(None);
-                }
-                Ok(0)
-            }
+            return Ok(());
+        };
+        let feeds = Arc::clone(feeds);
+        let driver = Driver { output: Output::new(sinks), progress, feeds, clustered };
+        let stopping = Arc::clone(&driver.feeds);
+        let failed = || lock(failure).is_some();
+        let result = driver.drive(worker, &ends, &mut ports, failed);
+        let result = result.map(|output| drop(lock(&ready_end).replace(output)));
+        if clustered && stopping.stopped() {
+            // The other processes may go on: this one does not wait for them.
+            lock(&early_end).replace(result);
+            return Ok(());
         }
+        result
     })?;
-    let mut changes = 0;
     while clustered && !guards.guards().iter().all(|worker| worker.is_finished()) {
         let failed = lock(&failure).take().map(|error| Err(error.into()));
         if let Some(result) = failed.or_else(|| lock(&early).take()) {
@@ -151,28 +159,44 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
         }
         std::thread::sleep(LOOK);
     }
-    match early_result {
+    let (mut records, mut bad) = (feeds.records(), feeds.dead_letters.count());
+    let worked = match early_result {
         // Workers that wait for other processes end with this one, and its end is what tells the
         // others that the run is over.
         Some(result) => {
             std::mem::forget(guards);
-            let kept = feeds.dead_letters.finish();
-            changes += result?;
-            kept?;
+            result
         }
         None => {
-            for result in guards.join() {
-                changes +=
-                    result.map_err(|e| Error::Cluster(format!("a worker failed: {e}")))??;
-            }
+            let ended = guards.join().into_iter().map(|result| {
+                result.map_err(|e| Error::Cluster(format!("a worker failed: {e}"))).flatten()
+            });
+            // All are waited for, also where the first has failed.
+            let ended: Vec<Result<(), Error>> = ended.collect();
+            (records, bad) = match clustered && !feeds.stopped() {
+                true => {
+                    (totals.records.load(Ordering::Relaxed), totals.bad.load(Ordering::Relaxed))
+                }
+                false => (feeds.records(), feeds.dead_letters.count()),
+            };
+            let early = lock(&early).take().unwrap_or(Ok(()));
+            ended.into_iter().chain([early]).collect()
         }
+    };
+    let failed = lock(&failure).take().map_or(Ok(()), |error| Err(error.into()));
+    let verdict = worked.and(failed).and_then(|()| feeds.judge(records, bad));
+    // Of a run that failed otherwise nothing is kept.
+    if matches!(verdict, Ok(()) | Err(Error::TooManyBad { .. })) {
+        feeds.dead_letters.finish()?;
     }
-    if let Some(error) = lock(&failure).take() {
-        return Err(error.into());
+    verdict?;
+    let mut changes = 0;
+    if let Some(mut output) = lock(&ready).take() {
+        output.publish()?;
+        changes = output.changes;
     }
-    feeds.dead_letters.finish()?;
     Ok(Summary {
-        records: feeds.records.load(Ordering::Relaxed),
+        records: feeds.records(),
         bad: feeds.dead_letters.count(),
         duplicates: tally.duplicates.load(Ordering::Relaxed),
         superseded: tally.superseded.load(Ordering::Relaxed),
@@ -211,66 +235,64 @@ pub(crate) fn with_id(stream: Stream, mut fields: Vec<usize>) -> Vec<usize> {
     fields
 }
 
-/// Worker 0's side of the sinks.
-struct Output {
-    sinks: Vec<Box<dyn Sink + Send>>,
-    progress: Box<dyn FnMut(&Progress) + Send>,
-    changes: u64,
-    failed: Option<Error>,
+/// How far a dataflow is.
+struct Ends {
+    views: Handle<Time>,
+    /// Of several processes.
+    totals: Handle<Time>,
 }
 
-impl Output {
-    /// One sink, and nobody who is told of progress.
-    fn to(sink: Box<dyn Sink + Send>) -> Output {
-        Output { sinks: vec![sink], progress: Box::new(|_| {}), changes: 0, failed: None }
+impl Ends {
+    fn reached(&self) -> bool {
+        self.views.done() && self.totals.done()
     }
+}
 
-    /// Has the ports keep their views, if some sink wants them.
-    fn watch(&self, ports: &mut [Box<dyn Port>]) {
-        if self.sinks.iter().any(|s| s.wants_view()) {
-            ports.iter_mut().for_each(|port| port.keep_view());
-        }
-    }
+/// Worker 0's part.
+struct Driver {
+    output: Output,
+    progress: Box<dyn FnMut(&Progress) + Send>,
+    feeds: Arc<Feeds>,
+    clustered: bool,
+}
 
-    /// Shows the sinks the current views.
-    fn show(&mut self, ports: &mut [Box<dyn Port>], done: bool) {
-        for sink in &mut self.sinks {
-            if let Err(error) = sink.views(ports, done) {
-                self.failed.get_or_insert(error);
-            }
-        }
-    }
-
+impl Driver {
+    /// Works until the end and gives the sinks with everything ready to be published.
     fn drive(
-        mut self,
+        self,
         worker: &mut Worker,
-        probe: &Handle<Time>,
+        ends: &Ends,
         ports: &mut [Box<dyn Port>],
-        feeds: &Feeds,
-        clustered: bool,
-    ) -> Result<u64, Error> {
-        self.watch(ports);
-        let (mut sealed, mut shown, mut written) =
-            (Some(Time::default()), Instant::now(), Instant::now());
+        source_failed: impl Fn() -> bool,
+    ) -> Result<Output, Error> {
+        let Driver { mut output, mut progress, feeds, clustered } = self;
+        output.watch(ports);
+        let (mut sealed, mut shown) = (Some(Time::default()), Instant::now());
+        // The first error stands, whatever comes of the rest.
+        let mut so_far = Ok(());
         loop {
             worker.step_or_park(Some(LOOK));
             // Once the run is being stopped the frontier moves because sources give up, not
             // because everything was seen: nothing more is sealed.
             let stopped = feeds.stopped();
-            let frontier = probe.with_frontier(|f| f.first().copied());
-            if frontier != sealed && self.failed.is_none() && !stopped {
+            let frontier = ends.views.with_frontier(|f| f.first().copied());
+            if frontier != sealed && so_far.is_ok() && !stopped {
                 sealed = frontier;
-                self.hand_over(probe, ports, frontier);
+                so_far = output.hand_over(&ends.views, ports, frontier);
             }
-            if self.failed.is_some() || feeds.too_many_bad() {
+            // Several processes are judged together, when all is read.
+            if so_far.is_ok() && !clustered {
+                so_far = feeds.judge_so_far();
+            }
+            if so_far.is_err() {
                 // Let the sources end, so that the other workers do too.
                 feeds.stop.store(true, Ordering::Relaxed);
             }
             // Other processes may not have been stopped: this one need not wait for them.
-            let done = probe.done() || (stopped && clustered);
+            let done = ends.reached() || (stopped && clustered);
             if done || shown.elapsed() >= Duration::from_millis(100) {
                 shown = Instant::now();
-                (self.progress)(&Progress {
+                progress(&Progress {
                     records: feeds.records.load(Ordering::Relaxed),
                     bytes: feeds.bytes.load(Ordering::Relaxed),
                     sealed,
@@ -282,44 +304,15 @@ impl Output {
                         .max(),
                 });
             }
-            if self.failed.is_none() && (done || written.elapsed() >= REFRESH) {
-                written = Instant::now();
-                self.show(ports, done);
-            }
             if done {
                 break;
             }
         }
-        match self.failed {
-            Some(error) => Err(error),
-            None => Ok(self.changes),
+        so_far?;
+        if !source_failed() {
+            output.stage(ports, sealed.is_none())?;
         }
-    }
-
-    fn hand_over(
-        &mut self,
-        probe: &Handle<Time>,
-        ports: &mut [Box<dyn Port>],
-        frontier: Option<Time>,
-    ) {
-        let Output { sinks, changes, failed, .. } = self;
-        probe.with_frontier(|f| {
-            for (view, port) in ports.iter_mut().enumerate() {
-                port.seal(f, &mut |change| {
-                    *changes += 1;
-                    for sink in sinks.iter_mut() {
-                        if let Err(error) = sink.change(view, &change) {
-                            failed.get_or_insert(error);
-                        }
-                    }
-                });
-            }
-        });
-        for sink in sinks {
-            if let Err(error) = sink.sealed(frontier) {
-                failed.get_or_insert(error);
-            }
-        }
+        Ok(output)
     }
 }
 

@@ -361,9 +361,34 @@ fn a_damaged_file_of_one_process_ends_all_and_nothing_is_complete() {
             assert!(ended.said.starts_with("tidemill: "), "{place}: {}", ended.said);
         }
         assert!(ended.iter().any(|e| e.said.contains("b.csv.gz")), "who failed says why");
+        assert!(!out.join("hourly_transactions.csv").exists(), "{place}: a view of half the input");
         let database = rusqlite::Connection::open(out.join("db")).expect("a database");
         let sealed = database
             .query_row("SELECT sealed FROM tidemill_progress", [], |row| row.get::<_, String>(0));
         assert_ne!(sealed.ok().as_deref(), Some("end"), "{place}");
+    }
+}
+
+#[test]
+fn too_many_bad_records_are_judged_over_all_processes() {
+    let dir = directory("cluster-bad");
+    let a = sales(&dir, "a.csv", 100, "");
+    let b = sales(&dir, "b.csv", 50, &"2026-01-01 01:00:00,x\n".repeat(50));
+    let out = dir.join("out");
+    let sink = format!("csv:{}", out.display());
+    // Half of what one process reads is bad, and a quarter of all.
+    for (limit, code) in [("30%", 0), ("20%", 1)] {
+        let _ = fs::remove_dir_all(&out);
+        for sources in [[&a, &b], [&b, &a]] {
+            let given = ["--source", sources[0], "--source", sources[1], "--sink", &sink];
+            let args = [&given[..], &["--max-bad", limit], &QUERY].concat();
+            let ended = together(&dir, |run| vec![run.start(0, &args), run.start(1, &args)], 2);
+            for ended in &ended {
+                assert_eq!(ended.code, Some(code), "{limit}: {}", ended.said);
+                let says = ended.said.contains("50 of 200 records are bad");
+                assert_eq!(says, code == 1, "{limit}: {}", ended.said);
+            }
+            assert_eq!(out.join("hourly_transactions.csv").exists(), code == 0, "{limit}");
+        }
     }
 }

@@ -59,7 +59,6 @@ pub struct Outcome {
 pub struct Prepared {
     /// The plan.
     pub plan: Plan,
-    max_bad: f64,
 }
 
 impl Launch {
@@ -108,7 +107,9 @@ impl Launch {
         Spec::refuse_twins(&self.sinks)?;
         let mut sinks = Vec::new();
         if self.running.process == 0 {
-            for spec in &self.sinks {
+            let mut specs: Vec<&Spec> = self.sinks.iter().collect();
+            specs.sort_by_key(|spec| spec.order());
+            for spec in specs {
                 sinks.push(spec.open(&views, decimals)?);
             }
             sinks.extend(tap.map(|tap| tap.sink));
@@ -133,7 +134,7 @@ impl Launch {
             sinks,
             progress: Box::new(|_| {}),
         };
-        Ok(Prepared { plan, max_bad: self.cleaning.max_bad })
+        Ok(Prepared { plan })
     }
 
     /// The sources alone, with every field that is there, as they are recorded.
@@ -252,10 +253,10 @@ impl Launch {
 
     fn feeds(&self, partitions: Vec<Partition>, cleaner: Cleaner) -> Arc<Feeds> {
         let cleaning = &self.cleaning;
-        let dead_letters = dead_letters(cleaning, &self.sinks, usize::from(self.running.process));
+        let dead_letters = self.dead_letters();
         Arc::new(Feeds {
             partitions,
-            dead_letters: DeadLetters::new(dead_letters),
+            dead_letters,
             cleaner: (cleaner.currency.is_some() || cleaner.enrich.is_some()).then_some(cleaner),
             max_jump: cleaning.max_jump.map(|ms| ms as i64),
             max_bad: cleaning.max_bad,
@@ -263,6 +264,26 @@ impl Launch {
             bytes: AtomicU64::new(0),
             stop: Arc::new(AtomicBool::new(false)),
         })
+    }
+
+    /// Where bad records go: where it was said, or beside the first file sink, or where the user is.
+    fn dead_letters(&self) -> DeadLetters {
+        let beside = self.sinks.iter().find_map(|s| s.directory().map(PathBuf::from));
+        let named = self.cleaning.dead_letters.clone().or_else(|| {
+            let directory = beside.as_ref()?;
+            Some(directory.join("dead_letters.jsonl"))
+        });
+        let path = named.clone().unwrap_or_else(|| PathBuf::from("dead_letters.jsonl"));
+        let Running { process, processes, .. } = self.running;
+        let letters = match process {
+            0 => DeadLetters::new(path),
+            _ => DeadLetters::new(path.with_extension(format!("{process}.jsonl"))),
+        };
+        match (named, process) {
+            (None, _) => letters,
+            (_, 0) => letters.instead_of_earlier(Some(processes)),
+            _ => letters.instead_of_earlier(None),
+        }
     }
 
     fn has(&self, step: Step) -> bool {
@@ -335,30 +356,11 @@ impl Launch {
 }
 
 impl Prepared {
-    /// Runs the plan and judges what came of it.
+    /// Runs the plan.
     pub fn run(self, progress: Box<dyn FnMut(&Progress) + Send>) -> Result<Outcome, Error> {
         let feeds = Arc::clone(&self.plan.feeds);
         let summary = worker::run(Plan { progress, ..self.plan })?;
-        if feeds.bad_share() > self.max_bad {
-            return Err(Error::TooManyBad {
-                bad: summary.bad,
-                records: summary.records,
-                limit: format!("{}%", self.max_bad * 100.0),
-                where_: feeds.dead_letters.path().display().to_string(),
-            });
-        }
         let path = feeds.dead_letters.path().to_path_buf();
         Ok(Outcome { dead_letters: (summary.bad > 0).then_some(path), summary })
-    }
-}
-
-fn dead_letters(cleaning: &Cleaning, sinks: &[Spec], process: usize) -> PathBuf {
-    let path = cleaning.dead_letters.clone().unwrap_or_else(|| {
-        let beside = sinks.iter().find_map(|s| s.directory().map(PathBuf::from));
-        beside.unwrap_or_default().join("dead_letters.jsonl")
-    });
-    match process {
-        0 => path,
-        _ => path.with_extension(format!("{process}.jsonl")),
     }
 }

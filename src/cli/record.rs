@@ -60,7 +60,7 @@ impl Args {
         if self.cleaning.dead_letters.is_none() {
             self.cleaning.dead_letters = Some(self.out.with_extension("dead_letters.jsonl"));
         }
-        let (decimals, max_bad) = (self.cleaning.decimals, self.cleaning.max_bad);
+        let decimals = self.cleaning.decimals;
         let launch = Launch {
             sources: opened.inputs,
             queries: Vec::new(),
@@ -77,14 +77,7 @@ impl Args {
         feeds.read_all(|partition, batch| writer.write(partition.index(), &batch))?;
         feeds.dead_letters.finish()?;
         let (bad, records) = (feeds.dead_letters.count(), feeds.records());
-        if feeds.bad_share() > max_bad {
-            return Err(Error::TooManyBad {
-                bad,
-                records,
-                limit: format!("{}%", max_bad * 100.0),
-                where_: feeds.dead_letters.path().display().to_string(),
-            });
-        }
+        feeds.judge(records, bad)?;
         let rows = writer.finish()?;
         if !self.quiet {
             let size = std::fs::metadata(&self.out).map_or(0, |m| m.len());

@@ -55,7 +55,10 @@ fn heed(signal: i32) {
             };
             let _ = std::thread::Builder::new().spawn(say);
         }
-        _ => std::process::exit(128 + signal),
+        _ => {
+            crate::files::abandon();
+            std::process::exit(128 + signal)
+        }
     }
 }
 

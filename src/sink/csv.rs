@@ -1,11 +1,13 @@
-//! `csv:DIR`: the current view as `DIR/<query>.csv`, sorted by key, put in place by renaming.
+//! `csv:DIR`: the current view as `DIR/<query>.csv`, sorted by key.
 //!
 //! A text that a spreadsheet would run as a formula is given a leading apostrophe, in a way that
 //! can be undone (see [`crate::spreadsheet`]); numbers are left alone. A text with a semicolon or a
 //! tab is quoted like one with a comma, so that it stays one cell where those part the columns.
 
-use super::{Schema, Sink, make_directory, replace_file};
+use super::pending::Pending;
+use super::{Schema, Sink};
 use crate::error::Error;
+use crate::files;
 use crate::operator::Port;
 use crate::spreadsheet::guarded;
 use crate::value::{Decimals, Value};
@@ -13,14 +15,19 @@ use std::path::{Path, PathBuf};
 
 pub(super) struct Csv {
     files: Vec<(PathBuf, Schema)>,
+    pending: Pending,
     decimals: Decimals,
 }
 
 impl Csv {
     pub fn open(dir: &Path, views: &[Schema], decimals: Decimals) -> Result<Csv, Error> {
-        make_directory(dir)?;
+        let pending = Pending::within(dir)?;
         let files = views.iter().map(|v| (dir.join(format!("{}.csv", v.name)), v.clone()));
-        Ok(Csv { files: files.collect(), decimals })
+        let files: Vec<(PathBuf, Schema)> = files.collect();
+        for (path, _) in &files {
+            files::check(path).map_err(Error::file(path))?;
+        }
+        Ok(Csv { files, pending, decimals })
     }
 }
 
@@ -29,11 +36,15 @@ impl Sink for Csv {
         true
     }
 
-    fn views(&mut self, ports: &mut [Box<dyn Port>], _done: bool) -> Result<(), Error> {
+    fn stage(&mut self, ports: &mut [Box<dyn Port>], _ended: bool) -> Result<(), Error> {
         for ((path, schema), port) in self.files.iter().zip(ports) {
-            replace_file(path, |out| write(out, schema, &mut **port, self.decimals))?;
+            self.pending.write(path, |out| write(out, schema, &mut **port, self.decimals))?;
         }
         Ok(())
+    }
+
+    fn publish(&mut self) -> Result<(), Error> {
+        self.pending.publish()
     }
 }
 

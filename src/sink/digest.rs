@@ -1,35 +1,41 @@
 //! The digest sink: per view its number of rows and a checksum, to compare runs by. Rows are taken
 //! in their order and as the csv sink would write them, so equal digests mean equal views.
 
-use super::{Schema, Sink, replace_file};
+use super::pending::Pending;
+use super::{Schema, Sink};
 use crate::error::Error;
+use crate::files;
 use crate::operator::Port;
 use crate::value::Decimals;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(super) struct Digests {
     path: PathBuf,
     names: Vec<&'static str>,
+    pending: Pending,
     decimals: Decimals,
 }
 
 impl Digests {
-    pub fn new(path: PathBuf, views: &[Schema], decimals: Decimals) -> Digests {
-        Digests { path, names: views.iter().map(|v| v.name).collect(), decimals }
+    pub fn open(path: &Path, views: &[Schema], decimals: Decimals) -> Result<Digests, Error> {
+        files::check(path).map_err(Error::file(path))?;
+        let names = views.iter().map(|v| v.name).collect();
+        Ok(Digests { path: path.to_path_buf(), names, pending: Pending::default(), decimals })
     }
 }
 
 impl Sink for Digests {
-    fn views(&mut self, ports: &mut [Box<dyn Port>], done: bool) -> Result<(), Error> {
-        if !done {
-            return Ok(());
-        }
+    fn stage(&mut self, ports: &mut [Box<dyn Port>], _ended: bool) -> Result<(), Error> {
         let mut text = String::from("view,rows,crc32c\n");
         for (name, port) in self.names.iter().zip(ports) {
             let Digest { rows, crc } = digest(&mut **port, self.decimals);
             text.push_str(&format!("{name},{rows},{crc:08x}\n"));
         }
-        replace_file(&self.path, |out| out.write_all(text.as_bytes()))
+        self.pending.write(&self.path, |out| out.write_all(text.as_bytes()))
+    }
+
+    fn publish(&mut self) -> Result<(), Error> {
+        self.pending.publish()
     }
 
     fn wants_view(&self) -> bool {

@@ -1,12 +1,13 @@
 //! `jsonl:DIR`: the change log as `DIR/<query>.changes.jsonl`, one line per change in the order of
 //! time and row: `{"time":…,"diff":…,"row":{…}}`. The bytes depend on the input alone.
 //!
-//! The log is written beside its place and put there when the run ends, also when it is ended by
-//! Ctrl-C; what is there then is sealed.
+//! The log is written beside its place and put there when the run has succeeded, also when it was
+//! ended by Ctrl-C; what is there then is sealed.
 
-use super::{Schema, Sink, make_directory};
+use super::pending::Pending;
+use super::{Schema, Sink};
 use crate::error::Error;
-use crate::files::{Complete, Staged};
+use crate::files::Staged;
 use crate::operator::{Port, Sealed};
 use crate::value::{Decimals, Value};
 use std::io::Write;
@@ -15,13 +16,14 @@ use std::path::{Path, PathBuf};
 pub(super) struct Jsonl {
     /// A log for each view that has one.
     logs: Vec<Option<Log>>,
+    pending: Pending,
     decimals: Decimals,
     line: String,
 }
 
 struct Log {
     path: PathBuf,
-    /// Until it is in its place.
+    /// Until it is complete.
     out: Option<Staged>,
     /// `"name":` per column, ready to be written.
     names: Vec<String>,
@@ -35,7 +37,7 @@ impl Jsonl {
         decimals: Decimals,
         has_one: impl Fn(&Schema) -> bool,
     ) -> Result<Jsonl, Error> {
-        make_directory(dir)?;
+        let pending = Pending::within(dir)?;
         let log = |view: &Schema| {
             let path = dir.join(format!("{}.changes.jsonl", view.name));
             let out = Some(Staged::create(&path).map_err(Error::file(&path))?);
@@ -44,7 +46,7 @@ impl Jsonl {
         };
         let logs = views.iter().map(|view| has_one(view).then(|| log(view)).transpose());
         let logs = logs.collect::<Result<_, Error>>()?;
-        Ok(Jsonl { logs, decimals, line: String::new() })
+        Ok(Jsonl { logs, pending, decimals, line: String::new() })
     }
 }
 
@@ -69,15 +71,16 @@ impl Sink for Jsonl {
         out.write_all(line.as_bytes()).map_err(Error::file(&log.path))
     }
 
-    fn views(&mut self, _ports: &mut [Box<dyn Port>], done: bool) -> Result<(), Error> {
-        if done {
-            for log in self.logs.iter_mut().flatten() {
-                if let Some(out) = log.out.take() {
-                    let placed = out.complete().and_then(Complete::publish);
-                    placed.map_err(Error::file(&log.path))?;
-                }
+    fn stage(&mut self, _ports: &mut [Box<dyn Port>], _ended: bool) -> Result<(), Error> {
+        for log in self.logs.iter_mut().flatten() {
+            if let Some(out) = log.out.take() {
+                self.pending.add(&log.path, out.complete().map_err(Error::file(&log.path))?);
             }
         }
         Ok(())
+    }
+
+    fn publish(&mut self) -> Result<(), Error> {
+        self.pending.publish()
     }
 }

@@ -1,7 +1,9 @@
 //! `plot:DIR`: a picture of each view by hour or hour of day, `DIR/<query>.svg`, drawn at the end.
 
-use super::{Schema, Sink, csv, make_directory};
+use super::pending::Pending;
+use super::{Schema, Sink, csv};
 use crate::error::Error;
+use crate::files;
 use crate::operator::Port;
 use crate::plot::{PlotOptions, Table, plot_table};
 use crate::value::Decimals;
@@ -9,14 +11,19 @@ use std::path::{Path, PathBuf};
 
 pub(super) struct Plots {
     files: Vec<(PathBuf, Schema)>,
+    pending: Pending,
     decimals: Decimals,
 }
 
 impl Plots {
     pub fn open(dir: &Path, views: &[Schema], decimals: Decimals) -> Result<Plots, Error> {
-        make_directory(dir)?;
+        let pending = Pending::within(dir)?;
         let files = views.iter().map(|v| (dir.join(format!("{}.svg", v.name)), v.clone()));
-        Ok(Plots { files: files.collect(), decimals })
+        let files: Vec<(PathBuf, Schema)> = files.collect();
+        for (path, _) in files.iter().filter(|(_, schema)| schema.is_hourly()) {
+            files::check(path).map_err(Error::file(path))?;
+        }
+        Ok(Plots { files, pending, decimals })
     }
 }
 
@@ -25,10 +32,7 @@ impl Sink for Plots {
         true
     }
 
-    fn views(&mut self, ports: &mut [Box<dyn Port>], done: bool) -> Result<(), Error> {
-        if !done {
-            return Ok(());
-        }
+    fn stage(&mut self, ports: &mut [Box<dyn Port>], _ended: bool) -> Result<(), Error> {
         for ((path, schema), port) in self.files.iter().zip(ports) {
             if !schema.is_hourly() {
                 continue;
@@ -42,8 +46,12 @@ impl Sink for Plots {
                 ..PlotOptions::default()
             };
             let svg = plot_table(&table, &options)?;
-            super::replace_file(path, |out| out.write_all(svg.as_bytes()))?;
+            self.pending.write(path, |out| out.write_all(svg.as_bytes()))?;
         }
         Ok(())
+    }
+
+    fn publish(&mut self) -> Result<(), Error> {
+        self.pending.publish()
     }
 }

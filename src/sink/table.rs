@@ -11,11 +11,12 @@ pub(super) struct Table {
     views: Vec<Schema>,
     rows: usize,
     decimals: Decimals,
+    text: String,
 }
 
 impl Table {
     pub fn new(views: &[Schema], rows: usize, decimals: Decimals) -> Table {
-        Table { views: views.to_vec(), rows, decimals }
+        Table { views: views.to_vec(), rows, decimals, text: String::new() }
     }
 }
 
@@ -24,17 +25,20 @@ impl Sink for Table {
         true
     }
 
-    fn views(&mut self, ports: &mut [Box<dyn Port>], done: bool) -> Result<(), Error> {
-        if !done || self.rows == 0 {
+    fn stage(&mut self, ports: &mut [Box<dyn Port>], _ended: bool) -> Result<(), Error> {
+        if self.rows == 0 {
             return Ok(());
         }
-        let mut text = String::new();
         for (schema, port) in self.views.iter().zip(ports) {
-            render(schema, &mut **port, self.decimals, self.rows, &mut text);
+            render(schema, &mut **port, self.decimals, self.rows, &mut self.text);
         }
+        Ok(())
+    }
+
+    fn publish(&mut self) -> Result<(), Error> {
         let mut out = std::io::stdout().lock();
         // A reader that has gone away (`| head`) is not an error of ours.
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        match out.write_all(self.text.as_bytes()).and_then(|()| out.flush()) {
             Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
                 Err(Error::file("standard output")(e))
             }

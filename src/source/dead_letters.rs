@@ -1,29 +1,55 @@
 //! Bad records: counted, and kept with where they came from and why, one JSON object per line.
 //!
-//! The file is begun when the first bad record comes, and put in place when the run ends. A partition's records are in their order;
-//! partitions may interleave. Bound: `write` holds one block's bad records.
+//! The file is begun when the first bad record comes, and put in place when the run ends. A
+//! partition's records are in their order; partitions may interleave. What an earlier run left in its place goes when this one had no bad
+//! record, if it is recognisably such a file. Bound: `write` holds one block's bad records.
 
 use super::Bad;
 use super::lock;
 use crate::error::Error;
 use crate::event::Stream;
 use crate::files::{Complete, Staged};
-use std::io::Write;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How long the line of a bad record may be, by which the file is recognised.
+const LONGEST: u64 = 1 << 22;
 
 /// Where bad records go.
 pub struct DeadLetters {
     path: PathBuf,
     file: Mutex<Option<Result<Staged, std::io::Error>>>,
     count: AtomicU64,
+    /// What goes if this run does not write it anew.
+    earlier: Vec<PathBuf>,
 }
 
 impl DeadLetters {
     /// They are written to `path` once there are any.
     pub fn new(path: PathBuf) -> DeadLetters {
-        DeadLetters { path, file: Mutex::new(None), count: AtomicU64::new(0) }
+        DeadLetters { path, file: Mutex::new(None), count: AtomicU64::new(0), earlier: Vec::new() }
+    }
+
+    /// They stand for what an earlier run left in their place, and in those of the processes that
+    /// do not belong to the cluster now, if `processes` says how many do.
+    pub fn instead_of_earlier(mut self, processes: Option<u16>) -> DeadLetters {
+        self.earlier.push(self.path.clone());
+        if let (Some(count), Some(stem)) = (processes, self.path.file_stem()) {
+            let directory = self.path.parent().filter(|p| !p.as_os_str().is_empty());
+            let entries = std::fs::read_dir(directory.unwrap_or(Path::new(".")));
+            for path in entries.into_iter().flatten().flatten().map(|entry| entry.path()) {
+                let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+                let number = stem.to_str().and_then(|stem| name.strip_prefix(stem));
+                let number = number.and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".jsonl"));
+                if number.and_then(|n| n.parse::<u16>().ok()).is_some_and(|n| n >= count.max(1)) {
+                    self.earlier.push(path);
+                }
+            }
+        }
+        self
     }
 
     /// Where they are written.
@@ -74,6 +100,12 @@ impl DeadLetters {
 
     /// Puts the file in place, and says whether all bad records could be kept.
     pub fn finish(&self) -> Result<(), Error> {
+        let written = self.count() > 0;
+        for path in self.earlier.iter().filter(|path| !written || **path != self.path) {
+            if is_ours(path) {
+                std::fs::remove_file(path).map_err(Error::file(path))?;
+            }
+        }
         match lock(&self.file).take() {
             None => Ok(()),
             Some(Ok(out)) => {
@@ -82,4 +114,19 @@ impl DeadLetters {
             Some(Err(error)) => Err(Error::file(&self.path)(error)),
         }
     }
+}
+
+/// Whether a file is one of bad records: its first line is such a record.
+fn is_ours(path: &Path) -> bool {
+    // A link, or what is no file, was put there by somebody else.
+    let is_file = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let Ok(file) = File::open(path) else { return false };
+    let mut line = Vec::new();
+    let read = BufReader::new(file).take(LONGEST).read_until(b'\n', &mut line);
+    let letter = serde_json::from_slice::<serde_json::Value>(&line).unwrap_or_default();
+    let has = |name: &str| letter.get(name).is_some();
+    is_file
+        && read.is_ok()
+        && ["stream", "source", "offset", "line", "reason"].iter().all(|name| has(name))
+        && (has("raw") || has("raw_hex"))
 }

@@ -104,7 +104,7 @@ impl Live {
                 }
                 return Ok(());
             };
-            let mut output = Output::to(sink);
+            let mut output = Output::new(vec![sink]);
             output.watch(&mut ports);
             let mut sealed = Some(Time::default());
             while !probe.done() {
@@ -112,11 +112,11 @@ impl Live {
                 let frontier = probe.with_frontier(|f| f.first().copied());
                 if frontier != sealed {
                     sealed = frontier;
-                    output.hand_over(&probe, &mut ports, frontier);
+                    output.hand_over(&probe, &mut ports, frontier)?;
                 }
             }
-            output.show(&mut ports, true);
-            output.failed.map_or(Ok(()), Err)
+            output.stage(&mut ports, true)?;
+            output.publish()
         })?;
         let lanes: Vec<Lane> = lanes.iter().take(workers * streams).collect();
         Ok((Input { lanes, workers, turn: 0, tick }, Workers(guards)))

@@ -142,7 +142,7 @@ impl Sink for Watcher {
         Ok(())
     }
 
-    fn views(&mut self, ports: &mut [Box<dyn Port>], _done: bool) -> Result<(), Error> {
+    fn stage(&mut self, ports: &mut [Box<dyn Port>], _ended: bool) -> Result<(), Error> {
         let lines = self.names.iter().zip(ports).map(|(name, port)| {
             let digest = digest(&mut **port, Decimals(2));
             format!("{name},{},{:08x}\n", digest.rows, digest.crc)
