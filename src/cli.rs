@@ -9,6 +9,7 @@ mod demo;
 mod describe;
 mod eval;
 mod generate;
+mod idle;
 mod launch;
 mod near;
 mod options;

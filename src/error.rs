@@ -3,6 +3,7 @@
 //! Wrong use (2) is what the user can mend in the command line or the configuration; everything
 //! else is a failure (1). Every message says what, where, and what to do.
 
+use crate::recommend::RecommendError;
 use thiserror::Error;
 
 pub use crate::source::SourceError;
@@ -89,7 +90,7 @@ pub enum Error {
     Plot(#[from] crate::plot::PlotError),
     /// Nothing can be recommended, or the session data cannot be read.
     #[error(transparent)]
-    Recommend(#[from] crate::recommend::RecommendError),
+    Recommend(#[from] RecommendError),
 }
 
 fn by(process: &Option<u32>) -> String {
@@ -115,7 +116,8 @@ impl Error {
     /// 2 for wrong use, 128 and the signal's number for what a signal ended, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Usage(_) | Error::Recommend(crate::recommend::RecommendError::Read { .. }) => 2,
+            Error::Usage(_) => 2,
+            Error::Recommend(RecommendError::Read { .. } | RecommendError::Header { .. }) => 2,
             Error::Source(
                 SourceError::Open { .. }
                 | SourceError::Directory { .. }

@@ -43,8 +43,18 @@ pub enum RecommendError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The columns of a file are not to be told.
+    #[error("{path}: {what}")]
+    Header {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        what: String,
+    },
     /// A line is not a click.
-    #[error("{path}:{line}: expected SessionId, ItemId and Time in seconds, tab separated")]
+    #[error(
+        "{path}:{line}: expected a session and an item, both whole numbers, and a time in seconds"
+    )]
     Click {
         /// The file.
         path: String,

@@ -208,3 +208,53 @@ fn a_sink_named_twice_is_refused_however_it_is_spelled() {
     assert_eq!(run(&same[0], &same[1]).status.code(), Some(2), "two kinds into one file");
     assert!(run(&format!("csv:{plain}"), &format!("jsonl:{plain}")).status.success());
 }
+
+#[test]
+fn an_option_that_can_have_no_effect_is_refused_by_name() {
+    let dir = directory("idle");
+    let sales = write(dir.join("sales.csv"), "transaction_time,amount\n2026-01-05,1.00\n");
+    let rates = write(dir.join("rates.csv"), "currency,rate\nUSD,0.5\n");
+    let with_ids = "transaction_time,transaction_id,amount\n2026-01-05,t1,1.00\n";
+    let with_ids = write(dir.join("ids.csv"), with_ids);
+    let log = dir.join("sales.tide").display().to_string();
+    let source = format!("transactions={sales}");
+    succeed(&["record", "-q", "--source", &source, "--out", &log]);
+    let refused = |source: &str, options: &[&str], why: &str| {
+        let run = ["run", "-q", "--query", "hourly_transactions", "--source", source];
+        fail(2, &[&run[..], options].concat(), &[options[0], "would do nothing", why]);
+    };
+    // Replay logs were cleaned when they were recorded.
+    let map = ["--map", "transactions.amount=amount"];
+    let for_logs: [&[&str]; 7] = [
+        &["--rates", &rates],
+        &["--time-zone", "Europe/Berlin"],
+        &map,
+        &["--max-jump", "1h"],
+        &["--max-future", "1d"],
+        &["--enrich", &rates],
+        &["--steps", "dedupe"],
+    ];
+    for options in for_logs {
+        refused(&log, options, "replay logs");
+    }
+    // What another option, a column or a stream leaves without effect.
+    refused(&source, &["--base-currency", "USD"], "--rates");
+    refused(&source, &["--dedupe-hours", "5"], "unique by id");
+    refused(&source, &["--on-duplicate", "ignore"], "unique by id");
+    let ids = format!("transactions={with_ids}");
+    refused(&ids, &["--dedupe-hours", "5", "--steps", "trim"], "unique by id");
+    refused(&source, &["--rates", &rates, "--steps", "trim"], "`currency`");
+    refused(&source, &["--time-zone", "Asia/Tokyo", "--steps", "trim"], "`zone`");
+    refused(&source, &["--enrich", &rates], "behavior");
+    refused(&source, &["--map", "logistics.cost=price"], "no source of that stream");
+    refused(&source, &["--set", "frequency_cap.cap=3"], "not among those that run");
+    let run = ["run", "-q", "--query", "hourly_transactions", "--source", &ids];
+    succeed(&[&run[..], &["--dedupe-hours", "5", "--time-zone", "Asia/Tokyo"]].concat());
+}
+
+#[test]
+fn a_directory_as_a_source_is_told_so() {
+    let dir = directory("a_directory");
+    let source = format!("transactions={}", dir.display());
+    fail(2, &["run", "--source", &source], &["is a directory", "/*.csv"]);
+}

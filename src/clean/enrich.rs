@@ -24,7 +24,12 @@ impl Categories {
             header
                 .iter()
                 .position(|h| h.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))
-                .ok_or_else(|| wrong(format!("no column {name}; the columns are {header:?}")))
+                .ok_or_else(|| {
+                    wrong(format!(
+                        "no column {name}; the columns are {}",
+                        header.iter().collect::<Vec<_>>().join(", ")
+                    ))
+                })
         };
         let (item, category) = (place("item_id")?, place("category")?);
         let mut categories = HashMap::new();

@@ -28,7 +28,8 @@ Examples:
   tidemill eval recommend --train train.txt --valid valid.txt --test test.txt
   tidemill eval recommend --train train.txt --valid valid.txt --test test.txt --no-reminder
 
-The files are tab separated with a header: SessionId, ItemId, Time in seconds.
+The files have a header that names a session, an item and a time in seconds, in any order
+(SessionId, ItemId, Time), parted by tabs, commas or semicolons.
 Protocols: static (the index holds train), streaming (each click is learnt after it was
 predicted), streaming_valid (the clicks of valid are learnt too, each at its time).
 Each is measured with the reminder (the session's own items may come back) and without.")]

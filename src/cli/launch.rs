@@ -87,6 +87,8 @@ impl Launch {
         let mut all = Reads::default();
         chosen.iter().for_each(|(_, reads)| all.merge(reads));
         let dedupe = self.dedupe(&available);
+        let names: Vec<&str> = chosen.iter().map(|(query, _)| query.name()).collect();
+        self.refuse_idle(&names, !dedupe.is_empty())?;
         let cleaner = self.cleaner()?;
         let wanted = |stream: Stream| {
             let mut fields = all.fields(stream);

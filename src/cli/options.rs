@@ -58,6 +58,14 @@ pub struct Cleaning {
     pub max_jump: Option<u64>,
 }
 
+impl Cleaning {
+    /// Whether every step is taken, as it is by default.
+    pub fn encloses_all_steps(&self) -> bool {
+        use clap::ValueEnum;
+        Step::value_variants().iter().all(|step| self.steps.contains(step))
+    }
+}
+
 /// Threads, processes and the tick.
 #[derive(clap::Args, Debug, Clone)]
 #[command(next_help_heading = "Running")]

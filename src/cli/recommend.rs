@@ -24,7 +24,8 @@ Examples:
   tidemill recommend --items shoe-7,bag-2 --source behavior=user_behavior.csv --workers 2
   tidemill recommend --items shoe-7 --source behavior='logs/*.csv.gz' --format json
 
---sessions reads a tab separated file with a header: SessionId, ItemId, Time in seconds.
+--sessions reads a file with a header that names a session, an item and a time in seconds, in any
+order (SessionId, ItemId, Time), parted by tabs, commas or semicolons.
 --source reads the stream behavior as `tidemill run` does: the views of items by session_id.")]
 pub struct Args {
     /// The items of the session, the oldest first

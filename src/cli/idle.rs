@@ -1,0 +1,91 @@
+//! Options that cannot have their effect are refused: who gives one expects something of it.
+//!
+//! An option counts as given if it is not what it would be anyway.
+
+use super::launch::Launch;
+use crate::clean::Step;
+use crate::error::Error;
+use crate::event::Stream;
+use crate::operator::OnDuplicate;
+use crate::source::Input;
+
+/// The default of `--max-future`, in milliseconds: 366 days.
+const MAX_FUTURE: u64 = 366 * 86_400_000;
+
+impl Launch {
+    /// Refuses what the sources and the other options leave without effect. `unique` says whether
+    /// any stream is made unique by id.
+    pub(super) fn refuse_idle(&self, queries: &[&str], unique: bool) -> Result<(), Error> {
+        let cleaning = &self.cleaning;
+        let text = |stream: Option<Stream>| {
+            let meant = |s: &Stream| stream.is_none_or(|stream| *s == stream);
+            self.sources.iter().any(|(s, input)| meant(s) && matches!(input, Input::Text(_)))
+        };
+        let step = |step: Step| cleaning.steps.contains(&step);
+        let recorded = "all sources are replay logs, which were cleaned when they were recorded";
+        let no_text = (!text(None)).then_some(recorded);
+        let off = |wanted: Step, name: &'static str| (!step(wanted)).then_some(name);
+        let sales = (!text(Some(Stream::Transactions)))
+            .then_some("it is for amounts, and no source of transactions is given as text");
+        let visits = (!text(Some(Stream::Behavior)))
+            .then_some("it is for items seen, and no source of behavior is given as text");
+        let rates = cleaning.rates.is_none().then_some("it goes with --rates, which is not given");
+        let ids = (!unique).then_some(
+            "no record is made unique by id here (no source has an id column, or `dedupe` is not among --steps)",
+        );
+        let given: [(bool, &str, &[Option<&str>]); 10] = [
+            (
+                cleaning.time_zone != "UTC",
+                "--time-zone",
+                &[no_text, off(Step::Zone, "`zone` is not among --steps")],
+            ),
+            (
+                cleaning.rates.is_some(),
+                "--rates",
+                &[no_text, sales, off(Step::Currency, "`currency` is not among --steps")],
+            ),
+            (cleaning.base_currency != "EUR", "--base-currency", &[rates]),
+            (
+                cleaning.enrich.is_some(),
+                "--enrich",
+                &[no_text, visits, off(Step::Enrich, "`enrich` is not among --steps")],
+            ),
+            (cleaning.max_jump.is_some(), "--max-jump", &[no_text]),
+            (
+                cleaning.max_future != MAX_FUTURE,
+                "--max-future",
+                &[no_text, off(Step::Validate, "`validate` is not among --steps")],
+            ),
+            (cleaning.on_duplicate != OnDuplicate::default(), "--on-duplicate", &[ids]),
+            (cleaning.dedupe_hours != 720, "--dedupe-hours", &[ids]),
+            (!cleaning.map.is_empty(), "--map", &[no_text]),
+            (!cleaning.encloses_all_steps(), "--steps", &[no_text]),
+        ];
+        for (given, option, reasons) in given {
+            if let (true, Some(why)) = (given, reasons.iter().flatten().next()) {
+                return Err(Error::Usage(format!("{option} would do nothing: {why}")));
+            }
+        }
+        for (name, _) in &cleaning.map {
+            let stream = Stream::by_name(name.split('.').next().unwrap_or_default());
+            if stream.is_some_and(|stream| !text(Some(stream))) {
+                return Err(Error::Usage(format!(
+                    "--map {name} would do nothing: no source of that stream is given as text"
+                )));
+            }
+        }
+        for set in &self.running.set {
+            let name = set.split('.').next().unwrap_or_default().trim();
+            // The decisions at their time are made by the same rules.
+            let same = |query: &str| {
+                query == name || (query == "risk_decisions_at_time" && name == "risk_decisions")
+            };
+            if self.tap.is_none() && !queries.iter().any(|query| same(query)) {
+                return Err(Error::Usage(format!(
+                    "--set {set} would do nothing: the query {name} is not among those that run"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
