@@ -21,6 +21,7 @@ mod error;
 pub mod generator;
 pub mod header;
 pub mod parse;
+mod plain;
 pub mod plan;
 pub mod read;
 pub mod replay_log;

@@ -125,3 +125,27 @@ fn what_is_no_csv_is_refused_by_name() {
     refuse(&at, "is a directory");
     refuse(&at, "/*.csv");
 }
+
+#[test]
+fn thousands_of_files_are_read_with_few_open() {
+    let dir = directory("many_files");
+    let one = |i: u32| format!("transaction_time,amount\n2026-03-02T{:02}:00:00Z,1.00\n", i % 24);
+    for i in 0..1500 {
+        fs::write(dir.join(format!("f{i}.csv")), one(i)).expect("a file");
+    }
+    let source = format!("transactions={}/*.csv", dir.display());
+    let out = dir.join("out");
+    let sink = format!("csv:{}", out.display());
+    let limited = std::process::Command::new("sh")
+        .args(["-c", "ulimit -n 64; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tidemill")])
+        .args(["run", "-q", "-w", "2", "--source", &source, "--query", "hourly_transactions"])
+        .args(["--sink", &sink])
+        .output()
+        .expect("it starts");
+    let said = String::from_utf8_lossy(&limited.stderr);
+    assert!(limited.status.success(), "{said}");
+    let view = fs::read_to_string(out.join("hourly_transactions.csv")).expect("the view");
+    let counts = view.lines().skip(1).map(|l| l.split(',').nth(1).expect("a count"));
+    let sum: u32 = counts.map(|n| n.parse::<u32>().expect("a number")).sum();
+    assert_eq!((sum, view.lines().count()), (1500, 25));
+}

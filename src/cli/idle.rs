@@ -57,7 +57,7 @@ impl Launch {
                 &[no_text, off(Step::Validate, "`validate` is not among --steps")],
             ),
             (cleaning.on_duplicate != OnDuplicate::default(), "--on-duplicate", &[ids]),
-            (cleaning.dedupe_hours != 720, "--dedupe-hours", &[ids]),
+            (cleaning.dedupe_hours.is_some(), "--dedupe-hours", &[ids]),
             (!cleaning.map.is_empty(), "--map", &[no_text]),
             (!cleaning.encloses_all_steps(), "--steps", &[no_text]),
         ];

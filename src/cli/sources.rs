@@ -32,14 +32,6 @@ pub fn open(sources: &[String]) -> Result<Opened, Error> {
         }
         let (stream, paths) = files(source)?;
         for path in paths {
-            if Path::new(&path).is_dir() {
-                return Err(Error::Usage(format!(
-                    "--source {}={path}: that is a directory; name its files, for instance {}='{}/*.csv'",
-                    stream.name(),
-                    stream.name(),
-                    path.trim_end_matches('/')
-                )));
-            }
             if path == "-" && std::mem::replace(&mut opened.stdin, true) {
                 return Err(Error::Usage("standard input can be read once only".into()));
             }

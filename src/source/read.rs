@@ -14,6 +14,7 @@ use flate2::bufread::GzDecoder;
 
 use super::error::SourceError;
 use super::header::Header;
+use super::plain::Plain;
 use super::split::{Block, Splitter};
 
 /// The usual size of a block.
@@ -43,7 +44,7 @@ pub struct Reader {
 }
 
 enum Input {
-    Inline { splitter: Splitter<File>, spare: Vec<Vec<u8>> },
+    Inline { splitter: Splitter<Plain>, spare: Vec<Vec<u8>> },
     Thread(Decoder),
 }
 
@@ -74,6 +75,8 @@ impl Reader {
             let decoder = zstd::Decoder::new(file).map_err(failed)?;
             Reader::threaded(path, Box::new(decoder), block_size, false)
         } else {
+            let (file, block_size) =
+                Plain::new(Path::new(path), file, block_size).map_err(failed)?;
             let mut splitter = Splitter::new(file, block_size, false);
             let line = read_with(path, splitter.header())?;
             let header = Header::read(path, line.as_ref())?;
