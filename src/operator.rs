@@ -37,6 +37,7 @@ mod tiles;
 mod top_k;
 
 pub use aggregate::Aggregate;
+pub use as_of::Follower;
 pub use board::Board;
 pub(crate) use collect::{Horizon, collect};
 pub use collect::{Port, Row as AnyRow, Sealed};

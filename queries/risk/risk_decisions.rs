@@ -35,7 +35,9 @@
 //! ```
 //!
 //! State: a payment is kept once per distinct set of keys (72 bytes and the fields its rules need)
-//! and once with its measures.
+//! and once with its measures. Of a key with many payments also the contents of the windows of its
+//! latest decision, so that the next decision costs a step and not a walk through its history; a
+//! late record costs a step for each decision whose window holds it.
 //!
 //! ```
 //! use tidemill::event::Stream;
@@ -67,10 +69,12 @@ pub mod measure;
 mod naive;
 pub mod rule;
 pub mod travel;
+mod windows;
 
-use measure::{Fact, measure};
+use measure::Fact;
 pub(crate) use naive::decisions as naive_decisions;
 use rule::{Field, Outcome, Rule, Stream};
+use windows::Windows;
 
 crate::parameters! {
     /// The limits of the built-in rules, and further rules.
@@ -297,11 +301,10 @@ fn measured<'s>(group: Group, inputs: &Inputs<'s>, columns: &[Col]) -> Collectio
         |(keys, _)| Some(keys.clone()),
         |facts: &mut Entries<Fact>, (_, fact), diff| facts.add(fact.clone(), diff),
     );
-    measures.as_of(reach, move |_, log, at| {
+    measures.as_of_with(reach, move |_, log, windows: &mut Windows, at| {
         let judged = at.item.stream == Stream::Transactions && !at.item.id.is_empty();
         judged.then(|| {
-            let of = |(i, rule): &(usize, Rule)| Some((*i, measure(rule, &group.fields, log, at)?));
-            let measures = group.rules.iter().filter_map(of).collect();
+            let measures = windows.measures(&group, log, at);
             let item = (at.item.tag, Part::Measures(measures));
             (at.item.id.clone(), Dated { time: at.time, item, value: 0 })
         })

@@ -10,6 +10,7 @@ use super::Group;
 use super::window_log::{Event, Totals, WindowLog};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::fmt::Debug;
 
 /// Up to here a walk through the items is cheaper than a log, in memory and in time.
@@ -49,10 +50,10 @@ impl<T> Default for DatedLog<T> {
 }
 
 impl<T: Ord> DatedLog<T> {
-    /// Changes the count of an item.
-    pub fn add(&mut self, item: Dated<T>, diff: i64) {
+    /// Changes the count of an item; gives by how much the count that is shown changed.
+    pub fn add(&mut self, item: Dated<T>, diff: i64) -> i64 {
         if diff == 0 {
-            return;
+            return 0;
         }
         if let Some(sums) = &mut self.sums {
             sums.add(item.event(), diff);
@@ -61,14 +62,19 @@ impl<T: Ord> DatedLog<T> {
             Some((last, _)) if *last < item => self.items.len(),
             _ => self.items.partition_point(|(other, _)| *other < item),
         };
-        match self.items.get_mut(at) {
+        let (old, new) = match self.items.get_mut(at) {
             Some((other, count)) if *other == item => {
+                let old = *count;
                 *count += diff;
-                if *count == 0 {
-                    self.items.remove(at);
-                }
+                (old, *count)
             }
-            _ => self.items.insert(at, (item, diff)),
+            _ => {
+                self.items.insert(at, (item, diff));
+                (0, diff)
+            }
+        };
+        if new == 0 {
+            self.items.remove(at);
         }
         match (self.items.len(), &self.sums) {
             (n, None) if n > FEW => {
@@ -79,6 +85,7 @@ impl<T: Ord> DatedLog<T> {
             (n, Some(_)) if n < FEW / 2 => self.sums = None,
             _ => {}
         }
+        new.max(0) - old.max(0)
     }
 
     /// Count, sum and sum of squares of the values in `(until - width, until]`.
@@ -99,6 +106,24 @@ impl<T: Ord> DatedLog<T> {
         until: i64,
     ) -> impl DoubleEndedIterator<Item = (&Dated<T>, i64)> + Clone {
         self.slice(after, until).iter().filter(|(_, n)| *n > 0).map(|(item, n)| (item, *n))
+    }
+
+    /// The items of one time that count and are equal by `order`, which must not contradict
+    /// their own.
+    pub fn matching(
+        &self,
+        time: i64,
+        order: impl Fn(&T) -> Ordering,
+    ) -> impl Iterator<Item = (&Dated<T>, i64)> {
+        let compare = move |x: &Dated<T>| x.time.cmp(&time).then_with(|| order(&x.item));
+        let from = self.items.partition_point(|(x, _)| compare(x).is_lt());
+        let equal = self.items[from..].iter().take_while(move |(x, _)| compare(x).is_eq());
+        equal.filter(|(_, n)| *n > 0).map(|(item, n)| (item, *n))
+    }
+
+    /// How many items differ.
+    pub fn len(&self) -> usize {
+        self.items.len()
     }
 
     /// All items that count, in order.
@@ -157,7 +182,9 @@ where
         self.0.is_empty()
     }
     fn absorb(state: &mut DatedLog<T>, delta: Entries<T>) {
-        delta.0.into_iter().for_each(|(item, diff)| state.add(item, diff));
+        delta.0.into_iter().for_each(|(item, diff)| {
+            state.add(item, diff);
+        });
     }
     fn is_nothing(state: &DatedLog<T>) -> bool {
         state.is_empty()
@@ -187,8 +214,10 @@ mod tests {
                         (Dated { time, item, value }, random.between(-1, 2))
                     }
                 };
-                log.add(item, diff);
+                let shown = twin.get(&item).map_or(0, |n| (*n).max(0));
+                let change = log.add(item, diff);
                 *twin.entry(item).or_default() += diff;
+                assert_eq!(shown + change, twin[&item].max(0));
                 twin.retain(|_, n| *n != 0);
                 assert_eq!(log.is_empty(), twin.is_empty());
                 let (until, width) = (random.between(-2, end + 2), random.between(0, end));
@@ -202,6 +231,12 @@ mod tests {
                 let want: Vec<_> =
                     inside().filter(|(_, n)| **n > 0).map(|(x, n)| (*x, *n)).collect();
                 assert_eq!(shown, want);
+                assert_eq!(log.len(), twin.len());
+                let wanted = random.below(3);
+                let same = log.matching(until, |x| x.cmp(&wanted));
+                let want =
+                    twin.iter().filter(|(x, n)| (x.time, x.item) == (until, wanted) && **n > 0);
+                assert!(same.eq(want.map(|(x, n)| (x, *n))));
             }
         }
     }

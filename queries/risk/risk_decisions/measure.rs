@@ -1,4 +1,5 @@
-//! What a rule measures, from the log of those that agree with a payment in the rule's keys.
+//! What a rule measures, by a walk through the log of those that agree with a payment in the
+//! rule's keys. Of a key with many of them `windows` measures the same without the walk.
 //!
 //! Everything is whole numbers: a quotient is rounded once, at the end, so equal logs give equal
 //! measures on every worker.
@@ -34,16 +35,14 @@ impl std::hash::Hash for Stream {
     }
 }
 
-type Log = DatedLog<Fact>;
+pub(super) type Log = DatedLog<Fact>;
 
 /// One rule's measure of a payment; `fields` are those the facts carry.
 pub fn measure(rule: &Rule, fields: &[Field], log: &Log, at: &Dated<Fact>) -> Option<i128> {
     let width = rule.window.signed();
     let place = |field: Option<Field>| fields.iter().position(|f| Some(*f) == field);
-    let neighbours = log.between(at.time.saturating_sub(width), at.time).filter(|(x, _)| {
-        x.item.stream == rule.stream
-            && rule.at_most.is_none_or(|most| x.item.priced && x.value <= most)
-    });
+    let neighbours =
+        log.between(at.time.saturating_sub(width), at.time).filter(|(x, _)| is_neighbour(rule, x));
     let others = || neighbours.clone().filter(|(x, _)| x.item.id != at.item.id);
     let amounts = || -> Vec<(i64, i64)> {
         others().filter(|(x, _)| x.item.priced).map(|(x, n)| (x.value, n)).collect()
@@ -82,12 +81,21 @@ pub fn measure(rule: &Rule, fields: &[Field], log: &Log, at: &Dated<Fact>) -> Op
         Aggregate::HourGap => {
             let mut hours = [0i64; 24];
             others().for_each(|(x, n)| hours[hour_of_day(x.time)] += n);
-            let here = hour_of_day(at.time);
-            let gap = |hour: usize| here.abs_diff(hour).min(24 - here.abs_diff(hour)) as i64;
-            let nearest = (0..24).filter(|hour| hours[*hour] > 0).map(gap).min()?;
-            (hours.iter().sum::<i64>() >= ENOUGH as i64).then_some(nearest.into())
+            hour_gap(hour_of_day(at.time), &hours)
         }
     }
+}
+
+/// Whether a rule counts a fact that is in its window.
+pub fn is_neighbour(rule: &Rule, x: &Dated<Fact>) -> bool {
+    x.item.stream == rule.stream && rule.at_most.is_none_or(|most| x.item.priced && x.value <= most)
+}
+
+/// Hours on the clock from `here` to the nearest hour at which one was, from enough of them on.
+pub fn hour_gap(here: usize, hours: &[i64; 24]) -> Option<i128> {
+    let gap = |hour: usize| here.abs_diff(hour).min(24 - here.abs_diff(hour)) as i64;
+    let nearest = (0..24).filter(|hour| hours[*hour] > 0).map(gap).min()?;
+    (hours.iter().sum::<i64>() >= ENOUGH as i64).then_some(nearest.into())
 }
 
 /// 0 to 23, UTC.
@@ -107,7 +115,7 @@ fn zscore(x: i64, others: &[(i64, i64)]) -> Option<i128> {
 }
 
 /// The same from n, S and Q; none where a number on the way does not fit into 128 bits.
-fn z_of(x: i64, n: i128, sum: i128, squares: i128) -> Option<i128> {
+pub fn z_of(x: i64, n: i128, sum: i128, squares: i128) -> Option<i128> {
     if n < ENOUGH as i128 {
         return None;
     }
