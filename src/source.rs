@@ -281,6 +281,15 @@ impl Partition {
     }
 }
 
+/// Refuses records of which so many are bad that what the others come to is no result. The reasons
+/// are in `place`.
+pub(crate) fn judge(records: u64, bad: u64, max_bad: f64, place: String) -> Result<(), Error> {
+    if bad as f64 / records.max(1) as f64 <= max_bad {
+        return Ok(());
+    }
+    Err(Error::TooManyBad { bad, records, limit: format!("{}%", max_bad * 100.0), where_: place })
+}
+
 /// Everything this process reads.
 pub struct Feeds {
     /// All partitions of this process.
@@ -305,14 +314,6 @@ impl Feeds {
     /// The least clock over the partitions that have more to give.
     pub fn least_clock(&self) -> i64 {
         self.partitions.iter().map(Partition::clock).min().unwrap_or(i64::MAX)
-    }
-
-    /// Refuses to go on where that makes no sense. A few bad records at the beginning prove nothing.
-    pub fn judge_so_far(&self) -> Result<(), Error> {
-        match self.records() {
-            records if records > 100_000 => self.judge(records, self.dead_letters.count()),
-            _ => Ok(()),
-        }
     }
 
     /// Reads everything to its end on this thread: hands over each partition's stamped batches in
@@ -340,16 +341,10 @@ impl Feeds {
         Ok(())
     }
 
-    /// Refuses records of which so many are bad that what the others come to is no result.
-    pub fn judge(&self, records: u64, bad: u64) -> Result<(), Error> {
-        if bad as f64 / records.max(1) as f64 <= self.max_bad {
-            return Ok(());
-        }
-        let where_ = match self.dead_letters.count() {
-            0 => "the dead letters of the other processes".into(),
-            _ => self.dead_letters.path().display().to_string(),
-        };
-        Err(Error::TooManyBad { bad, records, limit: format!("{}%", self.max_bad * 100.0), where_ })
+    /// Refuses what this process has read if too much of it is bad.
+    pub fn judge(&self) -> Result<(), Error> {
+        let place = self.dead_letters.path().display().to_string();
+        judge(self.records(), self.dead_letters.count(), self.max_bad, place)
     }
 
     /// The partitions as a replay log describes them.

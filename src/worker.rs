@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use timely::communication::Allocator;
+use timely::communication::{Allocator, WorkerGuards};
 use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
 
@@ -29,11 +29,10 @@ mod feed;
 pub mod live;
 mod output;
 pub mod replay;
-mod totals;
+use cluster::control::{self, Control, Counts, End, GRACE, Report};
 pub use cluster::{Cluster, Description, Secret, VARIABLE, end_on_panic};
 use feed::{Failure, feed};
 use output::Output;
-use totals::Totals;
 
 /// How often worker 0 looks at the ports, the progress and the clock when nothing wakes it.
 const LOOK: Duration = Duration::from_millis(50);
@@ -71,20 +70,22 @@ pub struct Progress {
     pub newest: Option<i64>,
 }
 
-/// What a run did.
+/// What a run did. Where it was stopped, the counts are as far as this process knows them.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// Records read by this process, good and bad.
+    /// Records read by all processes, good and bad.
     pub records: u64,
     /// Bad ones among them.
     pub bad: u64,
+    /// Where those are, if there are any.
+    pub dead_letters: Option<String>,
     /// Records with an id that was known.
     pub duplicates: u64,
     /// Those among them that changed nothing because a newer one was known.
     pub superseded: u64,
     /// Ids with cancellations or refunds, but nothing known that they could take back.
     pub unpaired: u64,
-    /// Bytes read by this process.
+    /// Bytes read by all processes.
     pub bytes: u64,
     /// Changes that reached the sinks.
     pub changes: u64,
@@ -99,113 +100,186 @@ pub fn default_tick(sinks: &[Spec], reads: &Reads) -> Tick {
     if reads.timed() || sinks.iter().any(Spec::wants_times) { Tick::MINUTE } else { Tick::DAY }
 }
 
+/// What worker 0 has got ready.
+type Ready = Mutex<Option<Result<Output, Error>>>;
+
 /// Runs the plan to the end of its sources, or until it is stopped. What the sinks have is put in
 /// place when the whole run has succeeded, and only then.
 pub fn run(plan: Plan) -> Result<Summary, Error> {
     let began = Instant::now();
     let Plan { queries, reads, dedupe: ids, feeds, tick, cluster, sinks, progress } = plan;
     let tally = Arc::new(Tally::default());
-    let totals = Arc::new(Totals::default());
     let failure: Failure = Arc::default();
+    let ready: Arc<Ready> = Arc::default();
     let outputs = Mutex::new(Some((sinks, progress)));
-    let shared =
-        (Arc::clone(&feeds), Arc::clone(&tally), Arc::clone(&failure), Arc::clone(&totals));
-    let (clustered, workers) = (cluster.count() > 1, cluster.workers);
-    let waiting = Arc::clone(&feeds);
-    // What worker 0 has got ready, and what it gave before the whole dataflow had ended.
-    let ready: Arc<Mutex<Option<Output>>> = Arc::default();
-    let early: Arc<Mutex<Option<Result<(), Error>>>> = Arc::default();
-    let (ready_end, early_end, mut early_result) = (Arc::clone(&ready), Arc::clone(&early), None);
-    let guards = cluster.execute(&|| waiting.stopped(), move |worker| {
-        let (feeds, tally, failure, totals) = (&shared.0, &shared.1, &shared.2, &shared.3);
-        let ends = Ends { views: Handle::new(), totals: Handle::new() };
+    let mut joined = cluster.join(&|| feeds.stopped())?;
+    let own = (Arc::clone(&feeds), Arc::clone(&tally));
+    let own = move || report(&own.0, &own.1);
+    let control = joined.control(own, Arc::clone(&feeds.stop), feeds.max_bad)?;
+    control::tell_of_panics(&control);
+    let shared = (Arc::clone(&feeds), Arc::clone(&failure), Arc::clone(&control));
+    let leave = Arc::clone(&ready);
+    let guards = joined.execute(move |worker| {
+        let (feeds, failure, control) = (&shared.0, &shared.1, &shared.2);
+        let clustered = control.clustered();
+        let probe = Handle::new();
         let mut ports = worker.dataflow::<Time, _, _>(|scope| {
             let open = |stream: Stream| {
                 let (feeds, failure) = (Arc::clone(feeds), Arc::clone(failure));
-                let batches = feed(scope, stream, feeds, ends.views.clone(), failure, clustered);
-                opened(batches, stream, &reads, ids.get(&stream), tally)
+                let batches = feed(scope, stream, feeds, probe.clone(), failure, clustered);
+                opened(batches, stream, &reads, ids.get(&stream), &tally)
             };
-            if clustered {
-                totals::count(scope, Arc::clone(feeds), workers, Arc::clone(totals), &ends.totals);
-            }
-            let inputs = Inputs::new(ends.views.clone(), tick, Box::new(open));
+            let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
             queries.iter().map(|query| query.build(&inputs)).collect::<Vec<_>>()
         });
         let outputs = if worker.index() == 0 { lock(&outputs).take() } else { None };
         let Some((sinks, progress)) = outputs else {
-            while !ends.reached() {
+            while !probe.done() {
                 worker.step_or_park(None);
             }
-            return Ok(());
+            return;
         };
-        let feeds = Arc::clone(feeds);
-        let driver = Driver { output: Output::new(sinks), progress, feeds, clustered };
-        let stopping = Arc::clone(&driver.feeds);
-        let failed = || lock(failure).is_some();
-        let result = driver.drive(worker, &ends, &mut ports, failed);
-        let result = result.map(|output| drop(lock(&ready_end).replace(output)));
-        if clustered && stopping.stopped() {
-            // The other processes may go on: this one does not wait for them.
-            lock(&early_end).replace(result);
-            return Ok(());
-        }
-        result
+        let (feeds, control) = (Arc::clone(feeds), Arc::clone(control));
+        let driver = Driver { output: Output::new(sinks), progress, feeds, control };
+        let result = driver.drive(worker, &probe, &mut ports, || lock(failure).is_some());
+        lock(&leave).replace(result);
+    });
+    let guards = guards.inspect_err(|error| {
+        control.fail(&error.to_string());
+        control.close();
     })?;
-    while clustered && !guards.guards().iter().all(|worker| worker.is_finished()) {
-        let failed = lock(&failure).take().map(|error| Err(error.into()));
-        if let Some(result) = failed.or_else(|| lock(&early).take()) {
-            early_result = Some(result);
-            break;
-        }
-        std::thread::sleep(LOOK);
+    let mut workers = Some(guards);
+    if !control.clustered() {
+        join(workers.take())?;
     }
-    let (mut records, mut bad) = (feeds.records(), feeds.dead_letters.count());
-    let worked = match early_result {
-        // Workers that wait for other processes end with this one, and its end is what tells the
-        // others that the run is over.
-        Some(result) => {
-            std::mem::forget(guards);
-            result
-        }
-        None => {
-            let ended = guards.join().into_iter().map(|result| {
-                result.map_err(|e| Error::Cluster(format!("a worker failed: {e}"))).flatten()
-            });
-            // All are waited for, also where the first has failed.
-            let ended: Vec<Result<(), Error>> = ended.collect();
-            (records, bad) = match clustered && !feeds.stopped() {
-                true => {
-                    (totals.records.load(Ordering::Relaxed), totals.bad.load(Ordering::Relaxed))
-                }
-                false => (feeds.records(), feeds.dead_letters.count()),
-            };
-            let early = lock(&early).take().unwrap_or(Ok(()));
-            ended.into_iter().chain([early]).collect()
-        }
+    let verdict = await_verdict(workers.as_ref(), &control, &feeds, &failure, &ready);
+    let result = conclude(&verdict, &control, &feeds, &failure, &ready);
+    match &result {
+        Ok(_) => control.finish(),
+        Err(error) => control.fail(&error.to_string()),
+    }
+    control.close();
+    if verdict.is_err() || result.is_err() {
+        // Workers that wait for other processes end with this one.
+        workers.take().into_iter().for_each(std::mem::forget);
+    }
+    join(workers)?;
+    let changes = result?;
+    let (all, stopped) = match verdict {
+        // A cluster that was asked to stop after the verdict has done everything nevertheless.
+        Ok(all) => (all, feeds.stopped() && !control.clustered()),
+        Err(End::Stopped(process)) if process == cluster.process => (control.known(), true),
+        Err(end) => return Err(control.error(&end)),
     };
-    let failed = lock(&failure).take().map_or(Ok(()), |error| Err(error.into()));
-    let verdict = worked.and(failed).and_then(|()| feeds.judge(records, bad));
-    // Of a run that failed otherwise nothing is kept.
-    if matches!(verdict, Ok(()) | Err(Error::TooManyBad { .. })) {
-        feeds.dead_letters.finish()?;
-    }
-    verdict?;
-    let mut changes = 0;
-    if let Some(mut output) = lock(&ready).take() {
-        output.publish()?;
-        changes = output.changes;
-    }
+    let Counts { records, bad, duplicates, superseded, unpaired, bytes } = all.counts;
     Ok(Summary {
-        records: feeds.records(),
-        bad: feeds.dead_letters.count(),
-        duplicates: tally.duplicates.load(Ordering::Relaxed),
-        superseded: tally.superseded.load(Ordering::Relaxed),
-        unpaired: u64::try_from(tally.unpaired.load(Ordering::Relaxed)).unwrap_or(0),
-        bytes: feeds.bytes.load(Ordering::Relaxed),
+        records,
+        bad,
+        dead_letters: all.dead_letters,
+        duplicates,
+        superseded,
+        unpaired: u64::try_from(unpaired).unwrap_or(0),
+        bytes,
         changes,
         elapsed: began.elapsed(),
-        stopped: feeds.stopped(),
+        stopped,
     })
+}
+
+/// How far this process is.
+fn report(feeds: &Feeds, tally: &Tally) -> Report {
+    let bad = feeds.dead_letters.count();
+    let counts = Counts {
+        records: feeds.records.load(Ordering::Relaxed),
+        bad,
+        duplicates: tally.duplicates.load(Ordering::Relaxed),
+        superseded: tally.superseded.load(Ordering::Relaxed),
+        unpaired: tally.unpaired.load(Ordering::Relaxed),
+        bytes: feeds.bytes.load(Ordering::Relaxed),
+    };
+    let place = || feeds.dead_letters.path().display().to_string();
+    Report { counts, dead_letters: (bad > 0).then(place) }
+}
+
+/// Waits for the workers to end.
+fn join(workers: Option<WorkerGuards<()>>) -> Result<(), Error> {
+    let ended = workers.into_iter().flat_map(WorkerGuards::join).collect::<Vec<_>>();
+    ended
+        .into_iter()
+        .collect::<Result<(), _>>()
+        .map_err(|e| Error::Cluster(format!("a worker failed: {e}")))
+}
+
+/// Waits for the verdict on the whole run. In a cluster the end may be that of another process,
+/// whatever the workers here are waiting for.
+fn await_verdict(
+    workers: Option<&WorkerGuards<()>>,
+    control: &Control,
+    feeds: &Feeds,
+    failure: &Failure,
+    ready: &Ready,
+) -> Result<Report, End> {
+    let finished = || workers.is_none_or(|all| all.guards().iter().all(|w| w.is_finished()));
+    let mut over = None::<Instant>;
+    loop {
+        // In this order: a failure sets the flag as well, after it is noted.
+        let stopped = control.clustered() && feeds.stopped();
+        let failed = lock(failure).as_ref().map(ToString::to_string);
+        let failed = failed.or_else(|| match &*lock(ready) {
+            Some(Err(error)) => Some(error.to_string()),
+            _ => None,
+        });
+        match &failed {
+            Some(why) => control.fail(why),
+            None if stopped => control.stop(),
+            None if finished() => control.done(),
+            None => {}
+        }
+        match (control.verdict(), failed) {
+            (Some(Ok(all)), _) => return Ok(all),
+            (Some(Err(end)), _) => {
+                // Worker 0 of process 0 first gets ready what may be written. After a failure
+                // nothing may, and it need not be waited for.
+                let since = over.get_or_insert_with(Instant::now).elapsed();
+                let got = !control.leads() || lock(ready).is_some();
+                if got || (control.failed() && since > GRACE) {
+                    return Err(end);
+                }
+            }
+            // Process 0 does not answer.
+            (None, Some(why)) if over.get_or_insert_with(Instant::now).elapsed() > GRACE => {
+                return Err(End::Failed(None, why));
+            }
+            (None, _) => {}
+        }
+        control.wait();
+    }
+}
+
+/// Puts in place what the verdict allows; gives how many changes reached the sinks.
+fn conclude(
+    verdict: &Result<Report, End>,
+    control: &Control,
+    feeds: &Feeds,
+    failure: &Failure,
+    ready: &Ready,
+) -> Result<u64, Error> {
+    // Of a run that failed nothing is kept, but the reasons where too much was bad.
+    if !matches!(verdict, Err(End::Failed(..))) {
+        feeds.dead_letters.finish()?;
+    }
+    if let Some(error) = lock(failure).take() {
+        return Err(error);
+    }
+    let output = lock(ready).take().transpose()?;
+    match verdict {
+        Ok(_) | Err(End::Stopped(_)) => {
+            let Some(mut output) = output else { return Ok(0) };
+            output.publish()?;
+            Ok(output.changes)
+        }
+        Err(end) => Err(control.error(end)),
+    }
 }
 
 /// A stream as queries see it: all its records, and one per id if they have ids.
@@ -235,25 +309,12 @@ pub(crate) fn with_id(stream: Stream, mut fields: Vec<usize>) -> Vec<usize> {
     fields
 }
 
-/// How far a dataflow is.
-struct Ends {
-    views: Handle<Time>,
-    /// Of several processes.
-    totals: Handle<Time>,
-}
-
-impl Ends {
-    fn reached(&self) -> bool {
-        self.views.done() && self.totals.done()
-    }
-}
-
 /// Worker 0's part.
 struct Driver {
     output: Output,
     progress: Box<dyn FnMut(&Progress) + Send>,
     feeds: Arc<Feeds>,
-    clustered: bool,
+    control: Arc<Control>,
 }
 
 impl Driver {
@@ -261,11 +322,11 @@ impl Driver {
     fn drive(
         self,
         worker: &mut Worker,
-        ends: &Ends,
+        probe: &Handle<Time>,
         ports: &mut [Box<dyn Port>],
         source_failed: impl Fn() -> bool,
     ) -> Result<Output, Error> {
-        let Driver { mut output, mut progress, feeds, clustered } = self;
+        let Driver { mut output, mut progress, feeds, control } = self;
         output.watch(ports);
         let (mut sealed, mut shown) = (Some(Time::default()), Instant::now());
         // The first error stands, whatever comes of the rest.
@@ -275,23 +336,21 @@ impl Driver {
             // Once the run is being stopped the frontier moves because sources give up, not
             // because everything was seen: nothing more is sealed.
             let stopped = feeds.stopped();
-            let frontier = ends.views.with_frontier(|f| f.first().copied());
+            let frontier = probe.with_frontier(|f| f.first().copied());
             if frontier != sealed && so_far.is_ok() && !stopped {
                 sealed = frontier;
-                so_far = output.hand_over(&ends.views, ports, frontier);
+                so_far = output.hand_over(probe, ports, frontier);
             }
-            // Several processes are judged together, when all is read.
-            if so_far.is_ok() && !clustered {
-                so_far = feeds.judge_so_far();
-            }
-            if so_far.is_err() {
+            if so_far.is_err() && !control.clustered() {
                 // Let the sources end, so that the other workers do too.
                 feeds.stop.store(true, Ordering::Relaxed);
             }
-            // Other processes may not have been stopped: this one need not wait for them.
-            let done = ends.reached() || (stopped && clustered);
+            // In a cluster sources that are stopped hold on to their time: nobody waits for them.
+            let given_up = control.clustered() && (stopped || so_far.is_err());
+            let done = probe.done() || given_up;
             if done || shown.elapsed() >= Duration::from_millis(100) {
                 shown = Instant::now();
+                so_far = so_far.and_then(|()| control.hopeless().map_or(Ok(()), Err));
                 progress(&Progress {
                     records: feeds.records.load(Ordering::Relaxed),
                     bytes: feeds.bytes.load(Ordering::Relaxed),
@@ -309,7 +368,7 @@ impl Driver {
             }
         }
         so_far?;
-        if !source_failed() {
+        if !source_failed() && !control.failed() {
             output.stage(ports, sealed.is_none())?;
         }
         Ok(output)

@@ -72,7 +72,7 @@ impl Args {
             ));
         }
         let out = self.out.clone();
-        let outcome = Launch {
+        let summary = Launch {
             sources,
             queries: Vec::new(),
             sinks: vec![
@@ -88,16 +88,16 @@ impl Args {
         }
         .run()?;
         if !quiet {
-            crate::cli::say(&format!("\n{}", show::summary(&outcome.summary).trim_end()));
+            crate::cli::say(&format!("\n{}", show::summary(&summary).trim_end()));
             crate::cli::say(&format!(
                 "views (.csv), and of hourly ones change logs (.changes.jsonl) and pictures (.svg), are in {}",
                 out.display()
             ));
-            if let Some(path) = &outcome.dead_letters {
-                crate::cli::say(&format!("bad records are in {}", path.display()));
+            if let Some(path) = &summary.dead_letters {
+                crate::cli::say(&format!("bad records are in {path}"));
             }
         }
-        super::signals::end(outcome.summary.stopped)
+        super::signals::end(summary.stopped)
     }
 }
 

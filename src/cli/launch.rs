@@ -14,7 +14,7 @@ use crate::source::header::Header;
 use crate::source::plan::{ParseOptions, Plan as Columns};
 use crate::source::{DeadLetters, Feeds, Input, Partition};
 use crate::value::Decimals;
-use crate::worker::{self, Cluster, Plan, Progress, Secret, with_id};
+use crate::worker::{self, Cluster, Plan, Progress, Secret, Summary, with_id};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,15 +47,7 @@ pub struct Tap {
     pub sink: Box<dyn Sink + Send>,
 }
 
-/// What came of a run.
-pub struct Outcome {
-    /// Its counts.
-    pub summary: worker::Summary,
-    /// Where bad records are, if there are any.
-    pub dead_letters: Option<PathBuf>,
-}
-
-/// A plan that can run, and what its outcome is told with.
+/// A plan that can run.
 pub struct Prepared {
     /// The plan.
     pub plan: Plan,
@@ -63,7 +55,7 @@ pub struct Prepared {
 
 impl Launch {
     /// Runs it.
-    pub fn run(self) -> Result<Outcome, Error> {
+    pub fn run(self) -> Result<Summary, Error> {
         let progress = super::show::progress(self.bytes, self.running.quiet);
         let prepared = self.prepare()?;
         super::signals::stops(&prepared.plan.feeds.stop);
@@ -359,10 +351,7 @@ impl Launch {
 
 impl Prepared {
     /// Runs the plan.
-    pub fn run(self, progress: Box<dyn FnMut(&Progress) + Send>) -> Result<Outcome, Error> {
-        let feeds = Arc::clone(&self.plan.feeds);
-        let summary = worker::run(Plan { progress, ..self.plan })?;
-        let path = feeds.dead_letters.path().to_path_buf();
-        Ok(Outcome { dead_letters: (summary.bad > 0).then_some(path), summary })
+    pub fn run(self, progress: Box<dyn FnMut(&Progress) + Send>) -> Result<Summary, Error> {
+        worker::run(Plan { progress, ..self.plan })
     }
 }

@@ -134,7 +134,7 @@ impl Args {
             }),
         }
         .run()
-        .and_then(|outcome| super::signals::end(outcome.summary.stopped))?;
+        .and_then(|summary| super::signals::end(summary.stopped))?;
         Ok(recommender)
     }
 }

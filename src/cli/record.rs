@@ -76,8 +76,8 @@ impl Args {
         let mut writer = Writer::create(&self.out, &header)?;
         feeds.read_all(|partition, batch| writer.write(partition.index(), &batch))?;
         feeds.dead_letters.finish()?;
-        let (bad, records) = (feeds.dead_letters.count(), feeds.records());
-        feeds.judge(records, bad)?;
+        let records = feeds.records();
+        feeds.judge()?;
         let rows = writer.finish()?;
         if !self.quiet {
             let size = std::fs::metadata(&self.out).map_or(0, |m| m.len());

@@ -52,7 +52,7 @@ impl Args {
             ));
         }
         let quiet = self.running.quiet;
-        let outcome = Launch {
+        let summary = Launch {
             sources: opened.inputs,
             queries: self.query.iter().map(|q| q.trim().to_string()).collect(),
             sinks: self.sink,
@@ -63,14 +63,14 @@ impl Args {
         }
         .run()?;
         if let Some(path) = &self.report {
-            meter.cost(outcome.summary.records, outcome.summary.changes).write(path)?;
+            meter.cost(summary.records, summary.changes).write(path)?;
         }
         if !quiet {
-            crate::cli::say(show::summary(&outcome.summary).trim_end());
-            if let Some(path) = &outcome.dead_letters {
-                crate::cli::say(&format!("bad records are in {}", path.display()));
+            crate::cli::say(show::summary(&summary).trim_end());
+            if let Some(path) = &summary.dead_letters {
+                crate::cli::say(&format!("bad records are in {path}"));
             }
         }
-        super::signals::end(outcome.summary.stopped)
+        super::signals::end(summary.stopped)
     }
 }

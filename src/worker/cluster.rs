@@ -5,8 +5,11 @@
 //! anything else; what they send each other afterwards is not encrypted.
 
 use crate::error::Error;
-use std::net::ToSocketAddrs;
+use control::{Control, Report, Setup};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
@@ -14,6 +17,7 @@ use timely::communication::{Hooks, WorkerGuards};
 use timely::worker::Worker;
 use timely::{CommunicationConfig, WorkerConfig};
 
+pub(crate) mod control;
 mod description;
 mod greeting;
 mod meeting;
@@ -100,25 +104,33 @@ impl Cluster {
         })
     }
 
-    /// Starts the workers, in a cluster once all processes are there or `stopped` says that
-    /// nobody waits for them any more.
+    /// Starts the workers of a run that nobody stops and that has no verdict.
     pub(crate) fn execute<T: Send + 'static>(
         &self,
-        stopped: &(dyn Fn() -> bool + Sync),
         work: impl Fn(&mut Worker) -> T + Send + Sync + 'static,
     ) -> Result<WorkerGuards<T>, Error> {
-        let (builders, others) = match (self.count(), self.workers) {
-            (1, 1) => CommunicationConfig::Thread.try_build(),
-            (1, n) => CommunicationConfig::Process(n).try_build(),
-            _ => Ok(self.join(stopped)?),
-        }
-        .map_err(Error::Cluster)?;
-        timely::execute::execute_from(builders, others, self.worker_config(), work)
-            .map_err(Error::Cluster)
+        self.join(&|| false)?.execute(work)
     }
 
-    /// The allocators of a process of a cluster, once all processes are there.
-    fn join(&self, stopped: &(dyn Fn() -> bool + Sync)) -> Result<Builders, Error> {
+    /// Finds the other processes, if there are any, unless `stopped` says that nobody waits for
+    /// them any more.
+    pub(crate) fn join(&self, stopped: &(dyn Fn() -> bool + Sync)) -> Result<Joined<'_>, Error> {
+        let (builders, control) = match (self.count(), self.workers) {
+            (1, 1) => (CommunicationConfig::Thread.try_build(), Vec::new()),
+            (1, n) => (CommunicationConfig::Process(n).try_build(), Vec::new()),
+            _ => {
+                let (builders, control) = self.meet(stopped)?;
+                (Ok(builders), control)
+            }
+        };
+        Ok(Joined { cluster: self, builders: builders.map_err(Error::Cluster)?, control })
+    }
+
+    /// The allocators and the control connections, once all processes are there.
+    fn meet(
+        &self,
+        stopped: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(Builders, Vec<Option<TcpStream>>), Error> {
         let secret = match &self.secret {
             Some(secret) => secret.clone(),
             None => Secret::find(None, self.is_local())?,
@@ -129,7 +141,8 @@ impl Cluster {
         let (builders, guard) =
             initialize_networking_from_sockets(local, met.data, self.process, workers, hooks)
                 .map_err(|e| Error::Cluster(format!("cannot start the network threads: {e}")))?;
-        Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
+        let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
+        Ok(((builders, Box::new(guard)), met.control))
     }
 
     fn worker_config(&self) -> WorkerConfig {
@@ -142,6 +155,37 @@ impl Cluster {
 }
 
 type Builders = (Vec<AllocatorBuilder>, Box<dyn std::any::Any + Send>);
+
+/// A process that has found the others.
+pub(crate) struct Joined<'a> {
+    cluster: &'a Cluster,
+    builders: Builders,
+    control: Vec<Option<TcpStream>>,
+}
+
+impl Joined<'_> {
+    /// Begins to tell the others how far this process is, which `own` says, and to hear of them.
+    /// `stop` is set when the run has to end before its sources do.
+    pub(crate) fn control(
+        &mut self,
+        own: impl Fn() -> Report + Send + Sync + 'static,
+        stop: Arc<AtomicBool>,
+        max_bad: f64,
+    ) -> Result<Arc<Control>, Error> {
+        let setup = Setup::of(self.cluster, stop, max_bad);
+        Control::start(setup, std::mem::take(&mut self.control), Box::new(own))
+    }
+
+    /// Starts the workers.
+    pub(crate) fn execute<T: Send + 'static>(
+        self,
+        work: impl Fn(&mut Worker) -> T + Send + Sync + 'static,
+    ) -> Result<WorkerGuards<T>, Error> {
+        let (builders, others) = self.builders;
+        timely::execute::execute_from(builders, others, self.cluster.worker_config(), work)
+            .map_err(Error::Cluster)
+    }
+}
 
 /// The addresses in a host file: as many as there are processes, each `host:port`.
 fn hosts(path: &Path, processes: usize) -> Result<Vec<String>, Error> {
@@ -193,17 +237,20 @@ pub fn end_on_panic() {
     std::panic::set_hook(Box::new(|info| {
         use std::io::Write;
         let what = info.payload_as_str().unwrap_or("no reason given").replace('\n', " ");
+        let place = info.location().map_or(String::new(), |at| format!(" at {at}"));
+        let line = if what.starts_with("timely communication error") {
+            // The control of the run hears of it as well, tells which process is gone or why it
+            // has ended, and ends this one. This is for the case that it does not.
+            std::thread::sleep(control::GRACE * 2);
+            format!("the connection to another process broke, so the run is over ({what})")
+        } else {
+            let line = format!("failed{place}: {what}");
+            control::last_words(&line);
+            format!("{line}; the run is over, please report this line")
+        };
         // Standard error may be gone; then nothing can be said.
         let mut err = std::io::stderr().lock();
-        let _ = if what.starts_with("timely communication error") {
-            writeln!(err, "tidemill: another process is gone, so the run is over ({what})")
-        } else {
-            let place = info.location().map_or(String::new(), |at| format!(" at {at}"));
-            writeln!(
-                err,
-                "tidemill: failed{place}: {what}; the run is over, please report this line"
-            )
-        };
+        let _ = writeln!(err, "tidemill: {line}");
         let trace = std::backtrace::Backtrace::capture();
         if trace.status() == std::backtrace::BacktraceStatus::Captured {
             let _ = writeln!(err, "{trace}");

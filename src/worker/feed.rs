@@ -8,7 +8,7 @@
 
 use crate::batch::Batch;
 use crate::clock::Time;
-use crate::error::SourceError;
+use crate::error::{Error, SourceError};
 use crate::event::Stream;
 use crate::operator::Batches;
 use crate::source::parse::Scratch;
@@ -33,7 +33,7 @@ const IN_FLIGHT: usize = 64 << 20;
 const SOON: Duration = Duration::from_micros(200);
 
 /// Where a failed source leaves its error for the run to report.
-pub(crate) type Failure = Arc<Mutex<Option<SourceError>>>;
+pub(crate) type Failure = Arc<Mutex<Option<Error>>>;
 
 /// The records of a stream that this process reads, as seen by this worker.
 pub(crate) fn feed<'s>(
@@ -50,9 +50,9 @@ pub(crate) fn feed<'s>(
         move |cap, info| {
             let again = scope.activator_for(info.address);
             let mut mine = Mine::new(stream, feeds, probe);
-            let (mut cap, mut failed) = (Some(cap), false);
+            let (mut cap, mut given_up) = (Some(cap), false);
             move |output| {
-                if failed {
+                if given_up {
                     return;
                 }
                 let Some(held) = cap.as_mut() else { return };
@@ -62,13 +62,14 @@ pub(crate) fn feed<'s>(
                 match outcome {
                     Ok(Turn::More) => again.activate(),
                     Ok(Turn::Idle) => again.activate_after(SOON),
+                    // The other processes must not take this for the end of the source: the claim
+                    // is kept, and goes with the process.
+                    Ok(Turn::Ended) if clustered && mine.feeds.stopped() => given_up = true,
                     Ok(Turn::Ended) => cap = None,
                     Err(error) => {
-                        crate::source::lock(&failure).get_or_insert(error);
+                        crate::source::lock(&failure).get_or_insert(error.into());
                         mine.feeds.stop.store(true, std::sync::atomic::Ordering::Relaxed);
-                        // The other processes must not take this for the end of the source: the
-                        // claim is kept, and goes with the process.
-                        failed = true;
+                        given_up = clustered; // as above
                         if !clustered {
                             cap = None;
                         }

@@ -85,7 +85,7 @@ impl Live {
         let streams = self.reads.streams().count();
         let sink = Mutex::new(Some(sink));
         let tally = Arc::<Tally>::default();
-        let guards = Cluster::threads(workers).execute(&|| false, move |worker| {
+        let guards = Cluster::threads(workers).execute(move |worker| {
             let probe = Handle::new();
             let announce = lock(&announce).clone();
             let mut ports = worker.dataflow::<Time, _, _>(|scope| {

@@ -50,7 +50,7 @@ pub fn replay(
     let (queries, recorded) = (queries.to_vec(), recorded.clone());
     let result = Arc::new(Mutex::new(vec![Vec::new(); queries.len()]));
     let logs = Arc::clone(&result);
-    let guards = Cluster::threads(workers).execute(&|| false, move |worker| {
+    let guards = Cluster::threads(workers).execute(move |worker| {
         let probe = Handle::new();
         let mut ports: Vec<Box<dyn Port>> = worker.dataflow::<Time, _, _>(|scope| {
             let open = |stream: Stream| {
@@ -105,7 +105,7 @@ pub fn replay_items<D: Item + Sync, O: Item>(
     let items = items.clone();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let all = Arc::clone(&seen);
-    let guards = Cluster::threads(workers).execute(&|| false, move |worker| {
+    let guards = Cluster::threads(workers).execute(move |worker| {
         let probe = Handle::new();
         let seen = Arc::clone(&all);
         worker.dataflow::<Time, _, _>(|scope| {
@@ -151,7 +151,7 @@ pub fn cost<O: Item>(
     build: impl for<'s> Fn(&Inputs<'s>) -> Collection<'s, O> + Send + Sync + 'static,
 ) -> Result<Cost, Error> {
     let recorded = recorded.clone();
-    let guards = Cluster::threads(workers).execute(&|| false, move |worker| {
+    let guards = Cluster::threads(workers).execute(move |worker| {
         let (probe, changes) = (Handle::new(), Rc::new(Cell::new(0)));
         let count = Rc::clone(&changes);
         worker.dataflow::<Time, _, _>(|scope| {
