@@ -14,7 +14,12 @@ use tidemill::serving::Feed;
 use tidemill::worker::replay::replay;
 
 fn run(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tidemill")).args(args).output().expect("the program starts")
+    let mut program = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+    program
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .args(args)
+        .output()
+        .expect("the program starts")
 }
 
 fn succeed(args: &[&str]) -> String {

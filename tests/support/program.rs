@@ -6,10 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Runs it to its end.
+/// Runs it to its end, in a place where what it leaves behind is in nobody's way.
 pub fn run(args: &[&str]) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_tidemill"));
-    program.args(args).output().expect("the program starts")
+    program
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .args(args)
+        .output()
+        .expect("the program starts")
 }
 
 /// Runs it; it must succeed. Gives what it printed.
