@@ -143,6 +143,12 @@ pub fn history_at_pace(seed: u64, records: usize, change_log: bool, pace: u64) -
     all
 }
 
+/// Some texts of a stream, a change log among them.
+pub fn texts(stream: Stream, records: usize) -> Vec<String> {
+    let mut random = Random(11);
+    [false, true].map(|log| csv(stream, &mut random, (records, 400), log)).to_vec()
+}
+
 fn csv(
     stream: Stream,
     random: &mut Random,
