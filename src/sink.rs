@@ -10,6 +10,7 @@ use crate::query::Column;
 use crate::value::Decimals;
 use std::path::{Path, PathBuf};
 
+mod chosen;
 mod csv;
 mod digest;
 mod hold;
@@ -84,11 +85,27 @@ pub enum Spec {
         /// The most rows of a view.
         rows: usize,
     },
+    /// `SINK=NAME,...`: some of the views only.
+    Chosen {
+        /// The sink.
+        of: Box<Spec>,
+        /// Names, or patterns such as `hourly_*`.
+        views: Vec<String>,
+    },
 }
 
 impl std::str::FromStr for Spec {
     type Err = String;
     fn from_str(text: &str) -> Result<Spec, String> {
+        // A place that exists is meant as it is, whatever characters it has.
+        let exists = text.split_once(':').is_some_and(|(_, place)| Path::new(place).exists());
+        if let (Some((of, names)), false) = (text.rsplit_once('='), exists) {
+            let views: Vec<String> = names.split(',').map(|name| name.trim().into()).collect();
+            if views.iter().any(String::is_empty) {
+                return Err(format!("{text}: a name is missing; write {of}=NAME,NAME"));
+            }
+            return Ok(Spec::Chosen { of: Box::new(of.parse()?), views });
+        }
         let (kind, place) = text.split_once(':').unwrap_or((text, ""));
         let path = PathBuf::from(place);
         match (kind, place.is_empty()) {
@@ -126,6 +143,11 @@ impl Spec {
             Spec::Sqlite(file) => Box::new(sqlite::Sqlite::open(file, views, decimals)?),
             Spec::Digest(file) => Box::new(digest::Digests::open(file, views, decimals)?),
             Spec::Table { rows } => Box::new(table::Table::new(views, *rows, decimals)),
+            Spec::Chosen { of, views: names } => {
+                let kept = chosen::matching(names, views)?;
+                let views: Vec<Schema> = kept.iter().map(|view| views[*view].clone()).collect();
+                Box::new(chosen::Chosen { of: of.open(&views, decimals)?, kept })
+            }
         })
     }
 
@@ -135,12 +157,17 @@ impl Spec {
         for spec in specs {
             let place = spec.place().map(same_place);
             // Files of a kind do not meet those of another in one directory.
-            let kind = match spec {
+            let plain = match spec {
+                Spec::Chosen { of, .. } => &**of,
+                spec => spec,
+            };
+            let kind = match plain {
                 Spec::Csv(_) => "csv",
                 Spec::Jsonl(_) | Spec::HourlyJsonl(_) => "jsonl",
                 Spec::Plot(_) => "plot",
                 Spec::Sqlite(_) | Spec::Digest(_) => "file",
                 Spec::Table { .. } => "table",
+                Spec::Chosen { .. } => "list",
             };
             if seen.contains(&(kind, place.clone())) {
                 let at = place.map_or(String::new(), |p| format!(" to {}", p.display()));
@@ -160,6 +187,7 @@ impl Spec {
             | Spec::Sqlite(path)
             | Spec::Digest(path) => Some(path),
             Spec::Table { .. } => None,
+            Spec::Chosen { of, .. } => of.place(),
         }
     }
 
@@ -169,13 +197,17 @@ impl Spec {
         match self {
             Spec::Table { .. } => 0,
             Spec::Sqlite(_) => 1,
+            Spec::Chosen { of, .. } => of.order(),
             _ => 2,
         }
     }
 
     /// Whether each change's time is seen, so that ticks must be fine.
     pub fn wants_times(&self) -> bool {
-        matches!(self, Spec::Jsonl(_) | Spec::HourlyJsonl(_))
+        match self {
+            Spec::Chosen { of, .. } => of.wants_times(),
+            _ => matches!(self, Spec::Jsonl(_) | Spec::HourlyJsonl(_)),
+        }
     }
 
     /// The directory a file sink writes to.
@@ -187,6 +219,7 @@ impl Spec {
             Spec::Digest(file) if crate::files::is_stream(file) => None,
             Spec::Sqlite(file) | Spec::Digest(file) => file.parent(),
             Spec::Table { .. } => None,
+            Spec::Chosen { of, .. } => of.directory(),
         }
     }
 }

@@ -114,8 +114,11 @@ fn file(name: &str) -> PathBuf {
     dir.join(name)
 }
 
-/// What is read of a text as a stream in blocks of some size: times, and the bad records.
-fn read(stream: Stream, bytes: &[u8], block: usize) -> Option<(Vec<i64>, Vec<(u64, String)>)> {
+/// The times of the good records, and the lines and reasons of the bad ones.
+type Found = (Vec<i64>, Vec<(u64, String)>);
+
+/// What is read of a text as a stream in blocks of some size.
+fn read(stream: Stream, bytes: &[u8], block: usize) -> Option<Found> {
     let text = Box::new(Cursor::new(bytes.to_vec()));
     let mut reader = Reader::from_read("fuzz", text, block).ok()?;
     let all: Vec<usize> = (1..stream.schema().fields.len()).collect();

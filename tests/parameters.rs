@@ -258,3 +258,52 @@ fn a_directory_as_a_source_is_told_so() {
     let source = format!("transactions={}", dir.display());
     fail(2, &["run", "--source", &source], &["is a directory", "/*.csv"]);
 }
+
+#[test]
+fn a_sink_takes_the_views_that_it_names() {
+    let dir = directory("some_views");
+    let sales = write(
+        dir.join("sales.csv"),
+        "transaction_time,transaction_id,item_id,amount\n2026-01-05 10:00:00,t1,lamp,1.00\n",
+    );
+    let source = format!("transactions={sales}");
+    let (all, some) = (dir.join("all"), dir.join("some"));
+    let everything = format!("csv:{}", all.display());
+    let chosen = format!("csv:{}=hourly_*,velocity", some.display());
+    let log = format!("jsonl:{}=top_items_hourly", some.display());
+    succeed(&[
+        "run",
+        "-q",
+        "--source",
+        &source,
+        "--sink",
+        &everything,
+        "--sink",
+        &chosen,
+        "--sink",
+        &log,
+    ]);
+    let names = |dir: &PathBuf| {
+        let files = fs::read_dir(dir).expect("a directory").map(|f| f.expect("a file").file_name());
+        let mut files: Vec<_> = files.map(|name| name.into_string().expect("UTF-8")).collect();
+        files.sort();
+        files
+    };
+    let wanted = ["hourly_transactions.csv", "top_items_hourly.changes.jsonl", "velocity.csv"];
+    assert_eq!(names(&some), wanted);
+    assert!(names(&all).len() > 5);
+    for name in ["hourly_transactions.csv", "velocity.csv"] {
+        let read = |dir: &PathBuf| fs::read_to_string(dir.join(name)).expect("a view");
+        assert_eq!(read(&some), read(&all), "{name}");
+    }
+    let log = fs::read_to_string(some.join("top_items_hourly.changes.jsonl")).expect("a log");
+    assert!(log.contains("lamp"), "{log}");
+    let none = format!("csv:{}=hourly_logistics", dir.join("none").display());
+    fail(
+        2,
+        &["run", "-q", "--source", &source, "--sink", &none],
+        &["hourly_logistics", "velocity"],
+    );
+    let comma = format!("csv:{}=velocity,", dir.join("none").display());
+    fail(2, &["run", "-q", "--source", &source, "--sink", &comma], &["a name is missing"]);
+}

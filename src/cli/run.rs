@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     query: Vec<String>,
     /// Where views go: csv:DIR, jsonl:DIR (the change log), plot:DIR, sqlite:FILE,
-    /// digest:FILE (rows and a checksum per view) or table
+    /// digest:FILE (rows and a checksum per view) or table; some views only: jsonl:DIR=hourly_*,NAME
     #[arg(long, value_name = "SINK", default_value = "table")]
     sink: Vec<Spec>,
     /// Write what the run cost (records, seconds, CPU, memory) as JSON
