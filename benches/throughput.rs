@@ -118,6 +118,7 @@ fn engine(path: &str, view: &str, workers: usize, tick: Option<Tick>) -> Vec<Str
         queries: vec![query],
         reads,
         dedupe: Default::default(),
+        change_logs: Default::default(),
         feeds: Arc::new(feeds),
         tick,
         cluster: Cluster::threads(workers),

@@ -68,6 +68,8 @@ pub struct Batch {
     pub times: Vec<i64>,
     /// Multiplicities; empty where all are +1.
     pub diffs: Vec<i32>,
+    /// Whether they came with the records: the source is a change log.
+    pub change_log: bool,
     /// A column per field of the schema; the first (event time) is `times`.
     pub columns: Vec<Column>,
 }
@@ -98,8 +100,8 @@ impl Batch {
             Column::Text(_) => Column::Text(Vec::new()),
         };
         let columns = self.columns.iter().map(empty).collect();
-        let Batch { partition, offset, clock, .. } = *self;
-        Batch { partition, offset, clock, columns, ..Batch::default() }
+        let Batch { partition, offset, clock, change_log, .. } = *self;
+        Batch { partition, offset, clock, change_log, columns, ..Batch::default() }
     }
 
     /// Number of rows.

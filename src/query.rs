@@ -306,10 +306,13 @@ impl Reads {
     }
 }
 
-/// A stream in the dataflow: the same shared batches with all records and with one per id.
+/// A stream in the dataflow: the same shared batches as they came, with all records, and with one
+/// per id.
 #[derive(Clone)]
 pub(crate) struct Opened<'s> {
-    /// Every record as it was sent.
+    /// What came: also retractions of what never did.
+    pub raw: Batches<'s>,
+    /// Every record as it was sent, but for what a change log took back.
     pub all: Batches<'s>,
     /// The records that hold: a later one takes back the earlier of its id.
     pub unique: Batches<'s>,
@@ -364,7 +367,7 @@ impl<'s> Inputs<'s> {
         let mut opened = self.opened.borrow_mut();
         let open = || {
             let opened = (self.open)(stream);
-            let horizon = Horizon::watch(opened.all.clone(), &self.probe);
+            let horizon = Horizon::watch(opened.raw.clone(), &self.probe);
             (opened, horizon)
         };
         opened[stream.index()].get_or_insert_with(open).0.clone()
@@ -384,6 +387,11 @@ impl<'s> Inputs<'s> {
     /// is still here, and a record delivered twice is here twice.
     pub fn sent<S: Shape>(&self, columns: &[Col]) -> Rows<'s, S> {
         Rows::new(self.read::<S>(columns).all)
+    }
+
+    /// What came of a stream, to count it and not what it says: also retractions of what never came.
+    pub fn arrived<S: Shape>(&self) -> Rows<'s, S> {
+        Rows::new(self.read::<S>(&[]).raw)
     }
 
     /// The tick, for the verbs that depend on the passing of time.

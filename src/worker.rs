@@ -12,11 +12,11 @@
 use crate::clock::{Tick, Time};
 use crate::error::Error;
 use crate::event::Stream;
-use crate::operator::{Batches, Dedupe, Port, Tally, dedupe};
+use crate::operator::{Batches, Dedupe, Port, Tally, dedupe, settle};
 use crate::query::{AnyQuery, Inputs, Opened, Reads};
 use crate::sink::{Sink, Spec};
 use crate::source::{Feeds, lock};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -45,6 +45,8 @@ pub struct Plan {
     pub reads: Reads,
     /// The streams whose records are made unique by id; the others are as they come.
     pub dedupe: BTreeMap<Stream, Dedupe>,
+    /// The streams that have change logs among their sources.
+    pub change_logs: BTreeSet<Stream>,
     /// The sources of this process.
     pub feeds: Arc<Feeds>,
     /// The granularity of stream time.
@@ -85,6 +87,8 @@ pub struct Summary {
     pub superseded: u64,
     /// Ids with cancellations or refunds, but nothing known that they could take back.
     pub unpaired: u64,
+    /// Retractions in change logs of records that did not come.
+    pub never_came: u64,
     /// Bytes read by all processes.
     pub bytes: u64,
     /// Changes that reached the sinks.
@@ -107,7 +111,8 @@ type Ready = Mutex<Option<Result<Output, Error>>>;
 /// place when the whole run has succeeded, and only then.
 pub fn run(plan: Plan) -> Result<Summary, Error> {
     let began = Instant::now();
-    let Plan { queries, reads, dedupe: ids, feeds, tick, cluster, sinks, progress } = plan;
+    let Plan { queries, reads, dedupe: ids, change_logs, feeds, tick, cluster, sinks, progress } =
+        plan;
     let tally = Arc::new(Tally::default());
     let failure: Failure = Arc::default();
     let ready: Arc<Ready> = Arc::default();
@@ -127,7 +132,8 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
             let open = |stream: Stream| {
                 let (feeds, failure) = (Arc::clone(feeds), Arc::clone(failure));
                 let batches = feed(scope, stream, feeds, probe.clone(), failure, clustered);
-                opened(batches, stream, &reads, ids.get(&stream), &tally)
+                let how = (ids.get(&stream).copied(), change_logs.contains(&stream));
+                opened(batches, stream, reads.fields(stream), how, &tally)
             };
             let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
             queries.iter().map(|query| query.build(&inputs)).collect::<Vec<_>>()
@@ -171,7 +177,7 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
         Err(End::Stopped(process)) if process == cluster.process => (control.known(), true),
         Err(end) => return Err(control.error(&end)),
     };
-    let Counts { records, bad, duplicates, superseded, unpaired, bytes } = all.counts;
+    let Counts { records, bad, duplicates, superseded, unpaired, never_came, bytes } = all.counts;
     Ok(Summary {
         records,
         bad,
@@ -179,6 +185,7 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
         duplicates,
         superseded,
         unpaired: u64::try_from(unpaired).unwrap_or(0),
+        never_came: u64::try_from(never_came).unwrap_or(0),
         bytes,
         changes,
         elapsed: began.elapsed(),
@@ -195,6 +202,7 @@ fn report(feeds: &Feeds, tally: &Tally) -> Report {
         duplicates: tally.duplicates.load(Ordering::Relaxed),
         superseded: tally.superseded.load(Ordering::Relaxed),
         unpaired: tally.unpaired.load(Ordering::Relaxed),
+        never_came: tally.never_came.load(Ordering::Relaxed),
         bytes: feeds.bytes.load(Ordering::Relaxed),
     };
     let place = || feeds.dead_letters.path().display().to_string();
@@ -282,23 +290,25 @@ fn conclude(
     }
 }
 
-/// A stream as queries see it: all its records, and one per id if they have ids.
+/// A stream as queries see it: what came, the records of it that are there, and one per id if they
+/// have ids.
 fn opened<'s>(
-    batches: Batches<'s>,
+    raw: Batches<'s>,
     stream: Stream,
-    reads: &Reads,
-    how: Option<&Dedupe>,
+    fields: Vec<usize>,
+    (how, change_logs): (Option<Dedupe>, bool),
     tally: &Arc<Tally>,
 ) -> Opened<'s> {
-    let all = batches.clone();
-    let unique = match how {
-        Some(how) => {
-            let fields = with_id(stream, reads.fields(stream));
-            dedupe(batches, stream, &fields, *how, Arc::clone(tally))
-        }
-        None => batches,
+    let fields = with_id(stream, fields);
+    let all = match change_logs {
+        true => settle(raw.clone(), stream, &fields, Arc::clone(tally)),
+        false => raw.clone(),
     };
-    Opened { all, unique }
+    let unique = match how {
+        Some(how) => dedupe(all.clone(), stream, &fields, how, Arc::clone(tally)),
+        None => all.clone(),
+    };
+    Opened { raw, all, unique }
 }
 
 /// The fields a stream's batches carry when its records are made unique: also its id and version.
@@ -383,7 +393,7 @@ pub fn reads(query: &dyn AnyQuery) -> Reads {
         let open = move |_: Stream| {
             use timely::dataflow::operators::vec::ToStream;
             let none: Batches<'_> = Vec::new().to_stream(scope);
-            Opened { all: none.clone(), unique: none }
+            Opened { raw: none.clone(), all: none.clone(), unique: none }
         };
         let inputs = Inputs::new(Handle::new(), Tick::MINUTE, Box::new(open));
         query.build(&inputs);

@@ -59,17 +59,17 @@ fn recorded() -> Recorded {
         for back in [false, true] {
             for n in (0..ROWS).chain(0..ROWS / 2) {
                 let diff = if back { -WEIGHT } else { WEIGHT };
-                csv += &format!("{},{diff}\n", row(stream, 36_001 + n * 7, n));
+                csv += &format!("{},,{diff}\n", row(stream, 36_001 + n * 7, n));
             }
             if !back {
                 // Something small, so that the view is sealed before all goes.
-                csv += &format!("{},1\n", row(stream, 42_000, ROWS + 1));
+                csv += &format!("{},,1\n", row(stream, 42_000, ROWS + 1));
             }
         }
-        csv += &format!("{},-1\n", row(stream, 42_000, ROWS + 1));
+        csv += &format!("{},,-1\n", row(stream, 42_000, ROWS + 1));
         // A full hour comes, at which boards are renewed.
-        csv += &format!("{},1\n", row(stream, 50_400, ROWS + 1));
-        csv += &format!("{},-1\n", row(stream, 50_400, ROWS + 1));
+        csv += &format!("{},,1\n", row(stream, 50_400, ROWS + 1));
+        csv += &format!("{},,-1\n", row(stream, 50_400, ROWS + 1));
         all.extend(support::record(stream, 0, &csv, 1 << 16));
     }
     all

@@ -6,13 +6,13 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidemill::clock::{Millis, Time};
+use tidemill::event::Stream;
 use tidemill::event::transactions::{AMOUNT, STATUS, USER_ID};
-use tidemill::event::{Row, Stream, Transactions};
 use tidemill::operator::{Aggregate, Collection, MinMax, Passing, Scale, ZScore, normalise};
 use tidemill::query::{AnyQuery, History, Inputs, Query};
 use tidemill::text::Text;
 use tidemill::value::{Hour, Money, Real, Value};
-use tidemill::worker::replay::{Change, Recorded, replay};
+use tidemill::worker::replay::{Change, replay};
 
 /// The rows of a view after all changes up to a time, as text.
 fn view(log: &[Change], at: Time) -> Vec<String> {
@@ -21,19 +21,6 @@ fn view(log: &[Change], at: Time) -> Vec<String> {
         *counts.entry(format!("{:?}", change.row)).or_default() += change.diff;
     }
     counts.into_iter().filter(|(_, n)| *n != 0).map(|(row, _)| row).collect()
-}
-
-/// Every transaction with its stamp and its diff.
-fn stamped(recorded: &Recorded) -> Vec<(Time, Row<'_, Transactions>)> {
-    let mut rows = Vec::new();
-    for (stream, batch) in recorded {
-        if *stream == Stream::Transactions {
-            for (time, range) in batch.runs() {
-                rows.extend(range.map(|i| (time, Row::new(batch, i))));
-            }
-        }
-    }
-    rows
 }
 
 const SPAN: Millis = Millis::hours(2);
@@ -88,10 +75,14 @@ fn what_is_retained_goes_when_its_time_is_over() {
         let (mut seen_going, mut before) = (false, 0);
         for at in history.times() {
             let mut users: BTreeMap<Text, i64> = BTreeMap::new();
-            for (stamp, row) in stamped(&recorded) {
-                if stamp <= at && stamp.after(SPAN, support::tick()) > at {
-                    *users.entry(row.user_id().clone()).or_default() += row.diff();
-                }
+            // What holds now, less what held when the span began.
+            let over = |then: &Time| then.after(SPAN, support::tick()) <= at;
+            let began = history.times().into_iter().filter(over).max();
+            for row in history.transactions(at) {
+                *users.entry(row.user_id().clone()).or_default() += 1;
+            }
+            for row in began.into_iter().flat_map(|then| history.transactions(then)) {
+                *users.entry(row.user_id().clone()).or_default() -= 1;
             }
             let want: Vec<String> = users
                 .iter()

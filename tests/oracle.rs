@@ -161,6 +161,13 @@ fn queries_equal_their_answers_on_change_logs() {
 }
 
 #[test]
+fn queries_equal_their_answers_where_one_file_is_a_change_log() {
+    for (seed, how) in [(60, OnDuplicate::Replace), (61, OnDuplicate::Keep)] {
+        check_history(seed, support::mixed_history(seed, 100), policy(how, None));
+    }
+}
+
+#[test]
 fn queries_equal_their_answers_over_weeks() {
     for seed in 50..52 {
         let recorded = support::history_at_pace(seed, 90, false, 16_000);

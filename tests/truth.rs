@@ -205,3 +205,99 @@ fn a_recording_gives_the_same_views_as_its_files() {
     ]);
     assert_eq!(rows(&home.join("again"), "hourly_transactions"), want);
 }
+
+const CHANGES: &str = "transaction_time,transaction_id,order_id,amount,_diff\n";
+
+fn changes(rows: &[&str]) -> String {
+    let rows = rows.iter().map(|row| format!("2026-03-02T10:00:00Z,{row}\n"));
+    CHANGES.to_owned() + &rows.collect::<String>()
+}
+
+#[test]
+fn what_is_taken_back_without_having_come_is_counted_and_no_view_shows_it() {
+    let told = "retractions of what never came";
+    let one = ["2026-03-02T10:00:00Z,1,5.00"];
+    let (came, gone) = ("t1,o1,5.00,1", "t1,o1,5.00,-1");
+    // Each with the rows of the view, and how many retractions are told.
+    type Case<'a> = (&'a str, Vec<Vec<&'a str>>, &'a [&'a str], u64);
+    let cases: &[Case] = &[
+        ("alone", vec![vec![gone]], &[], 1),
+        ("later", vec![vec![gone, came]], &[], 0),
+        ("later-twice", vec![vec![gone, came, came]], &one, 0),
+        ("twice", vec![vec![came, gone, gone, came]], &[], 0),
+        ("net", vec![vec!["t1,o1,5.00,-3", "t1,o1,5.00,2"]], &[], 1),
+        ("beside", vec![vec!["t2,o2,7.00,-1", came]], &one, 1),
+        ("files", vec![vec![gone], vec![came]], &[], 0),
+        ("files-back", vec![vec![came], vec![gone, gone]], &[], 1),
+        // No query of the run reads the order, by which these two differ.
+        ("other", vec![vec![came, "t1,o2,5.00,-1"]], &one, 1),
+    ];
+    for (name, files, want, count) in cases {
+        let files: Vec<String> = files.iter().map(|rows| changes(rows)).collect();
+        let files: Vec<_> = files.iter().map(|text| ("transactions", text.as_str())).collect();
+        let name = format!("never-came-{name}");
+        always(&name, &files, "hourly_transactions", &[], want);
+        let (_, said) = view(&name, &files, "hourly_transactions", &["--workers", "2"]);
+        let wanted = format!("{count} {told}");
+        assert!(said.contains(told) == (*count > 0), "{name}: {said}");
+        assert!(*count == 0 || said.contains(&wanted), "{name}: {said}");
+    }
+}
+
+#[test]
+fn no_view_has_a_customer_or_a_sale_that_was_only_taken_back() {
+    let text = "transaction_time,transaction_id,user_id,order_id,item_id,amount,status,_diff\n\
+                2026-03-02T10:00:00Z,t1,u1,o1,i1,5.00,captured,-1\n";
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("truth-no-customer");
+    let (_, said) = view("no-customer", &[("transactions", text)], "hourly_transactions", &[]);
+    assert!(said.contains("1 retractions of what never came"), "{said}");
+    let source = format!("transactions={}", home.join("0.csv").display());
+    let sink = format!("csv:{}", home.join("all").display());
+    succeed(&["run", "-q", "--source", &source, "--sink", &sink]);
+    let (mut views, mut shown) = (0, Vec::new());
+    for file in fs::read_dir(home.join("all")).expect("views") {
+        let path = file.expect("a view").path();
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        // What came is what the health of streams is about, and the summary of no sales is one row.
+        if path.extension().is_some_and(|e| e == "csv") && name != "stream_health" {
+            views += 1;
+            let rows = rows(&home.join("all"), &name);
+            if !rows.is_empty() {
+                shown.push(format!("{name}: {rows:?}"));
+            }
+        }
+    }
+    assert!(views > 10 && shown.is_empty(), "{views} views, {shown:?}");
+}
+
+#[test]
+fn a_change_log_leaves_its_siblings_to_be_made_unique() {
+    let ordinary = format!(
+        "{PAID}2026-03-02T10:00:00Z,t1,5.00,captured\n2026-03-02T10:30:00Z,t1,6.00,captured\n"
+    );
+    // The ids of a change log say nothing.
+    let log = changes(&["t1,o1,1.00,1", "t1,o2,1.00,1", "t1,o2,1.00,-1"]);
+    let want = ["2026-03-02T10:00:00Z,2,7.00"];
+    for files in [[&ordinary, &log], [&log, &ordinary]] {
+        let files = files.map(|text| ("transactions", text.as_str()));
+        always("siblings", &files, "hourly_transactions", &[], &want);
+    }
+}
+
+#[test]
+fn a_recorded_change_log_is_one_still() {
+    let text = changes(&["t1,o1,5.00,1", "t2,o2,7.00,-1", "t1,o1,5.00,1"]);
+    let files = [("transactions", text.as_str())];
+    let (want, _) = view("recorded-log", &files, "hourly_transactions", &["--tick", "1m"]);
+    assert_eq!(want.len(), 1, "{want:?}");
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("truth-recorded-log");
+    let path = |name: &str| home.join(name).display().to_string();
+    let source = format!("transactions={}", path("0.csv"));
+    succeed(&["record", "--source", &source, "--out", &path("r.tide"), "--tick", "1m"]);
+    let (log, sink) = (path("r.tide"), format!("csv:{}", path("again")));
+    let query = ["--query", "hourly_transactions", "--sink", &sink];
+    let output = run(&[&["run", "--source", &log][..], &query].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("1 retractions of what never came"), "{said}");
+    assert_eq!(rows(&home.join("again"), "hourly_transactions"), want);
+}

@@ -2,7 +2,8 @@
 //!
 //! - `events`: records that came in the minute, as they were sent: duplicates are among them.
 //! - `duplicates`: those of a known id, which replaced the earlier record or were ignored.
-//! - `retractions`: records of a change log that take another back; they are no events.
+//! - `retractions`: records of a change log that take another back, whether or not that ever came;
+//!   they are no events.
 //! - `late`: events whose delay is above `late_after` (default five minutes).
 //! - `mean_delay`, `worst_delay`: milliseconds from an event's own time to its stamp. Stamps are
 //!   rounded up to the tick (a minute where nothing else is said), and delays with them.
@@ -86,11 +87,10 @@ impl StreamHealth {
     /// what came less what is added to those are the duplicates.
     fn of<'s, S: Shape>(&self, inputs: &Inputs<'s>) -> Keyed<'s, Key, Health> {
         let late_after = self.late_after.0 as i64;
-        let sent = inputs.sent::<S>(&[]).stamped(
+        let arrived = inputs.arrived::<S>().stamped(
             "StreamHealth",
             |_, stamp| Some((S::STREAM.index() as u8, minute(stamp))),
             move |(counts, delays, worst): &mut Health, row, stamp| {
-                counts.1 += row.diff();
                 if row.diff() < 0 {
                     counts.2 += 1;
                     return;
@@ -102,12 +102,17 @@ impl StreamHealth {
                 worst.see(delay);
             },
         );
+        let sent = inputs.sent::<S>(&[]).stamped(
+            "Sent",
+            |_, stamp| Some((S::STREAM.index() as u8, minute(stamp))),
+            |(counts, ..): &mut Health, row, _| counts.1 += row.diff(),
+        );
         let hold = inputs.rows::<S>(&[]).stamped(
             "Unique",
             |_, stamp| Some((S::STREAM.index() as u8, minute(stamp))),
             |(counts, ..): &mut Health, row, _| counts.1 -= row.diff(),
         );
-        sent.concat(hold)
+        arrived.concat(sent).concat(hold)
     }
 }
 

@@ -82,7 +82,13 @@ impl Launch {
         let names: Vec<&str> = chosen.iter().map(|(query, _)| query.name()).collect();
         self.refuse_idle(&names, !dedupe.is_empty())?;
         let cleaner = self.cleaner()?;
-        let wanted = |stream: Stream| {
+        let logs = available.iter().filter(|(_, _, plan)| plan.is_change_log());
+        let change_logs = logs.map(|(stream, ..)| *stream).collect();
+        let wanted = |stream: Stream, source: usize| {
+            if available[source].2.is_change_log() {
+                // What a record takes back is found by all of its fields.
+                return (1..stream.schema().fields.len()).collect();
+            }
             let mut fields = all.fields(stream);
             if cleaner.currency.is_some() && fields.contains(&transactions::AMOUNT.field) {
                 fields.push(transactions::CURRENCY.field);
@@ -114,14 +120,15 @@ impl Launch {
         let queries: Vec<_> = chosen.into_iter().map(|(query, _)| query).collect();
         let cluster = self.described(cluster, &queries, tick)?;
         let read: Vec<Stream> = all.streams().collect();
-        let partitions = self.partitions(&cluster, &options, tick, |stream, _| {
-            read.contains(&stream).then(|| wanted(stream))
+        let partitions = self.partitions(&cluster, &options, tick, |stream, i| {
+            read.contains(&stream).then(|| wanted(stream, i))
         })?;
         let feeds = self.feeds(partitions, cleaner);
         let plan = Plan {
             queries,
             reads: all,
             dedupe,
+            change_logs,
             feeds,
             tick,
             cluster,
@@ -317,21 +324,15 @@ impl Launch {
         self.sources.iter().map(plan).collect()
     }
 
-    /// The streams that are made unique: those with an id, unless they are change logs.
+    /// The streams that are made unique: those with an id in some source that is no change log.
     fn dedupe(&self, available: &Available) -> BTreeMap<Stream, Dedupe> {
         let how = Dedupe {
             policy: self.cleaning.on_duplicate,
             keep: self.cleaning.dedupe_hours.map(Millis::hours),
         };
         let unique = |stream: Stream| {
-            let mut sources = available.iter().filter(|(s, ..)| *s == stream).peekable();
-            let some = sources.peek().is_some();
-            let (mut id, mut log) = (false, false);
-            for (_, _, plan) in sources {
-                id |= plan.fills(stream.id());
-                log |= plan.is_change_log();
-            }
-            some && id && !log
+            let mut sources = available.iter().filter(|(s, ..)| *s == stream);
+            sources.any(|(_, _, plan)| plan.fills(stream.id()) && !plan.is_change_log())
         };
         let streams = Stream::ALL.iter().copied().filter(|s| self.has(Step::Dedupe) && unique(*s));
         streams.map(|stream| (stream, how)).collect()

@@ -19,8 +19,9 @@ Examples:
   tidemill run --source transactions=pay.csv --rates rates.csv --base-currency EUR
 
 Sources are CSV with a header; columns may be in any order and others are ignored. Only the time
-column and what the chosen queries read must be there. A column _diff (+1/-1) makes a stream a
-change log. Files ending in .gz and .zst are decompressed; - is standard input. A replay log made by
+column and what the chosen queries read must be there. A column _diff (+1/-1) makes a source a
+change log: its records are told apart by all fields and not by id, and a retraction of what never
+came counts for nothing but is told at the end. Files ending in .gz and .zst are decompressed; - is standard input. A replay log made by
 `tidemill record` is named alone (--source shop.tide): its streams, cleaning and tick are in it.")]
 pub struct Args {
     /// A stream and its file, or a replay log (FILE.tide); repeat for more, or use a pattern

@@ -2,18 +2,16 @@
 //!
 //! Which of several records with an id holds is decided by the shop's time: by the column `version`
 //! where there is one (a record with a version is newer than one without), otherwise by event time;
-//! among equals the later arrival wins. So a record that is delivered again, or late, cannot undo a
-//! newer one. The order of arrival is that of (clock, partition, position), where the clock is that
-//! of the record's partition before it is rounded up to the tick: no judgement depends on the
-//! tick, on how the input is cut into blocks or on who read it.
+//! among equals the later arrival (see [`super::arrivals`]) wins. So a record that is delivered again,
+//! or late, cannot undo a newer one.
 //!
-//! Records are sent to the worker their id belongs to and kept there, as bytes, until their tick
-//! is sealed; then the tick's records are taken in the order of arrival. What the operator sends is
-//! a stream of batches again, in which a replaced record comes back with diff -1. Bound: the
+//! What the operator sends is a stream of batches again, in which a replaced record comes back with
+//! diff -1. The records of a change log among the sources pass as they are: it takes back itself
+//! what does not hold, and does not keep its siblings from being made unique. Bound: the
 //! records of the ids of the run or, where it is said for how long an id is remembered, of those
 //! seen in that span of the clock.
 
-use super::ticks::Ticks;
+use super::arrivals::{Judge, in_arrival_order};
 use super::{Batches, Table, route};
 use crate::batch::{Batch, Column};
 use crate::clock::{Millis, Time};
@@ -21,14 +19,9 @@ use crate::event::{NULL, PaymentStatus, Stream, transactions};
 use crate::text::Text;
 use hashbrown::hash_map::EntryRef;
 use serde::{Deserialize, Serialize};
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
-use std::ops::Range;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::{Exchange, Pipeline};
-use timely::dataflow::operators::generic::Operator;
 
 /// What becomes of the records of one id, of which one is newer than another by `version`, or by
 /// event time where there is none.
@@ -97,9 +90,11 @@ pub(crate) struct Tally {
     pub superseded: AtomicU64,
     /// Ids of which there are cancellations or refunds and nothing that they could take back.
     pub unpaired: AtomicI64,
+    /// Retractions in change logs of records that have not come.
+    pub never_came: AtomicI64,
 }
 
-/// Makes the stream's records unique by id.
+/// Makes the stream's records unique by id; those of change logs are as they come.
 pub(crate) fn dedupe<'s>(
     batches: Batches<'s>,
     stream: Stream,
@@ -108,132 +103,12 @@ pub(crate) fn dedupe<'s>(
     tally: Arc<Tally>,
 ) -> Batches<'s> {
     let layout = Batch::with_fields(stream.schema(), fields);
-    divide(batches, stream).unary_frontier::<CapacityContainerBuilder<Vec<Arc<Batch>>>, _, _, _>(
-        Exchange::new(|(worker, _): &(u64, Arc<Batch>)| *worker),
-        "Dedupe",
-        move |_, _| {
-            let mut ticks: Ticks<Vec<Part>> = Ticks::default();
-            let mut known = Known::new(stream, how, layout, tally);
-            let mut rest = None;
-            move |(input, frontier), output| {
-                input.for_each(|cap, data| {
-                    ticks.hold(&cap);
-                    for (_, batch) in data.drain(..) {
-                        let mut clock = batch.clock;
-                        for (time, rows) in batch.runs() {
-                            let before = clock;
-                            clock = rows.clone().fold(clock, |now, row| batch.clock_at(row, now));
-                            let batch = Arc::clone(&batch);
-                            ticks.at(time).push(Part { batch, rows, clock: before });
-                        }
-                    }
-                });
-                let mut out = known.layout.clone();
-                ticks.release(frontier, |cap, time, parts| {
-                    in_order(parts, |batch, row, clock| known.see(batch, row, clock, &mut out));
-                    // Also where every record was known: that the time came must be seen.
-                    out.mark(time);
-                    known.sweep(time);
-                    if out.len() >= 8192 {
-                        let full = std::mem::replace(&mut out, known.layout.clone());
-                        output.session(cap).give(Arc::new(full));
-                    }
-                    rest = out.runs.last().map(|_| cap.clone());
-                });
-                if let Some(cap) = rest.take()
-                    && !out.runs.is_empty()
-                {
-                    output.session(&cap).give(Arc::new(out));
-                }
-            }
-        },
-    )
-}
-
-/// Some rows of a batch that are in one tick, and the clock before the first of them.
-struct Part {
-    batch: Arc<Batch>,
-    rows: Range<usize>,
-    clock: i64,
-}
-
-impl Part {
-    /// Where its next row is in the order of arrival.
-    fn place(&self) -> (i64, u32, u64, usize) {
-        let clock = self.batch.clock_at(self.rows.start, self.clock);
-        (clock, self.batch.partition, self.batch.offset, self.rows.start)
-    }
-}
-
-/// Shows the rows of a tick in the order of arrival. Within a part they are in that order.
-fn in_order(parts: Vec<Part>, mut see: impl FnMut(&Batch, usize, i64)) {
-    let parts = parts.into_iter().filter(|part| !part.rows.is_empty());
-    let mut heap: BinaryHeap<Reverse<(_, usize)>> = BinaryHeap::new();
-    let mut parts: Vec<Part> = parts.collect();
-    heap.extend(parts.iter().enumerate().map(|(i, part)| Reverse((part.place(), i))));
-    while let Some(Reverse((_, i))) = heap.pop() {
-        let part = &mut parts[i];
-        let next = heap.peek().map(|Reverse((place, _))| *place);
-        while !part.rows.is_empty() && next.is_none_or(|next| part.place() <= next) {
-            let row = part.rows.start;
-            part.clock = part.batch.clock_at(row, part.clock);
-            see(&part.batch, row, part.clock);
-            part.rows.start += 1;
-        }
-        if !part.rows.is_empty() {
-            heap.push(Reverse((part.place(), i)));
-        }
-    }
-}
-
-/// Sends each record to the worker its id belongs to.
-fn divide<'s>(
-    batches: Batches<'s>,
-    stream: Stream,
-) -> timely::dataflow::Stream<'s, Time, Vec<(u64, Arc<Batch>)>> {
-    let peers = batches.scope().peers();
-    batches.unary::<CapacityContainerBuilder<Vec<(u64, Arc<Batch>)>>, _, _, _>(
-        Pipeline,
-        "Divide",
-        move |_, _| {
-            move |input, output| {
-                input.for_each(|cap, data| {
-                    let mut session = output.session(&cap);
-                    for batch in data.drain(..) {
-                        if peers == 1 {
-                            session.give((0, batch));
-                            continue;
-                        }
-                        for (worker, part) in parts(&batch, stream, peers).into_iter().enumerate() {
-                            if !part.is_empty() {
-                                session.give((worker as u64, Arc::new(part)));
-                            }
-                        }
-                    }
-                });
-            }
-        },
-    )
-}
-
-fn parts(batch: &Batch, stream: Stream, peers: usize) -> Vec<Batch> {
-    let mut parts = vec![batch.layout(); peers];
-    let mut clock = batch.clock;
-    for (time, rows) in batch.runs() {
-        for row in rows {
-            let worker = match &batch.columns[stream.id()] {
-                Column::Text(ids) => route(&ids[row]) as usize % peers,
-                _ => 0,
-            };
-            clock = batch.clock_at(row, clock);
-            parts[worker].push_row(batch, row, batch.diff(row));
-            parts[worker].clocks.push(clock);
-        }
-        for part in &mut parts {
-            part.stamp(time);
-        }
-    }
-    parts
+    let known = Known::new(stream, how, layout, tally);
+    let by_id = move |batch: &Batch, row: usize| match &batch.columns[stream.id()] {
+        Column::Text(ids) => route(&ids[row]),
+        _ => 0,
+    };
+    in_arrival_order(batches, "Dedupe", by_id, known)
 }
 
 /// What is known of an id.
@@ -266,22 +141,48 @@ struct Known {
     scratch: Vec<u8>,
 }
 
+impl Judge for Known {
+    fn layout(&self) -> &Batch {
+        &self.layout
+    }
+
+    fn see(&mut self, batch: &Batch, row: usize, now: i64, out: &mut Batch) {
+        let id = match &batch.columns[self.stream.id()] {
+            Column::Text(ids) if !batch.change_log && !ids[row].is_empty() => &ids[row],
+            // A record without an id is a record of its own, and a change log has taken back
+            // what does not hold.
+            _ => {
+                out.push_row(batch, row, batch.diff(row));
+                return out.clocks.push(now);
+            }
+        };
+        self.known(id, batch, row, now, out);
+    }
+
+    /// Forgets ids whose time is over: every record to come has a clock after `now`.
+    fn sweep(&mut self, now: Time) {
+        let now = i64::try_from(now.millis()).unwrap_or(i64::MAX);
+        while let Some((then, _)) = self.ages.front() {
+            if self.how.remembers(*then, now.saturating_add(1)) {
+                break;
+            }
+            if let Some((then, id)) = self.ages.pop_front()
+                && self.rows.get(&id).is_some_and(|held| held.last == then)
+            {
+                self.rows.remove(&id);
+            }
+        }
+    }
+}
+
 impl Known {
     fn new(stream: Stream, how: Dedupe, layout: Batch, tally: Arc<Tally>) -> Known {
         let (rows, ages, scratch) = (Table::default(), VecDeque::new(), Vec::new());
         Known { stream, how, layout, tally, rows, ages, scratch }
     }
 
-    /// Takes the next record in the order of arrival.
-    fn see(&mut self, batch: &Batch, row: usize, now: i64, out: &mut Batch) {
-        let id = match &batch.columns[self.stream.id()] {
-            Column::Text(ids) if !ids[row].is_empty() => &ids[row],
-            // A record without an id is a record of its own.
-            _ => {
-                out.push_row(batch, row, batch.diff(row));
-                return out.clocks.push(now);
-            }
-        };
+    /// Takes the next record that has an id.
+    fn known(&mut self, id: &Text, batch: &Batch, row: usize, now: i64, out: &mut Batch) {
         self.scratch.clear();
         batch.write_row(row, &self.layout, &mut self.scratch);
         let (age, withdraws) =
@@ -326,21 +227,6 @@ impl Known {
         }
         if moved && self.how.keep.is_some() {
             self.ages.push_back((now, id.clone()));
-        }
-    }
-
-    /// Forgets ids whose time is over: every record to come has a clock after `now`.
-    fn sweep(&mut self, now: Time) {
-        let now = i64::try_from(now.millis()).unwrap_or(i64::MAX);
-        while let Some((then, _)) = self.ages.front() {
-            if self.how.remembers(*then, now.saturating_add(1)) {
-                break;
-            }
-            if let Some((then, id)) = self.ages.pop_front()
-                && self.rows.get(&id).is_some_and(|held| held.last == then)
-            {
-                self.rows.remove(&id);
-            }
         }
     }
 }

@@ -5,7 +5,9 @@
 use crate::batch::{Batch, Column};
 use crate::clock::{Clock, Tick, Time};
 use crate::error::Error;
-use crate::event::{Ads, Behavior, Inventory, Logins, Logistics, Row, Shape, Stream, Transactions};
+use crate::event::{
+    Ads, Behavior, Inventory, Logins, Logistics, NULL, Row, Shape, Stream, Transactions,
+};
 use crate::operator::{Age, Dedupe, OnDuplicate, withdraws};
 use crate::source::plan::{ParseOptions, Plan};
 use crate::source::read::Reader;
@@ -158,19 +160,28 @@ impl History {
         let records = self.records(S::STREAM, at);
         let mut families = Families::default();
         let mut stand: Vec<usize> = Vec::new();
+        // The records of change logs, and how often each came and was not taken back.
+        let mut counts: Vec<(usize, i64)> = Vec::new();
         for (i, record) in records.iter().enumerate() {
-            if record.batch.diff(record.row) < 0 {
-                // A retraction takes an equal record away.
-                let equal = stand.iter().position(|at| {
+            if record.batch.change_log {
+                let diff = i64::from(record.batch.diff(record.row));
+                let equal = counts.iter_mut().find(|(at, _)| {
                     let other = &records[*at];
                     equal_rows((other.batch, other.row), (record.batch, record.row))
                 });
-                equal.map(|at| stand.remove(at));
+                match equal {
+                    Some((_, count)) => *count += diff,
+                    None => counts.push((i, diff)),
+                }
             } else if families.id(S::STREAM, record, dedupe).is_none() {
                 stand.push(i);
             } else {
                 families.add(S::STREAM, &records, i, dedupe);
             }
+        }
+        // What was taken back more often than it came is not there.
+        for (i, count) in counts {
+            stand.extend((0..count).map(|_| i));
         }
         for family in families.0.values().flatten() {
             stand.extend(holders(S::STREAM, &records, family, dedupe));
@@ -197,7 +208,9 @@ impl Families {
     /// The id of a record, if records of its stream are made unique and it has one.
     fn id(&self, stream: Stream, record: &Record<'_>, dedupe: Option<Dedupe>) -> Option<String> {
         match &record.batch.columns[stream.id()] {
-            Column::Text(ids) if dedupe.is_some() && !ids[record.row].is_empty() => {
+            Column::Text(ids)
+                if dedupe.is_some() && !record.batch.change_log && !ids[record.row].is_empty() =>
+            {
                 Some(ids[record.row].to_string())
             }
             _ => None,
@@ -251,12 +264,13 @@ fn holders(
     holds.into_iter().copied().collect()
 }
 
+/// Whether two records are the same in all fields. What a source lacks is absent in its records.
 fn equal_rows(a: (&Batch, usize), b: (&Batch, usize)) -> bool {
+    let value = |column: &Column, row: usize| match column {
+        Column::Number(values) => (values[row], String::new()),
+        Column::Text(texts) => (NULL, texts[row].to_string()),
+        Column::Absent => (NULL, String::new()),
+    };
     a.0.times[a.1] == b.0.times[b.1]
-        && a.0.columns.iter().zip(&b.0.columns).all(|(x, y)| match (x, y) {
-            (Column::Number(x), Column::Number(y)) => x[a.1] == y[b.1],
-            (Column::Text(x), Column::Text(y)) => x[a.1] == y[b.1],
-            (Column::Absent, Column::Absent) => true,
-            _ => false,
-        })
+        && a.0.columns.iter().zip(&b.0.columns).all(|(x, y)| value(x, a.1) == value(y, b.1))
 }

@@ -46,7 +46,8 @@ pub struct Scratch {
 impl Plan {
     /// Parses a block of the input numbered `partition`.
     pub fn parse(&self, block: &Block, partition: u32, scratch: &mut Scratch) -> Parsed {
-        let batch = Batch::new(partition, block.offset, self.fields);
+        let mut batch = Batch::new(partition, block.offset, self.fields);
+        batch.change_log = self.diff.is_some();
         let bytes = block.bytes.as_slice();
         let quotes = match block.shape {
             Shape::Plain => false,

@@ -17,7 +17,7 @@ use crate::operator::{Batches, Dedupe, Tally};
 use crate::query::{AnyQuery, Inputs, Reads};
 use crate::sink::Sink;
 use crate::source::lock;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use timely::communication::WorkerGuards;
@@ -35,6 +35,8 @@ pub struct Live {
     pub reads: Reads,
     /// The streams whose records are made unique by id.
     pub dedupe: BTreeMap<Stream, Dedupe>,
+    /// The streams that have change logs among their sources.
+    pub change_logs: BTreeSet<Stream>,
     /// The granularity of stream time.
     pub tick: Tick,
     /// Worker threads.
@@ -91,7 +93,9 @@ impl Live {
             let mut ports = worker.dataflow::<Time, _, _>(|scope| {
                 let open = |stream: Stream| {
                     let batches = listen(scope, stream, &announce);
-                    opened(batches, stream, &self.reads, self.dedupe.get(&stream), &tally)
+                    let logs = self.change_logs.contains(&stream);
+                    let how = (self.dedupe.get(&stream).copied(), logs);
+                    opened(batches, stream, self.reads.fields(stream), how, &tally)
                 };
                 let inputs = Inputs::new(probe.clone(), self.tick, Box::new(open));
                 self.queries.iter().map(|query| query.build(&inputs)).collect::<Vec<_>>()

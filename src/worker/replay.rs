@@ -3,12 +3,12 @@
 //! The oracle test, the tests of single verbs and the benches use it. Batches are dealt out to the workers in turn, and
 //! what a query gives must not depend on how.
 
-use super::{Cluster, with_id};
+use super::{Cluster, opened};
 use crate::batch::Batch;
 use crate::clock::{Tick, Time};
 use crate::error::Error;
 use crate::event::Stream;
-use crate::operator::{Collection, Dedupe, Item, Port, Tally, dedupe};
+use crate::operator::{Collection, Dedupe, Item, Port, Tally};
 use crate::query::{AnyQuery, Inputs, Opened};
 use crate::source::lock;
 use crate::value::Value;
@@ -55,15 +55,10 @@ pub fn replay(
         let mut ports: Vec<Box<dyn Port>> = worker.dataflow::<Time, _, _>(|scope| {
             let open = |stream: Stream| {
                 let batches = play(scope, share(&recorded, stream, &scope));
-                let all = batches.clone();
-                let unique = match dedupe_by_id {
-                    Some(how) => {
-                        let fields = with_id(stream, (1..stream.schema().fields.len()).collect());
-                        dedupe(batches, stream, &fields, how, Arc::<Tally>::default())
-                    }
-                    None => batches,
-                };
-                Opened { all, unique }
+                let mut mine = recorded.iter().filter(|(of, _)| *of == stream);
+                let how = (dedupe_by_id, mine.any(|(_, batch)| batch.change_log));
+                let fields = (1..stream.schema().fields.len()).collect();
+                opened(batches, stream, fields, how, &Arc::<Tally>::default())
             };
             let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
             queries.iter().map(|query| query.build(&inputs)).collect()
@@ -157,7 +152,7 @@ pub fn cost<O: Item>(
         worker.dataflow::<Time, _, _>(|scope| {
             let open = |stream: Stream| {
                 let all = play(scope, share(&recorded, stream, &scope));
-                Opened { unique: all.clone(), all }
+                Opened { raw: all.clone(), unique: all.clone(), all }
             };
             let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
             build(&inputs)

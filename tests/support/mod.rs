@@ -124,9 +124,23 @@ pub fn settings() -> Settings {
 }
 
 /// A random history of all streams: disorder, late records, duplicate ids with other contents,
-/// cancellations, or (as change logs) retractions of earlier records.
+/// cancellations, or (as change logs) retractions: of earlier records, of ones that come later, and
+/// of ones that never come.
 pub fn history(seed: u64, records: usize, change_log: bool) -> Recorded {
     history_at_pace(seed, records, change_log, 400)
+}
+
+/// As `history`, where of the two files of each stream the second is a change log.
+pub fn mixed_history(seed: u64, records: usize) -> Recorded {
+    let mut random = Random(seed);
+    let mut all = Recorded::new();
+    for &stream in Stream::ALL {
+        for partition in 0..2u32 {
+            let csv = csv(stream, &mut random, (records, 400), partition == 1);
+            all.extend(record(stream, partition, &csv, 500));
+        }
+    }
+    all
 }
 
 /// As `history`, with up to so many seconds from one record to the next.
@@ -162,7 +176,7 @@ fn csv(
     let mut text = columns.join(",") + "\n";
     // Some sources count the versions of their records, not always in the order of event times.
     let versions = random.one_in(3);
-    let mut sent: Vec<String> = Vec::new();
+    let (mut sent, mut owed): (Vec<String>, Vec<String>) = Default::default();
     let mut now = 0i64;
     for _ in 0..records {
         now += random.below(pace) as i64;
@@ -172,6 +186,15 @@ fn csv(
         if change_log && !sent.is_empty() && random.one_in(5) {
             let gone = sent.swap_remove(random.below(sent.len() as u64) as usize);
             text.push_str(&format!("{gone},-1\n"));
+            if random.one_in(4) {
+                text.push_str(&format!("{gone},-1\n"));
+                owed.push(gone);
+            }
+            continue;
+        }
+        if !owed.is_empty() && random.one_in(12) {
+            let late = owed.swap_remove(random.below(owed.len() as u64) as usize);
+            text.push_str(&format!("{late},{}\n", 1 + random.below(2)));
             continue;
         }
         let version = match versions && !random.one_in(4) {
@@ -179,7 +202,10 @@ fn csv(
             false => String::new(),
         };
         let row = format!("{},{version}", row(stream, random, at));
-        if change_log {
+        if change_log && random.one_in(8) {
+            text.push_str(&format!("{row},-1\n"));
+            owed.push(row);
+        } else if change_log {
             text.push_str(&format!("{row},1\n"));
             sent.push(row);
         } else {

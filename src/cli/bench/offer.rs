@@ -316,6 +316,7 @@ fn start(plan: &Plan, workers: usize, watch: &Arc<Watch>) -> Result<(Input, Work
         queries: plan.queries.clone(),
         reads: plan.reads.clone(),
         dedupe: plan.dedupe.clone(),
+        change_logs: plan.change_logs.clone(),
         tick: plan.tick,
         workers,
     };

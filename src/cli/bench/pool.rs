@@ -120,6 +120,8 @@ impl Pool {
                     let mut part = batch.layout();
                     part.partition = LIVE + stream.index() as u32;
                     part.offset = self.taken as u64;
+                    // What is taken back here is known to be there.
+                    part.change_log &= self.changes == Changes::End;
                     parts.push((stream, part));
                     parts.len() - 1
                 }

@@ -179,6 +179,8 @@ impl Frame {
         batch.runs = runs(&stamps, self.log.tick, rows)
             .ok_or_else(|| damaged("its stamps are out of order"))?;
         (batch.partition, batch.offset) = (partition, self.head.offset);
+        let recorded = header.partitions.get(self.head.partition as usize);
+        batch.change_log = recorded.is_some_and(|recorded| recorded.change_log);
         Ok(batch)
     }
 

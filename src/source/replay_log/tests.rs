@@ -27,6 +27,8 @@ fn codecs() -> Vec<Codec> {
 fn batch(seed: &mut u64, rows: usize, clock: &mut Clock) -> Batch {
     let schema = Stream::Transactions.schema();
     let mut batch = Batch::new(0, random(seed) >> 20, schema.fields.len());
+    // As the header says.
+    batch.change_log = true;
     let now = clock.event_time().unwrap_or(1_767_571_200_000);
     batch.times = (0..rows).map(|i| now + i as i64 * 700 - (random(seed) % 5000) as i64).collect();
     if random(seed).is_multiple_of(2) {

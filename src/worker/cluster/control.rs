@@ -48,6 +48,8 @@ pub(crate) struct Counts {
     pub superseded: u64,
     /// Ids with cancellations or refunds, but nothing known that they could take back.
     pub unpaired: i64,
+    /// Retractions in change logs of records that did not come.
+    pub never_came: i64,
     /// Bytes, after decompression.
     pub bytes: u64,
 }
@@ -302,6 +304,7 @@ impl Control {
             sum.duplicates = sum.duplicates.saturating_add(more.duplicates);
             sum.superseded = sum.superseded.saturating_add(more.superseded);
             sum.unpaired = sum.unpaired.saturating_add(more.unpaired);
+            sum.never_came = sum.never_came.saturating_add(more.never_came);
             sum.bytes = sum.bytes.saturating_add(more.bytes);
             places.extend(report.dead_letters.as_ref().map(|place| match mine {
                 true => place.clone(),
