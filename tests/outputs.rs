@@ -111,7 +111,9 @@ fn a_failed_run_leaves_what_the_last_good_run_wrote_in_every_kind_of_sink() {
     fail(1, &texts(&place.run(&cut)), &["cut.csv.gz"]);
     assert!(place.snapshot() == before, "a damaged source");
 
-    let bad = place.source("bad.csv", format!("{GOOD}2026-03-02T10:00:00Z,c,x\n"));
+    // Its good records would make other views.
+    let others = GOOD.replace("T10", "T12");
+    let bad = place.source("bad.csv", format!("{others}2026-03-02T12:00:00Z,c,x\n"));
     fail(1, &texts(&place.run(&bad)), &["1 of 3 records are bad", "dead_letters.jsonl"]);
     let mut after = place.snapshot();
     assert!(after.remove("dead_letters.jsonl").is_some(), "the reasons can be read");
