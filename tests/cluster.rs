@@ -112,7 +112,12 @@ fn processes_started_otherwise_refuse_each_other_by_name() {
     let rates = dir.join("rates.csv");
     fs::write(&rates, "currency,rate\nUSD,0.5\n").expect("a file");
     let rates = rates.to_str().expect("UTF-8");
-    let given: &[&str] = &["--source", &a, "--source", &b];
+    // Some options are for records with an id.
+    let with_ids = dir.join("ids.csv");
+    let rows = "transaction_time,transaction_id,amount\n2026-01-01 00:00:00,t1,1.00\n";
+    fs::write(&with_ids, rows).expect("a file");
+    let with_ids = format!("transactions={}", with_ids.display());
+    let given: &[&str] = &["--source", &a, "--source", &b, "--source", &with_ids];
     let different: &[(&[&str], &str)] = &[
         (&["--decimals", "3"], "--decimals is"),
         (&["--time-zone", "Europe/Berlin"], "--time-zone is"),
@@ -141,6 +146,7 @@ fn processes_started_otherwise_refuse_each_other_by_name() {
             assert!(one_line(&ended.said), "{}", ended.said);
         }
     }
+    let given: &[&str] = &["--source", &a, "--source", &b];
     // Other files: in another order, of another size, of other contents.
     let d = c.replace("c.csv", "d.csv");
     for other in [[&b, &a], [&a, &c], [&a, &d]] {

@@ -47,12 +47,13 @@ fn what_was_planted_is_found() {
     found(&truth, &views, "0.9", &KINDS);
     let score = ["score", "--truth", &truth, "--out", &views];
     assert!(succeed(&score).contains("late_parcel          there is no sla_watch.changes.jsonl"));
-    fail(1, &[&score[..], &["--at-least", "1.1"]].concat(), &["is below --at-least 1.1"]);
     let sink = format!("jsonl:{views}");
     let source = format!("logistics={data}/logistics.csv");
     let run = ["run", "-q", "--source", &source, "--query", "sla_watch", "--tick", "1h"];
     succeed(&[&run[..], &["--sink", &sink]].concat());
     found(&truth, &views, "0.85", &["late_parcel"]);
+    // Some parcels come late that nobody could tell, so nobody finds them all.
+    fail(1, &[&score[..], &["--at-least", "1"]].concat(), &["late_parcel is below --at-least 1"]);
     let nothing = format!("{views}/no");
     fail(2, &["score", "--truth", &truth, "--out", &nothing], &["--sink csv"]);
 }
