@@ -8,14 +8,15 @@ use program::directory;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const ROWS: &str = "transaction_time,amount\n2026-03-02T10:00:00Z,3.00\n\
     2026-03-02T11:00:00Z,4.00\n2026-03-02T12:00:00Z,5.00\n";
 
-/// A run that reads standard input, which stays open: only a signal can end it.
-fn start(out: &Path, stderr: Stdio) -> Child {
+/// A run that reads standard input. While the pipe is held only a signal can end it; in the child it
+/// would be closed by waiting, and the run might come to its end before the signal is heard.
+fn start(out: &Path, stderr: Stdio) -> (Child, ChildStdin) {
     let [csv, jsonl] = ["csv", "jsonl"].map(|kind| format!("{kind}:{}", out.display()));
     let mut run = Command::new(env!("CARGO_BIN_EXE_tidemill"))
         .args(["run", "-q", "--source", "transactions=-", "--query", "hourly_transactions"])
@@ -26,8 +27,7 @@ fn start(out: &Path, stderr: Stdio) -> Child {
         .expect("it starts");
     let mut pipe = run.stdin.take().expect("a pipe");
     pipe.write_all(ROWS.as_bytes()).and_then(|()| pipe.flush()).expect("it reads");
-    run.stdin = Some(pipe);
-    run
+    (run, pipe)
 }
 
 /// Sends a signal once the program listens: before that the default would end it by the signal.
@@ -70,7 +70,7 @@ fn left(out: &Path) -> Vec<String> {
 fn a_stopped_run_says_by_its_code_which_signal_it_was_and_leaves_no_rubbish() {
     for (name, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         let out = directory(&format!("signal_{name}"));
-        let mut run = start(&out, Stdio::null());
+        let (mut run, _pipe) = start(&out, Stdio::null());
         signal(&run, name);
         assert_eq!(run.wait().expect("it ends").code(), Some(code), "{name}");
         assert_eq!(left(&out), [""; 0], "{name}");
@@ -85,7 +85,7 @@ fn a_standard_error_that_nobody_reads_or_that_is_gone_does_not_matter() {
     // Full: nothing is read from the pipe. Gone: its other end is closed.
     for gone in [false, true] {
         let out = directory(&format!("stderr_{gone}"));
-        let mut run = start(&out, Stdio::piped());
+        let (mut run, _pipe) = start(&out, Stdio::piped());
         if gone {
             drop(run.stderr.take());
         }
