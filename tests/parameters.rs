@@ -237,6 +237,9 @@ fn an_option_that_can_have_no_effect_is_refused_by_name() {
     for options in for_logs {
         refused(&log, options, "replay logs");
     }
+    // But leaving out `dedupe` has its effect there, too.
+    let run = ["run", "-q", "--query", "hourly_transactions", "--source", &log];
+    succeed(&[&run[..], &["--steps", "validate"]].concat());
     // What another option, a column or a stream leaves without effect.
     refused(&source, &["--base-currency", "USD"], "--rates");
     refused(&source, &["--dedupe-hours", "5"], "unique by id");

@@ -1,33 +1,19 @@
 //! Recommendations from end to end: the differences that feed the index against sessions worked
 //! out from scratch, the command line on a small file, and the same answer with 1, 2 and 4 workers.
 
+#[path = "support/program.rs"]
+mod program;
 mod support;
 
+use program::{run, succeed};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use std::sync::Arc;
 use tidemill::operator::{Dedupe, OnDuplicate};
 use tidemill::query::{AnyQuery, History};
 use tidemill::serving::Feed;
 use tidemill::worker::replay::replay;
-
-fn run(args: &[&str]) -> Output {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_tidemill"));
-    program
-        .current_dir(env!("CARGO_TARGET_TMPDIR"))
-        .args(args)
-        .output()
-        .expect("the program starts")
-}
-
-fn succeed(args: &[&str]) -> String {
-    let output = run(args);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{args:?}: {errors}");
-    String::from_utf8(output.stdout).expect("text")
-}
 
 /// Wrong use, saying this.
 fn refuse(args: &[&str], says: &str) {

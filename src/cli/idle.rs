@@ -59,7 +59,8 @@ impl Launch {
             (cleaning.on_duplicate != OnDuplicate::default(), "--on-duplicate", &[ids]),
             (cleaning.dedupe_hours.is_some(), "--dedupe-hours", &[ids]),
             (!cleaning.map.is_empty(), "--map", &[no_text]),
-            (!cleaning.encloses_all_steps(), "--steps", &[no_text]),
+            // Leaving out `dedupe` has its effect on a recording, too.
+            (!cleaning.takes_all_steps() && step(Step::Dedupe), "--steps", &[no_text]),
         ];
         for (given, option, reasons) in given {
             if let (true, Some(why)) = (given, reasons.iter().flatten().next()) {

@@ -60,7 +60,7 @@ pub struct Cleaning {
 
 impl Cleaning {
     /// Whether every step is taken, as it is by default.
-    pub fn encloses_all_steps(&self) -> bool {
+    pub fn takes_all_steps(&self) -> bool {
         use clap::ValueEnum;
         Step::value_variants().iter().all(|step| self.steps.contains(step))
     }
