@@ -14,6 +14,7 @@
 //! | room | what | knows |
 //! |---|---|---|
 //! | [`event`], [`text`], [`batch`], [`value`], [`spreadsheet`], [`shown`] | records, rows and how text is written | nothing else |
+//! | `hash` | the seed of tables in memory | nothing else |
 //! | [`clock`] | stamps; the only place where a [`clock::Time`] is made | batches |
 //! | [`monoid`] | pure algebra: what can be added and taken back | nothing else |
 //! | [`operator`] | verbs on collections; timely's names stop here | clock, monoid, recommend |
@@ -34,6 +35,7 @@
 //! - What is visible at a time reflects exactly the records stamped up to it, in all views.
 //! - `queries`, `operator` and `monoid` touch no file, socket, thread, clock or randomness;
 //!   `monoid` does not import timely.
+//! - The order of a table in memory is that of a number drawn by each process: nothing may show it.
 //! - Money is integer; floats appear when a row is read, and never in a diff.
 //! - Every state has a bound, written next to it.
 //! - No `unsafe`, but in the replay log's second codec (`source/replay_log/abomonation.rs`), which
@@ -55,6 +57,7 @@ pub mod config;
 pub mod error;
 pub mod event;
 pub mod files;
+pub(crate) mod hash;
 pub mod monoid;
 pub mod operator;
 pub mod plot;

@@ -70,7 +70,7 @@ pub trait Key: Item + Hash {}
 impl<T: Item + Hash> Key for T {}
 
 pub(crate) type Batches<'s> = Timely<'s, Time, Vec<Arc<Batch>>>;
-pub(crate) type Table<K, V> = hashbrown::HashMap<K, V, FixedState>;
+pub(crate) use crate::hash::Table;
 
 /// The worker a key belongs to: the same in every process of a cluster. Not a persistent format.
 #[inline]

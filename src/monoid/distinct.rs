@@ -7,8 +7,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use crate::hash::Table;
 use hashbrown::hash_map::EntryRef;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -63,13 +62,13 @@ where
     )
 )]
 pub struct Distinct<T: Ord + Hash + Clone> {
-    counts: HashMap<T, i64, FixedState>,
+    counts: Table<T, i64>,
     positive: usize,
 }
 
 impl<T: Ord + Hash + Clone> Default for Distinct<T> {
     fn default() -> Self {
-        Distinct { counts: HashMap::with_hasher(FixedState::default()), positive: 0 }
+        Distinct { counts: Table::default(), positive: 0 }
     }
 }
 

@@ -17,8 +17,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::hash::Hash;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use crate::hash::Table;
 use hashbrown::hash_map::EntryRef;
 use serde::{Deserialize, Serialize};
 
@@ -74,7 +73,7 @@ struct State {
 )]
 pub struct TopK<T: Ord + Hash + Clone> {
     k: usize,
-    states: HashMap<T, State, FixedState>,
+    states: Table<T, State>,
     /// The K largest at the last read, best first.
     top: Vec<(Reverse<i64>, T)>,
     top_touched: bool,
@@ -96,7 +95,7 @@ impl<T: Ord + Hash + Clone> TopK<T> {
     pub fn new(k: usize) -> Self {
         TopK {
             k,
-            states: HashMap::with_hasher(FixedState::default()),
+            states: Table::default(),
             top: Vec::new(),
             top_touched: false,
             heap: BinaryHeap::new(),

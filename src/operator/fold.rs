@@ -5,9 +5,9 @@
 //! has a key of its own) the search for the key is the greater cost, so it is left out for a
 //! while and then tried again. Bound: one message.
 
-use super::{Key, Table};
+use super::Key;
+use crate::hash::TableState;
 use crate::monoid::Group;
-use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
@@ -23,7 +23,7 @@ pub(super) struct Fold<K, R> {
     /// The last key is tried first: most streams visit few keys in a run (an hour, mostly the same).
     last: usize,
     index: HashTable<u32>,
-    hasher: FixedState,
+    hasher: TableState,
     /// Records and groups of the current trial.
     records: usize,
     made: usize,
@@ -37,7 +37,7 @@ impl<K, R> Default for Fold<K, R> {
             groups: Vec::new(),
             last: 0,
             index: HashTable::new(),
-            hasher: Table::<K, R>::default().hasher().clone(),
+            hasher: TableState::default(),
             records: 0,
             made: 0,
             plain: 0,

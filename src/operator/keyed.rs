@@ -10,9 +10,9 @@
 use super::ticks::Ticks;
 use super::{Collection, Item, Key, route};
 use crate::clock::Time;
+use crate::hash::TableState;
 use crate::monoid::Group;
 use differential_dataflow::AsCollection;
-use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use std::hash::BuildHasher;
@@ -64,7 +64,7 @@ struct Slot<K, S> {
 /// The states of all keys of this worker.
 struct States<K, S> {
     slots: HashTable<Slot<K, S>>,
-    hasher: FixedState,
+    hasher: TableState,
     /// The keys that changed in the tick: where their first delta and their slot are.
     touched: Vec<(u32, usize)>,
     /// For each delta the one before it of the same key.
@@ -73,9 +73,12 @@ struct States<K, S> {
 
 impl<K: Key, S> States<K, S> {
     fn new() -> Self {
-        // Not the hash by which keys are dealt to workers: here all would have bits in common.
-        let hasher = FixedState::with_seed(0x6b65_7973);
-        States { slots: HashTable::new(), hasher, touched: Vec::new(), chain: Vec::new() }
+        States {
+            slots: HashTable::new(),
+            hasher: TableState::default(),
+            touched: Vec::new(),
+            chain: Vec::new(),
+        }
     }
 
     /// Chains the deltas of each key; `fresh` makes the state of a new one.

@@ -9,8 +9,7 @@
 use std::hash::Hash;
 use std::sync::{OnceLock, PoisonError, RwLock};
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use crate::hash::Table;
 
 use super::RecommendError;
 use super::growing::{Growing, View};
@@ -49,7 +48,7 @@ const FIRST_STAND_IN: u32 = u32::MAX - 0xffff;
 /// The names seen so far, shared by writers and readers.
 #[derive(Debug)]
 pub struct Interner<T> {
-    ids: RwLock<HashMap<T, ItemId, FixedState>>,
+    ids: RwLock<Table<T, ItemId>>,
     names: Growing<OnceLock<T>>,
 }
 

@@ -9,8 +9,7 @@
 
 use std::cmp::Ordering;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use crate::hash::Table;
 
 use super::interner::ItemId;
 use super::pairs::Time;
@@ -72,7 +71,7 @@ fn nearest<K: Clone + Ord>(
     options: &KnnOptions,
 ) -> Vec<Candidate> {
     let recent = &recent[..recent.len().min(options.last)];
-    let mut found: HashMap<Slot, Candidate, FixedState> = HashMap::default();
+    let mut found: Table<Slot, Candidate> = Table::default();
     for (position, item) in recent.iter().enumerate() {
         let part = (recent.len() - position) as f64 / recent.len() as f64;
         index.newest(*item, |newest| {

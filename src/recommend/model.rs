@@ -7,8 +7,7 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use crate::hash::Table;
 
 use super::RecommendError;
 use super::blend::Recommender;
@@ -45,7 +44,7 @@ pub struct Update<T, K, O> {
 pub struct Model<T, K, O> {
     buckets: Buckets,
     names: Arc<Interner<T>>,
-    sessions: HashMap<K, Session<O, T>, FixedState>,
+    sessions: Table<K, Session<O, T>>,
     pairs: PairIndex<T>,
     vmis: VmisIndex<T, K>,
 }
@@ -64,7 +63,7 @@ where
         let names = Arc::new(Interner::default());
         Model {
             buckets: options.buckets,
-            sessions: HashMap::default(),
+            sessions: Table::default(),
             pairs: PairIndex::new(options.reading, Arc::clone(&names)),
             vmis: VmisIndex::new(options.sessions_per_item, Arc::clone(&names)),
             names,

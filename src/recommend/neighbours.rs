@@ -10,8 +10,7 @@
 
 use std::cmp::Ordering;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use crate::hash::Table;
 use hashbrown::hash_map::Entry;
 
 use super::interner::{ItemId, Names};
@@ -141,7 +140,7 @@ impl<T: Ord> Order<'_, T> {
 /// The neighbours of one item.
 #[derive(Debug, Clone, Default)]
 pub struct Row {
-    cells: HashMap<ItemId, Cell, FixedState>,
+    cells: Table<ItemId, Cell>,
     top: Vec<Neighbour>,
     bound: Option<Neighbour>,
 }

@@ -8,8 +8,8 @@
 
 use std::time::Instant;
 
-use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashSet};
+use crate::hash::{Table, TableState};
+use hashbrown::HashSet;
 
 use super::RecommendError;
 use super::blend::{Options, Query};
@@ -52,7 +52,7 @@ pub struct Outcome {
     /// In the order predicted: the same for every setting.
     pub cases: Vec<Case>,
     /// All items ever recommended.
-    pub recommended: HashSet<u64, FixedState>,
+    pub recommended: HashSet<u64, TableState>,
     /// How long each recommendation took, in microseconds.
     pub micros: Vec<f64>,
 }
@@ -92,7 +92,7 @@ pub fn replay(
     let mut model = Model::new(model);
     let recommender = model.recommender();
     let mut outcomes = vec![Outcome::default(); settings.len()];
-    let mut histories: HashMap<u64, Vec<u64>, FixedState> = HashMap::default();
+    let mut histories: Table<u64, Vec<u64>> = Table::default();
     let mut waiting = Vec::new();
     for (source, click) in in_order(clicks, protocol) {
         if source == Source::Judged {

@@ -4,14 +4,13 @@
 //! rho^p (F_ij + b F_ji) / (c_i^alpha c_j^beta). Floats begin here. For each j the terms
 //! are added in the order of p, so the sum does not depend on how rows are laid out.
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use crate::hash::Table;
 
 use super::index::PairView;
 use super::interner::ItemId;
 
 /// Candidates with their scores.
-pub type Scores = HashMap<ItemId, Score, FixedState>;
+pub type Scores = Table<ItemId, Score>;
 
 /// A candidate's score and where most of it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -14,9 +14,8 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::hash::Table;
 use arc_swap::ArcSwapOption;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 
 use super::RecommendError;
 use super::growing::{Growing, View};
@@ -62,7 +61,7 @@ struct Published {
 
 #[derive(Debug)]
 struct Shared<K> {
-    slots: RwLock<HashMap<K, Slot, FixedState>>,
+    slots: RwLock<Table<K, Slot>>,
     live: AtomicUsize,
     rows: Growing<ArcSwapOption<SessionRow<K>>>,
     items: Growing<Published>,
