@@ -241,6 +241,11 @@ fn what_is_taken_back_without_having_come_is_counted_and_no_view_shows_it() {
         let wanted = format!("{count} {told}");
         assert!(said.contains(told) == (*count > 0), "{name}: {said}");
         assert!(*count == 0 || said.contains(&wanted), "{name}: {said}");
+        let (minutes, _) = view(&name, &files, "stream_health", &["--workers", "2"]);
+        let unmatched = |row: &String| -> i64 {
+            row.split(',').nth(5).expect("a column `unmatched`").parse().expect("a number")
+        };
+        assert_eq!(minutes.iter().map(unmatched).sum::<i64>(), *count as i64, "{minutes:?}");
     }
 }
 

@@ -60,8 +60,6 @@ impl Args {
         let mut running = self.running;
         if running.tick.is_none() {
             running.tick = Some(3_600_000);
-            // A stamp is up to a tick after its event; what is given later still wins.
-            running.set.insert(0, "stream_health.late_after=65m".into());
         }
         if !quiet {
             crate::cli::say(&format!(

@@ -9,7 +9,6 @@
 use super::fold::Fold;
 use super::keyed::{DeltaBuilder, Deltas, Keyed};
 use super::{Collection, Item, Key, Rows};
-use crate::clock::Time;
 use crate::event::{Row, Shape};
 use crate::monoid::Group;
 use timely::dataflow::channels::pact::Pipeline;
@@ -59,16 +58,17 @@ impl<'s, S: Shape> Rows<'s, S> {
         add: impl Fn(&mut R, &Row<'_, S>, i64) + 'static,
     ) -> Keyed<'s, K, R> {
         let add = move |group: &mut R, row: &Row<'_, S>, _| add(group, row, row.diff());
-        self.stamped(name, move |row, _| key(row), add)
+        self.clocked(name, move |row, _| key(row), add)
     }
 
-    /// As `keyed`, with the stamps. What arrived has arrived: a record that takes another back
+    /// As `keyed`, with the clock of the record's partition in milliseconds when it came, not yet
+    /// rounded up to a tick. What arrived has arrived: a record that takes another back
     /// ([`Row::diff`]) is an arrival of its own.
-    pub fn stamped<K: Key, R: Group>(
+    pub fn clocked<K: Key, R: Group>(
         self,
         name: &str,
-        key: impl Fn(&Row<'_, S>, Time) -> Option<K> + 'static,
-        add: impl Fn(&mut R, &Row<'_, S>, Time) + 'static,
+        key: impl Fn(&Row<'_, S>, i64) -> Option<K> + 'static,
+        add: impl Fn(&mut R, &Row<'_, S>, i64) + 'static,
     ) -> Keyed<'s, K, R> {
         let deltas: Deltas<'s, K, R> =
             self.batches.unary::<DeltaBuilder<K, R>, _, _, _>(Pipeline, name, |_, _| {
@@ -77,11 +77,13 @@ impl<'s, S: Shape> Rows<'s, S> {
                     input.for_each(|cap, data| {
                         let mut session = output.session(&cap);
                         for batch in data.drain(..) {
+                            let mut clock = batch.clock;
                             for (time, rows) in batch.runs() {
                                 for i in rows {
                                     let row = Row::new(&batch, i);
-                                    let Some(key) = key(&row, time) else { continue };
-                                    add(fold.group(key), &row, time);
+                                    clock = batch.clock_at(i, clock);
+                                    let Some(key) = key(&row, clock) else { continue };
+                                    add(fold.group(key), &row, clock);
                                 }
                                 fold.drain(|key, delta| session.give((key, time, delta)));
                             }

@@ -30,12 +30,15 @@ pub fn percentile(sorted: &[f64], p: f64) -> Option<f64> {
 /// A record as it came.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
-    /// Its stamp.
-    pub stamp: Time,
+    /// The clock of its partition when it came, not yet rounded up to its stamp.
+    pub clock: i64,
     /// Its event time.
     pub time: i64,
     /// Whether it takes another back, as in a change log.
     pub retracts: bool,
+    /// By how much it changed the number of retractions whose record has not come: above zero for
+    /// one more of these, below for a record that makes up for some.
+    pub unmatched: i64,
     /// Whether it is a later one of its id, and replaced the earlier or was ignored.
     pub known: bool,
 }
@@ -128,8 +131,9 @@ impl History {
         let arrival = |(i, record): (usize, &Record<'_>)| {
             let retracts = record.batch.diff(record.row) < 0;
             let known = !retracts && families.add(stream, &records, i, self.dedupe);
-            let (stamp, time) = (record.stamp, record.batch.times[record.row]);
-            Arrival { stamp, time, retracts, known }
+            let unmatched = unmatched(&records[..=i]);
+            let (clock, time) = (record.clock, record.batch.times[record.row]);
+            Arrival { clock, time, retracts, unmatched, known }
         };
         records.iter().enumerate().map(arrival).collect()
     }
@@ -262,6 +266,19 @@ fn holders(
         }
     };
     holds.into_iter().copied().collect()
+}
+
+/// By how much the last of these records changed the number of retractions whose record, the same
+/// in all fields, has not come.
+fn unmatched(records: &[Record<'_>]) -> i64 {
+    let Some((last, earlier)) = records.split_last() else { return 0 };
+    let log = |r: &&Record<'_>| {
+        r.batch.change_log && equal_rows((r.batch, r.row), (last.batch, last.row))
+    };
+    let diff = |r: &Record<'_>| i64::from(r.batch.diff(r.row));
+    let before: i64 = earlier.iter().filter(log).map(diff).sum();
+    let after = before + if last.batch.change_log { diff(last) } else { 0 };
+    (-after).max(0) - (-before).max(0)
 }
 
 /// Whether two records are the same in all fields. What a source lacks is absent in its records.
