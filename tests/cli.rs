@@ -475,8 +475,19 @@ fn the_demo_writes_views_logs_and_pictures() {
     let dir = directory("demo");
     let out = dir.join("out");
     let path = out.to_str().expect("UTF-8");
-    let shown = succeed(&["demo", "--events", "20000", "--days", "3", "--out", path]);
+    // What counts how often something comes gets as much smaller limits as there are fewer events.
+    let mut demo = vec!["demo", "--events", "60000", "--out", path];
+    for least in ["trending_items.least=2", "bought_together.least=2", "frequent_itemsets.least=2"]
+    {
+        demo.extend(["--set", least]);
+    }
+    let shown = succeed(&demo);
     assert!(shown.contains("hourly_transactions ("), "{shown}");
+    for (_, query) in tidemill::queries::catalog() {
+        let name = query.name();
+        let view = fs::read_to_string(out.join(format!("{name}.csv"))).expect("a view");
+        assert!(view.lines().count() > 1, "{name} has no row at the end of the demo");
+    }
     for (end, least) in [(".csv", 7), (".changes.jsonl", 7), (".svg", 6)] {
         assert!(files(&out, end).len() >= least, "{end}");
     }

@@ -16,7 +16,7 @@ pub struct Shop {
     /// The same seed and options give the same bytes
     #[arg(long, default_value_t = 42, value_name = "N")]
     pub seed: u64,
-    /// Days over which visits are spread, from 2026-01-01 on
+    /// Days from 2026-01-01 on; at the end some parcels are still on the road
     #[arg(long, default_value_t = 14, value_name = "N")]
     pub days: u32,
     /// Share of users who pay in dollars or pounds

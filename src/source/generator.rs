@@ -116,7 +116,7 @@ pub struct Options {
     pub events: u64,
     /// The same seed and options give the same bytes.
     pub seed: u64,
-    /// Days over which visits are spread; parcels and refunds reach beyond.
+    /// Days that are told, from the first visit to the end of all streams.
     pub days: u32,
     /// The first moment, in milliseconds since 1970.
     pub start_ms: i64,

@@ -26,9 +26,10 @@ pub(super) struct Arrivals {
 
 impl Arrivals {
     pub(super) fn new(options: &Options, feed: Feed) -> Self {
+        let shop = Shop::new(options);
         Arrivals {
-            shop: Shop::new(options),
-            sink: Sink::new(feed),
+            sink: Sink::new(feed, shop.end()),
+            shop,
             road: Road::new(options, feed),
             horizon: Some(i64::MIN),
         }

@@ -21,6 +21,8 @@ pub(super) struct Fates {
     pub(super) doubled: Chance,
     /// When carriers begin to behave as in the second half.
     pub(super) middle: i64,
+    /// When the run ends: parcels that are still on the road are late if their promise is over.
+    pub(super) end: i64,
 }
 
 /// A purchase about to become an order. Times are at or after `now`.
@@ -181,16 +183,18 @@ impl Orders {
             }
             sink.push(scan.time(), Row::Scan(scan));
         }
-        // The last scan is the delivery, if there was one.
-        let over = scan.time() - promised;
+        // The last scan is the delivery, if there was one; what comes after the end is still open.
+        let open = scan.time() >= self.fates.end;
+        let time = scan.time().min(self.fates.end - 1);
+        let over = time - promised;
         let late = match way.delivered {
-            Some(_) if over <= 0 => None,
-            Some(_) => Some(Some((over / HOUR) as u32)),
-            None => Some(None),
+            None if !open => Some(None),
+            _ if over <= 0 => None,
+            _ => Some(Some((over / HOUR) as u32)),
         };
         if let Some(hours) = late {
             let planted = Planted::LateParcel(scan.id, hours);
-            sink.push(scan.time(), Row::Finding(Finding { time: scan.time(), planted }));
+            sink.push(time, Row::Finding(Finding { time, planted }));
         }
         scan.time()
     }

@@ -1,8 +1,8 @@
 //! The simulation: visits follow one another, and everything else follows from visits.
 //!
 //! The start of the next visit is where the pace of the run is when as many rows have been
-//! made as have been; so the run ends at its end with the number of rows asked for. Nothing
-//! made after a step has a time before the moment that step returned, which is what lets the
+//! made as have been; so the run ends at its end with the number of rows asked for, and what
+//! would happen after that is cut off (see `sink`). Nothing made after a step has a time before the moment that step returned, which is what lets the
 //! queue give out rows while the run goes on.
 
 use super::Options;
@@ -81,6 +81,7 @@ impl Shop {
             refunded: Chance::share(options.dirt.refunds),
             doubled: Chance::share(plants.duplicates),
             middle: pace.middle(),
+            end: pace.end(),
         };
         // At least 50 users; ids are 32 bits wide.
         let users = (options.events / ROWS_PER_USER).clamp(50, 1 << 31) as u32;
@@ -98,6 +99,11 @@ impl Shop {
             walk: Walk::default(),
             opened: false,
         }
+    }
+
+    /// The first moment after the run.
+    pub(super) fn end(&self) -> i64 {
+        self.pace.end()
     }
 
     pub(super) fn catalog(&self) -> &Catalog {

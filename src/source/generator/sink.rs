@@ -2,6 +2,9 @@
 //!
 //! Counting every row, wanted or not, is what keeps the passes for different feeds in step:
 //! the shop's clock runs on these counts.
+//!
+//! All feeds end at the same moment, as if that were now: what an order leads to after it is not
+//! known yet. A parcel that is delivered later is on the road, a refund of later is not there.
 
 use super::Feed;
 use super::dirt::Pending;
@@ -14,17 +17,22 @@ pub(super) struct Sink {
     feed: Feed,
     pub(super) queue: Queue<Pending>,
     counted: u64,
+    /// The first moment that is not told any more.
+    end: i64,
 }
 
 impl Sink {
-    pub(super) fn new(feed: Feed) -> Self {
-        Sink { feed, queue: Queue::new(), counted: 0 }
+    pub(super) fn new(feed: Feed, end: i64) -> Self {
+        Sink { feed, queue: Queue::new(), counted: 0, end }
     }
 
     pub(super) fn push(&mut self, time: i64, row: Row) {
         let feed = feed_of(&row);
-        self.counted += u64::from(feed.is_counted());
-        if feed == self.feed {
+        let told = time < self.end;
+        // A visit that the end cuts off counts in full: each visit brings the run on, so that it
+        // ends. Other visits make up for what orders lead to after the end.
+        self.counted += u64::from(feed.is_counted() && (told || feed == Feed::Behavior));
+        if told && feed == self.feed {
             self.queue.push(time, Pending::fresh(row));
         }
     }

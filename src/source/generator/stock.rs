@@ -202,7 +202,7 @@ mod tests {
     fn no_shelf_goes_below_zero_under_any_load() {
         for seed in 0..60 {
             let mut rng = Rng::keyed(seed, Stream::Item, 0);
-            let mut sink = Sink::new(Feed::Inventory);
+            let mut sink = Sink::new(Feed::Inventory, i64::MAX);
             let mut stock = Stock::open(1_000, 30, seed);
             stock.write_opening(0, &mut sink);
             let shelf = |rng: &mut Rng| Shelf(rng.below(4));

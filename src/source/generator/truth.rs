@@ -21,7 +21,8 @@ pub(super) enum Planted {
     Bot(SessionId, u32),
     /// Hours without stock.
     StockOut(Item, Warehouse, u32),
-    /// Hours after the promise; none if the parcel never came.
+    /// Hours after the promise, as yet if the parcel is on its way at the end of the run; none if
+    /// it was given up.
     LateParcel(ShipmentId, Option<u32>),
 }
 
