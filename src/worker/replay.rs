@@ -8,7 +8,7 @@ use crate::batch::Batch;
 use crate::clock::{Tick, Time};
 use crate::error::Error;
 use crate::event::Stream;
-use crate::operator::{Collection, Dedupe, Item, Port, Tally};
+use crate::operator::{Collection, Dedupe, Item, Port, Sealed, Tally};
 use crate::query::{AnyQuery, Inputs, Opened};
 use crate::source::lock;
 use crate::value::Value;
@@ -47,9 +47,26 @@ pub fn replay(
     tick: Tick,
     workers: usize,
 ) -> Result<Vec<Vec<Change>>, Error> {
+    let logs = Arc::new(Mutex::new(vec![Vec::new(); queries.len()]));
+    let all = Arc::clone(&logs);
+    watch(queries, recorded, dedupe_by_id, (tick, workers), move |query, change| {
+        let row = change.row.cells();
+        lock(&all)[query].push(Change { time: change.time, row, diff: change.diff });
+    })?;
+    let logs = std::mem::take(&mut *lock(&logs));
+    Ok(logs)
+}
+
+/// Shows each change of each query (by its place in the list) over the recorded batches, when all
+/// are through; gives the time from the first step to the last.
+pub fn watch(
+    queries: &[Arc<dyn AnyQuery>],
+    recorded: &Recorded,
+    dedupe_by_id: Option<Dedupe>,
+    (tick, workers): (Tick, usize),
+    see: impl Fn(usize, Sealed<'_>) + Send + Sync + 'static,
+) -> Result<Duration, Error> {
     let (queries, recorded) = (queries.to_vec(), recorded.clone());
-    let result = Arc::new(Mutex::new(vec![Vec::new(); queries.len()]));
-    let logs = Arc::clone(&result);
     let guards = Cluster::threads(workers).execute(move |worker| {
         let probe = Handle::new();
         let mut ports: Vec<Box<dyn Port>> = worker.dataflow::<Time, _, _>(|scope| {
@@ -63,29 +80,25 @@ pub fn replay(
             let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
             queries.iter().map(|query| query.build(&inputs)).collect()
         });
+        let began = Instant::now();
         while !probe.done() {
             worker.step();
         }
+        let elapsed = began.elapsed();
         if worker.index() == 0 {
-            let mut logs = lock(&logs);
             probe.with_frontier(|f| {
-                for (port, log) in ports.iter_mut().zip(logs.iter_mut()) {
-                    port.seal(f, &mut |change| {
-                        log.push(Change {
-                            time: change.time,
-                            row: change.row.cells(),
-                            diff: change.diff,
-                        });
-                    });
+                for (query, port) in ports.iter_mut().enumerate() {
+                    port.seal(f, &mut |change| see(query, change));
                 }
             });
         }
+        elapsed
     })?;
+    let mut longest = Duration::ZERO;
     for result in guards.join() {
-        result.map_err(Error::Cluster)?;
+        longest = longest.max(result.map_err(Error::Cluster)?);
     }
-    let logs = std::mem::take(&mut *lock(&result));
-    Ok(logs)
+    Ok(longest)
 }
 
 /// Updates of a collection.
