@@ -14,7 +14,7 @@ use tidemill::clock::{Millis, Tick, Time};
 use tidemill::event::behavior::{ITEM_ID, PRICE, SESSION_ID};
 use tidemill::event::{Behavior, Row, Stream};
 use tidemill::monoid::{
-    Bag, Event, Hashes, HyperLogLog, Members, Moments, Quantiles, Values, Weights,
+    Bag, Dated, Hashes, HyperLogLog, Members, Moments, Quantiles, Values, Weights,
 };
 use tidemill::operator::{Aggregate, Collection};
 use tidemill::query::Inputs;
@@ -415,13 +415,13 @@ fn sliding(name: &str, recorded: &Recorded) {
                 .keyed(
                     "Sliding",
                     |row| Some(session(row)),
-                    |log: &mut Bag<Event>, row, diff| {
-                        let id = u64::from(item(row));
-                        log.add(Event { time: row.time(), id, value: price(row) }, diff);
+                    |log: &mut Bag<Dated<u64>>, row, diff| {
+                        let item = u64::from(item(row));
+                        log.add(Dated { time: row.time(), item, value: price(row) }, diff);
                     },
                 )
                 .sliding(Millis::hours(1), |key, event, totals| {
-                    (*key, event.time, event.id, totals.count, totals.sum as i64)
+                    (*key, event.time, event.item, totals.count, totals.sum as i64)
                 })
         })
     });

@@ -13,6 +13,7 @@ mod bag;
 mod cuts;
 mod dated;
 mod distinct;
+mod favourite;
 mod groups;
 mod histogram;
 mod hyperloglog;
@@ -20,33 +21,36 @@ mod moments;
 mod most;
 mod quantiles;
 mod ratio;
+mod sum_tree;
 mod sums;
 #[cfg(test)]
 mod testing;
 mod timeline;
 mod together;
 mod top_k;
+mod totals;
 mod values;
 mod weights;
 mod wide;
-mod window_log;
 
 pub use bag::{Bag, Items};
 pub use cuts::{Cuts, part};
 pub use dated::{Dated, DatedLog, Entries};
 pub use distinct::{Distinct, Members};
+pub use favourite::{Counts, Favourite};
 pub use histogram::Histogram;
 pub use hyperloglog::{Hashes, HyperLogLog, Precision};
 pub use moments::{CrossMoments, Moments};
 pub use most::Most;
 pub use quantiles::{Interpolated, Quantiles};
 pub use ratio::Ratio;
-pub use timeline::Timeline;
+pub use sum_tree::{SumTree, Summary, Walk};
+pub use timeline::{Stretch, Timeline};
 pub use top_k::TopK;
+pub use totals::Totals;
 pub use values::Values;
 pub use weights::Weights;
 pub use wide::{Wide, compare_products};
-pub use window_log::{Event, Totals, WindowLog};
 
 /// [`Group::WORTH`] of a delta that lists its records: what is saved is a key per record.
 const LISTS: usize = 16;

@@ -54,7 +54,7 @@ pub use session_pairs::{Link, SessionPairs};
 pub use sessionize::Session;
 pub(crate) use settle::settle;
 pub(crate) use shared::Shared;
-pub use stretches::{Stretch, Stretches};
+pub use stretches::Stretches;
 pub use tiles::{Tiled, Tiles};
 pub use top_k::Place;
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use support::Random;
 use tidemill::clock::{Millis, Time};
-use tidemill::monoid::{Bag, Event, Hashes, HyperLogLog, Members, Quantiles, Values, Weights};
+use tidemill::monoid::{Bag, Dated, Hashes, HyperLogLog, Members, Quantiles, Values, Weights};
 use tidemill::operator::{Aggregate, Collection, Item};
 use tidemill::worker::replay::{Updates, replay_items};
 
@@ -316,8 +316,8 @@ fn sliding_adds_up_the_last_span() {
                 .keyed(
                     "Sliding",
                     |thing| Some(thing.0),
-                    |log: &mut Bag<Event>, &(_, time, item, value), diff| {
-                        log.add(Event { time, id: u64::from(item), value }, diff);
+                    |log: &mut Bag<Dated<u64>>, &(_, time, item, value), diff| {
+                        log.add(Dated { time, item: u64::from(item), value }, diff);
                     },
                 )
                 .sliding(Millis(50), |key, event, totals| {
@@ -333,7 +333,7 @@ fn sliding_adds_up_the_last_span() {
                 };
                 for &((_, time, item, value), count) in &things {
                     if count > 0 {
-                        let event = Event { time, id: u64::from(item), value };
+                        let event = Dated { time, item: u64::from(item), value };
                         rows.push((key, event, totals(time)));
                     }
                 }

@@ -27,7 +27,7 @@ use super::sessions::{count, naive, total};
 use crate::clock::{Millis, Time};
 use crate::event::behavior::{CATEGORY, USER_ID};
 use crate::event::{Behavior, Row, ShopEvent};
-use crate::monoid::{Bag, Items, Wide};
+use crate::monoid::{Bag, Counts, Favourite, Items, Wide};
 use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
@@ -92,6 +92,8 @@ enum Part {
 
 /// Sessions and buying sessions; events and pages.
 type Totals = ((i64, i64), (i64, i64), Wide);
+/// With the ends of sessions, and the categories.
+type Seen = (Totals, Bag<i64>, Favourite<Text>);
 
 impl Query for UserProfile {
     type Output = Output;
@@ -125,25 +127,21 @@ impl Query for UserProfile {
             .aggregate(
                 "UserProfile",
                 |(user, _)| (!user.is_empty()).then(|| user.clone()),
-                |(totals, ends, categories): &mut (Totals, Bag<i64>, Bag<Text>), (_, part), n| {
-                    match part {
-                        Part::Category(category) => categories.add(category.clone(), n),
-                        Part::Visit(visit) => {
-                            ends.add(visit.end, n);
-                            let ((sessions, buying), (events, pages), value) = totals;
-                            *sessions += n;
-                            *buying += i64::from(visit.bought) * n;
-                            *events += visit.events * n;
-                            *pages += visit.pages * n;
-                            value.plus(&visit.value.times(n));
-                        }
+                |(totals, ends, categories): &mut Seen, (_, part), n| match part {
+                    Part::Category(category) => categories.add(category.clone(), n),
+                    Part::Visit(visit) => {
+                        ends.add(visit.end, n);
+                        let ((sessions, buying), (events, pages), value) = totals;
+                        *sessions += n;
+                        *buying += i64::from(visit.bought) * n;
+                        *events += visit.events * n;
+                        *pages += visit.pages * n;
+                        value.plus(&visit.value.times(n));
                     }
                 },
-                |user_id, (totals, ends, categories): &(Totals, Items<i64>, Items<Text>)| {
+                |user_id, (totals, ends, categories): &(Totals, Items<i64>, Counts<Text>)| {
                     let &((sessions, buying_sessions), (events, pages), value) = totals;
                     let (end, _) = ends.last_key_value()?;
-                    // The first of those with the largest count.
-                    let favourite = categories.iter().rev().max_by_key(|(_, n)| **n);
                     Some(Output {
                         user_id: user_id.clone(),
                         last_seen: Moment(*end),
@@ -152,7 +150,7 @@ impl Query for UserProfile {
                         events,
                         pages,
                         value: Money::of(value.get()),
-                        favourite_category: favourite.map(|(c, _)| c.clone()).unwrap_or_default(),
+                        favourite_category: categories.favourite().unwrap_or_default(),
                     })
                 },
             )

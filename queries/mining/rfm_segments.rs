@@ -38,7 +38,7 @@
 use crate::clock::Time;
 use crate::event::transactions::{AMOUNT, ORDER_ID, STATUS, USER_ID};
 use crate::event::{Row, Transactions};
-use crate::monoid::{Bag, Items};
+use crate::monoid::{Bag, Distinct, Items, Members};
 use crate::operator::{Collection, Tiles};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
@@ -77,6 +77,10 @@ crate::record! {
 }
 
 const PARTS: u8 = 5;
+
+/// The times of a user's sales, their orders, how many have none, and their sum.
+type Sales = (Bag<i64>, Members<Text>, i64, i128);
+type Known = (Items<i64>, Distinct<Text>, i64, i128);
 
 /// The name of a segment; scores are 1 to 5.
 fn segment(recency: u8, frequency: u8, monetary: u8) -> &'static str {
@@ -132,15 +136,17 @@ impl Query for RfmSegments {
             .aggregate(
                 "Customers",
                 |sale| counts(sale).then(|| sale.user_id().clone()),
-                |(times, orders, amount): &mut (Bag<i64>, Bag<Text>, i128), sale, diff| {
+                |(times, orders, alone, amount): &mut Sales, sale, diff| {
                     times.add(sale.time(), diff);
-                    orders.add(sale.order_id().clone(), diff);
+                    match sale.order_id().is_empty() {
+                        true => *alone += diff,
+                        false => orders.add(sale.order_id().clone(), diff),
+                    }
                     *amount += sale.amount().map_or(0, |m| i128::from(m.0)) * i128::from(diff);
                 },
-                |user, (times, orders, amount): &(Items<i64>, Items<Text>, i128)| {
+                |user, (times, orders, alone, amount): &Known| {
                     let (last, _) = times.last_key_value()?;
-                    let of = |(order, n): (&Text, &i64)| if order.is_empty() { *n } else { 1 };
-                    let orders: i64 = orders.iter().filter(|(_, n)| **n > 0).map(of).sum();
+                    let orders = orders.distinct() as i64 + alone;
                     Some((user.clone(), [(*last).into(), orders.into(), *amount]))
                 },
             )

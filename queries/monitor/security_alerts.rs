@@ -44,7 +44,7 @@ use crate::clock::{Millis, Time};
 use crate::event::{
     LoginOutcome, Logins, Row, Stream, Transactions, behavior, logins, transactions,
 };
-use crate::monoid::{Dated, DatedLog, Entries};
+use crate::monoid::{Bag, Dated, DatedLog, Entries};
 use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
@@ -231,8 +231,8 @@ impl Detector {
     }
 }
 
-/// Times of a session's events with their page views, and its orders.
-type Pages = (Entries<()>, i128);
+/// Times of a session's events, how many they are, their page views, and its orders.
+type Pages = (Bag<i64>, i64, i128, i128);
 
 impl Query for SecurityAlerts {
     type Output = Output;
@@ -290,15 +290,16 @@ impl Query for SecurityAlerts {
         let bots = inputs.behavior(&columns).aggregate(
             "Bots",
             |event| (!event.session_id().is_empty()).then(|| event.session_id().clone()),
-            |(events, orders): &mut Pages, event, diff| {
-                events.add(Dated { time: event.time(), item: (), value: event.views() }, diff);
+            |(times, events, views, orders): &mut Pages, event, diff| {
+                times.add(event.time(), diff);
+                *events += diff;
+                *views += i128::from(event.views()) * i128::from(diff);
                 *orders += i128::from(event.order_count()) * i128::from(diff);
             },
-            move |session, (log, orders)| {
-                let (first, last) = (log.iter().next()?.0.time, log.iter().next_back()?.0.time);
-                let events: i64 = log.iter().map(|(_, n)| n).sum();
-                let views = log.iter().map(|(x, n)| i128::from(x.value) * i128::from(n)).sum();
-                this.is_bot((views, events, *orders), last - first).then(|| Output {
+            move |session, (times, events, views, orders)| {
+                let (&events, &views, &orders) = (events, views, orders);
+                let (first, last) = (*times.first_key_value()?.0, *times.last_key_value()?.0);
+                this.is_bot((views, events, orders), last - first).then(|| Output {
                     kind: Text::new("bot"),
                     subject: session.clone(),
                     since: Moment(first),

@@ -7,7 +7,7 @@
 //! that is `authorized`, `captured` or of unknown status: what undoes one (`cancelled`, `refunded`,
 //! `chargeback`) is no payment at the time it carries. An absent amount adds nothing to sums. Late
 //! records and retractions correct every row within 24 hours after them, and no other is read
-//! again. State: per key its payments (56 bytes each), with prefix sums where there are many.
+//! again. State: per key its payments (56 bytes each), with sums of parts of them where there are many.
 //!
 //! ```
 //! use tidemill::event::Stream;
@@ -90,7 +90,7 @@ fn keys<'a>(payment: &Row<'a, Transactions>) -> impl Iterator<Item = (&'static s
 fn row((by, key): &(Text, Text), log: &DatedLog<Text>, payment: &Dated<Text>) -> Option<Output> {
     let now = payment.time;
     // Of records that agree in id and time but not in amount only the first makes the row.
-    let same = log.between(now - 1, now).find(|(other, _)| other.item == payment.item);
+    let same = log.matching(now, |id| id.cmp(&payment.item)).next();
     let is_first = same.is_some_and(|(first, _)| first == payment);
     let [minute, hour, day] = [MINUTE, HOUR, DAY].map(|width| log.totals(now, width));
     (is_first && !payment.item.is_empty()).then(|| Output {

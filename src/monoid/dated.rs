@@ -1,20 +1,17 @@
 //! A key's items in the order of their times, with exact sums over any window of time.
 //!
-//! The items lie in one sorted vector: most keys have few, and nearly all come at the end. Once
-//! there are many, their values are also kept in a [`WindowLog`], so that the totals of a window
-//! are two binary searches instead of a walk. The log is derived from the items, so what is read
-//! is a function of the multiset of items alone. Items with a negative count (taken back ahead of
-//! their insertion) are remembered and not shown. Bound: the items that are in it.
+//! The items lie in a tree whose parts know their totals, so that a window costs a walk from the
+//! root, and an item that comes late costs no more than one at the end; up to a few items are one
+//! sorted vector. What is read is a function of the multiset of items alone. Items with a negative
+//! count (taken back ahead of their insertion) are remembered and not shown.
+//! Bound: the items that are in it.
 
-use super::Group;
-use super::window_log::{Event, Totals, WindowLog};
+use super::{Group, SumTree, Totals};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt::Debug;
-
-/// Up to here a walk through the items is cheaper than a log, in memory and in time.
-const FEW: usize = 32;
+use std::ops::Range;
 
 /// An item with its time and the value that is summed.
 #[derive(
@@ -29,74 +26,26 @@ pub struct Dated<T> {
     pub value: i64,
 }
 
-impl<T> Dated<T> {
-    fn event(&self) -> Event {
-        // Which of several events of one time and value it is does not matter to a sum.
-        Event { time: self.time, id: 0, value: self.value }
-    }
-}
-
 /// Dated items by time with their counts, none of them zero.
 #[derive(Clone, Debug)]
-pub struct DatedLog<T> {
-    items: Vec<(Dated<T>, i64)>,
-    sums: Option<Box<WindowLog>>,
-}
+pub struct DatedLog<T>(SumTree<Dated<T>, Totals>);
 
 impl<T> Default for DatedLog<T> {
     fn default() -> Self {
-        DatedLog { items: Vec::new(), sums: None }
+        DatedLog(SumTree::default())
     }
 }
 
-impl<T: Ord> DatedLog<T> {
+impl<T: Ord + Clone> DatedLog<T> {
     /// Changes the count of an item; gives by how much the count that is shown changed.
     pub fn add(&mut self, item: Dated<T>, diff: i64) -> i64 {
-        if diff == 0 {
-            return 0;
-        }
-        if let Some(sums) = &mut self.sums {
-            sums.add(item.event(), diff);
-        }
-        let at = match self.items.last() {
-            Some((last, _)) if *last < item => self.items.len(),
-            _ => self.items.partition_point(|(other, _)| *other < item),
-        };
-        let (old, new) = match self.items.get_mut(at) {
-            Some((other, count)) if *other == item => {
-                let old = *count;
-                *count += diff;
-                (old, *count)
-            }
-            _ => {
-                self.items.insert(at, (item, diff));
-                (0, diff)
-            }
-        };
-        if new == 0 {
-            self.items.remove(at);
-        }
-        match (self.items.len(), &self.sums) {
-            (n, None) if n > FEW => {
-                let mut sums = WindowLog::default();
-                self.items.iter().for_each(|(item, count)| sums.add(item.event(), *count));
-                self.sums = Some(Box::new(sums));
-            }
-            (n, Some(_)) if n < FEW / 2 => self.sums = None,
-            _ => {}
-        }
+        let (old, new) = self.0.add(item, diff);
         new.max(0) - old.max(0)
     }
 
     /// Count, sum and sum of squares of the values in `(until - width, until]`.
     pub fn totals(&self, until: i64, width: i64) -> Totals {
-        match &self.sums {
-            Some(sums) => sums.window(until, width),
-            None => self
-                .slice(until.saturating_sub(width), until)
-                .iter()
-                .fold(Totals::default(), |sum, (x, n)| sum.plus(Totals::of(&x.event(), *n))),
-        }
+        self.0.sum(self.places(until.saturating_sub(width), until))
     }
 
     /// The items in `(after, until]`, in order, that count.
@@ -105,7 +54,8 @@ impl<T: Ord> DatedLog<T> {
         after: i64,
         until: i64,
     ) -> impl DoubleEndedIterator<Item = (&Dated<T>, i64)> + Clone {
-        self.slice(after, until).iter().filter(|(_, n)| *n > 0).map(|(item, n)| (item, *n))
+        let all = self.0.walk(self.places(after, until));
+        all.filter(|(_, n)| *n > 0).map(|(item, n)| (item, *n))
     }
 
     /// The items of one time that count and are equal by `order`, which must not contradict
@@ -116,30 +66,28 @@ impl<T: Ord> DatedLog<T> {
         order: impl Fn(&T) -> Ordering,
     ) -> impl Iterator<Item = (&Dated<T>, i64)> {
         let compare = move |x: &Dated<T>| x.time.cmp(&time).then_with(|| order(&x.item));
-        let from = self.items.partition_point(|(x, _)| compare(x).is_lt());
-        let equal = self.items[from..].iter().take_while(move |(x, _)| compare(x).is_eq());
+        let from = self.0.rank(|x| compare(x).is_lt());
+        let equal = self.0.walk(from..usize::MAX).take_while(move |(x, _)| compare(x).is_eq());
         equal.filter(|(_, n)| *n > 0).map(|(item, n)| (item, *n))
     }
 
     /// How many items differ.
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.0.len()
     }
 
     /// All items that count, in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Dated<T>, i64)> + Clone {
-        self.items.iter().filter(|(_, n)| *n > 0).map(|(item, n)| (item, *n))
+        self.0.iter().filter(|(_, n)| *n > 0).map(|(item, n)| (item, *n))
     }
 
     /// Whether every count is zero.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.0.is_empty()
     }
 
-    fn slice(&self, after: i64, until: i64) -> &[(Dated<T>, i64)] {
-        let from = self.items.partition_point(|(x, _)| x.time <= after);
-        let rest = &self.items[from..];
-        &rest[..rest.partition_point(|(x, _)| x.time <= until)]
+    fn places(&self, after: i64, until: i64) -> Range<usize> {
+        self.0.rank(|x| x.time <= after)..self.0.rank(|x| x.time <= until)
     }
 }
 
@@ -204,12 +152,14 @@ mod tests {
             let mut log: DatedLog<u64> = DatedLog::default();
             let mut twin: BTreeMap<Dated<u64>, i64> = BTreeMap::new();
             let end = 5 + round;
-            for _ in 0..random.below(150) {
+            // Now and then enough for a tree of some depth.
+            let most = if round % 20 == 0 { 1_500 } else { 150 };
+            for _ in 0..random.below(most) {
                 let known = twin.keys().nth(random.below(60) as usize).copied();
                 let (item, diff) = match (random.below(3), known) {
                     (0, Some(item)) => (item, -twin[&item]),
                     _ => {
-                        let (time, item) = (random.between(0, end), random.below(3));
+                        let (time, item) = (random.between(0, end), random.below(5));
                         let value = random.between(-9, 9);
                         (Dated { time, item, value }, random.between(-1, 2))
                     }

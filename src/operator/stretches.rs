@@ -1,44 +1,42 @@
 //! `stretches`: those into which a key's items fall by a gap of inactivity.
 //!
-//! The items of each key are kept in the order of their times. When a tick is sealed, the
-//! stretches that its changes touch are read before and after: those are the ones that reach
-//! within a gap of a changed item, and afterwards also the parts of what was there before. All
-//! others are left alone, so a visitor of years costs no more than one of a day. What a key's
-//! rows are follows from its items only: a late item joins, a retraction parts. Bound: the items.
+//! The items of each key are kept in the order of their times, with what parts of them add up to.
+//! When a tick is sealed, the stretches that its changes touch are read before and after: those are
+//! the ones that reach within a gap of a changed item, and afterwards also the parts of what was
+//! there before. All others are left alone, and of these only sums are read: a visitor of years
+//! costs no more than one of a day, nor does a session that never ends. What a key's rows are
+//! follows from its items only: a late item joins, a retraction parts. Bound: the items.
 
 use super::keyed::change;
 use super::ticks::Ticks;
 use super::{Collection, Item, Key, Table, route};
 use crate::clock::Time;
-use crate::monoid::Timeline;
+use crate::monoid::{Stretch, Summary, Timeline};
 use differential_dataflow::AsCollection;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::Operator;
 
-/// The items of one stretch in order: event time, item and how often it is there.
-pub type Stretch<'r, 'a, T> = &'r mut dyn Iterator<Item = (i64, &'a T, i64)>;
-
 /// Cutting a key's items at gaps.
 pub trait Stretches<'s, K, T> {
     /// One row for each stretch of `(key, (event time, item))`; neighbours at most `gap`
-    /// milliseconds apart belong together.
-    fn stretches<O: Item>(
+    /// milliseconds apart belong together. `S` is what the items of a stretch add up to.
+    fn stretches<S: Summary<(i64, T)> + 'static, O: Item>(
         self,
         name: &str,
         gap: impl Fn(&K) -> i64 + 'static,
-        read: impl Fn(&K, Stretch<'_, '_, T>) -> O + 'static,
+        read: impl Fn(&K, Stretch<S>) -> O + 'static,
     ) -> Collection<'s, O>;
 }
 
 type Changes<K, T> = Vec<(K, (i64, T), i64)>;
 
 impl<'s, K: Key, T: Item> Stretches<'s, K, T> for Collection<'s, (K, (i64, T))> {
-    fn stretches<O: Item>(
+    fn stretches<S: Summary<(i64, T)> + 'static, O: Item>(
         self,
         name: &str,
         gap: impl Fn(&K) -> i64 + 'static,
-        read: impl Fn(&K, Stretch<'_, '_, T>) -> O + 'static,
+        read: impl Fn(&K, Stretch<S>) -> O + 'static,
     ) -> Collection<'s, O> {
         let by_key = Exchange::new(|((key, _), _, _): &((K, (i64, T)), Time, isize)| route(key));
         self.inner
@@ -47,7 +45,7 @@ impl<'s, K: Key, T: Item> Stretches<'s, K, T> for Collection<'s, (K, (i64, T))> 
                 name,
                 move |_, _| {
                     let mut ticks: Ticks<Changes<K, T>> = Ticks::default();
-                    let mut states: Table<K, Timeline<T>> = Table::default();
+                    let mut states: Table<K, Timeline<T, S>> = Table::default();
                     let (mut old, mut new) = (Vec::new(), Vec::new());
                     move |(input, frontier), output| {
                         input.for_each(|cap, data| {
@@ -69,17 +67,16 @@ impl<'s, K: Key, T: Item> Stretches<'s, K, T> for Collection<'s, (K, (i64, T))> 
                                         (t.saturating_sub(gap), t.saturating_add(gap))
                                     })
                                     .collect();
-                                for places in state.stretches(&spans, gap) {
-                                    spans.push(state.extent(&places));
-                                    old.push(read(key, &mut state.items(places)));
+                                for stretch in state.stretches(&spans, gap) {
+                                    spans.push((stretch.first, stretch.last));
+                                    old.push(read(key, stretch));
                                 }
                                 spans.sort_unstable();
                                 for (_, (t, item), diff) in of_key {
                                     state.add(*t, item.clone(), *diff);
                                 }
-                                for places in state.stretches(&spans, gap) {
-                                    new.push(read(key, &mut state.items(places)));
-                                }
+                                let stretches = state.stretches(&spans, gap).into_iter();
+                                new.extend(stretches.map(|stretch| read(key, stretch)));
                                 if state.is_empty() {
                                     states.remove(key);
                                 }

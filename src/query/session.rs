@@ -9,8 +9,8 @@ use super::Inputs;
 use crate::clock::Millis;
 use crate::event::behavior::{EVENT, PRICE, QUANTITY, SESSION_ID, USER_ID};
 use crate::event::{Behavior, Row, ShopEvent};
-use crate::monoid::Wide;
-use crate::operator::{Collection, Rows, Stretch, Stretches};
+use crate::monoid::{Stretch, Summary, Wide};
+use crate::operator::{Collection, Rows, Stretches};
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 
@@ -92,28 +92,51 @@ fn by_gap<'s>(visits: Rows<'s, Behavior>, gap: Millis) -> Collection<'s, Session
         .stretches(
             "Sessions",
             move |(_, session_id)| if session_id.is_empty() { millis } else { i64::MAX },
-            |(user_id, session_id), events| {
-                let (user_id, session_id) = (user_id.clone(), session_id.clone());
-                read(Session { user_id, session_id, ..Session::default() }, events)
+            |(user_id, session_id), stretch: Stretch<Events>| {
+                let Stretch { first, last, sum } = stretch;
+                Session {
+                    user_id: user_id.clone(),
+                    session_id: session_id.clone(),
+                    start: first,
+                    end: last,
+                    events: sum.count,
+                    pages: sum.pages,
+                    value: sum.value,
+                    steps: sum.steps,
+                    last_cart: sum.last_cart,
+                }
             },
         )
 }
 
-fn read(mut session: Session, events: Stretch<'_, '_, (ShopEvent, i128)>) -> Session {
-    for (time, &(event, amount), n) in events {
-        if session.events == 0 {
-            session.start = time;
-        }
-        session.end = time;
-        session.events += n;
-        session.pages += if event.is_view() { n } else { 0 };
-        session.value.add_times(amount, n);
+/// What the events of a session add up to.
+#[derive(Clone, Debug, Default)]
+struct Events {
+    count: i64,
+    pages: i64,
+    value: Wide,
+    steps: [bool; 4],
+    last_cart: Option<i64>,
+}
+
+impl Summary<(i64, (ShopEvent, i128))> for Events {
+    fn push(&mut self, &(time, (event, amount)): &(i64, (ShopEvent, i128)), n: i64) {
+        self.count += n;
+        self.pages += if event.is_view() { n } else { 0 };
+        self.value.add_times(amount, n);
         if let Some(step) = STEPS.iter().position(|step| *step == event) {
-            session.steps[step] = true;
+            self.steps[step] = true;
         }
         if event == ShopEvent::AddToCart {
-            session.last_cart = Some(time);
+            self.last_cart = Some(time);
         }
     }
-    session
+
+    fn append(&mut self, next: &Self) {
+        self.count += next.count;
+        self.pages += next.pages;
+        self.value.plus(&next.value);
+        self.steps.iter_mut().zip(next.steps).for_each(|(step, there)| *step |= there);
+        self.last_cart = next.last_cart.or(self.last_cart);
+    }
 }
