@@ -3,7 +3,7 @@
 //! A query reads [`Rows`] (batches of columns) from its inputs and turns them into a
 //! [`Collection`] of its output. The verbs that remember are `aggregate`, `retain`, `dedupe` and
 //! `session_pairs` (and those made of one of them with a richer value: `once`, and `top_k`,
-//! `cooccur`, `sessionize`, `sliding` and `as_of` of [`Keyed`]); every other is recomputed from what they send.
+//! `cooccur`, `sessionize`, `sliding`, `as_of` and `kept` of [`Keyed`]); every other is recomputed from what they send.
 //! Timely's own names stop at this room.
 
 use crate::batch::Batch;
@@ -24,6 +24,7 @@ mod cooccur;
 mod dedupe;
 mod first;
 mod fold;
+mod kept;
 mod keyed;
 mod lag;
 mod normalise;
@@ -46,6 +47,7 @@ pub use collect::{Port, Row as AnyRow, Sealed};
 pub(crate) use dedupe::{Age, Tally, dedupe, withdraws};
 pub use dedupe::{Dedupe, OnDuplicate};
 pub use first::First;
+pub use kept::Kept;
 pub use keyed::Keyed;
 pub use lag::Passing;
 pub use normalise::{MinMax, Scale, ZScore, normalise};

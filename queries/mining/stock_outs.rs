@@ -25,12 +25,16 @@
 
 use crate::clock::{Millis, Time};
 use crate::event::inventory::{CHANGE, ITEM_ID, WAREHOUSE};
-use crate::monoid::{Dated, Entries};
+use crate::monoid::Bag;
 use crate::operator::Collection;
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Moment, Real};
 use std::collections::BTreeMap;
+
+mod shelf;
+
+use shelf::Shelf;
 
 crate::parameters! {
     /// See the module.
@@ -89,36 +93,20 @@ impl Query for StockOuts {
     crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let query = *self;
-        inputs.inventory(&[ITEM_ID, WAREHOUSE.optional(), CHANGE]).aggregate_rows(
+        let columns = [ITEM_ID, WAREHOUSE.optional(), CHANGE];
+        let changes = inputs.inventory(&columns).keyed(
             "StockOuts",
             |record| {
                 let shelf = || (record.item_id().clone(), record.warehouse().clone());
                 (!record.item_id().is_empty()).then(shelf)
             },
-            |changes: &mut Entries<()>, record, diff| {
-                if let Some(value) = record.change() {
-                    changes.add(Dated { time: record.time(), item: (), value }, diff);
+            |changes: &mut Bag<(i64, i64)>, record, diff| {
+                if let Some(change) = record.change() {
+                    changes.add((record.time(), change), diff);
                 }
             },
-            move |shelf, changes, rows| {
-                let (mut on_hand, mut since) = (0i128, None);
-                let mut changes = changes.iter().peekable();
-                while let Some((change, n)) = changes.next() {
-                    on_hand += i128::from(change.value) * i128::from(n);
-                    // What happens at one time happens at once.
-                    if changes.peek().is_some_and(|(next, _)| next.time == change.time) {
-                        continue;
-                    }
-                    if on_hand <= 0 {
-                        since = since.or(Some(change.time));
-                    } else if let Some(since) = since.take() {
-                        rows.extend(query.row(shelf, since, Some(change.time)));
-                    }
-                }
-                rows.extend(since.and_then(|since| query.row(shelf, since, None)));
-            },
-        )
+        );
+        changes.kept::<Shelf>(*self)
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {

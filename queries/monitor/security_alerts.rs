@@ -20,7 +20,8 @@
 //! `severity` compares events (for stuffing: users) with their limit: `high` from four times on,
 //! `medium` from twice, else `low`. Each stream may be absent. All follows from the events as they
 //! are known: what is late or taken back joins, parts and withdraws alerts. State: per subject its
-//! failed logins or small payments, per session the times of its events (24 bytes each).
+//! failed logins or small payments and a count for each value in its bursts, per session the times
+//! of its events (24 bytes each).
 //!
 //! ```
 //! use tidemill::event::Stream;
@@ -44,13 +45,17 @@ use crate::clock::{Millis, Time};
 use crate::event::{
     LoginOutcome, Logins, Row, Stream, Transactions, behavior, logins, transactions,
 };
-use crate::monoid::{Bag, Dated, DatedLog, Entries};
+use crate::monoid::{Bag, Dated, Entries};
 use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Moment, whole};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+
+mod bursts;
+
+use bursts::Bursts;
 
 crate::parameters! {
     /// See the module.
@@ -170,50 +175,7 @@ fn has_failed(login: &Row<'_, Logins>) -> bool {
     login.outcome() == Some(LoginOutcome::Failure)
 }
 
-/// The number of distinct values that are not absent.
-fn distinct<'a>(log: impl Iterator<Item = (&'a Dated<Text>, i64)>) -> i64 {
-    let values: BTreeSet<&Text> = log.map(|(x, _)| &x.item).filter(|x| !x.is_empty()).collect();
-    values.len() as i64
-}
-
 impl Detector {
-    /// The bursts in a subject's events, by one walk with a window behind it.
-    fn bursts(&self, subject: &Text, log: &DatedLog<Text>, rows: &mut Vec<Output>) {
-        let width = self.window.signed();
-        let (mut events, mut seen) = (0, BTreeMap::<&Text, i64>::new());
-        let (mut all, mut behind) = (log.iter().peekable(), log.iter().peekable());
-        let mut burst: Option<(i64, i64)> = None;
-        while let Some((first, _)) = all.peek() {
-            let now = first.time;
-            while let Some((x, n)) = all.next_if(|(x, _)| x.time == now) {
-                events += n;
-                *seen.entry(&x.item).or_default() += n;
-            }
-            while let Some((x, n)) = behind.next_if(|(x, _)| x.time <= now - width) {
-                events -= n;
-                let left = seen.entry(&x.item).or_default();
-                *left -= n;
-                if *left == 0 {
-                    seen.remove(&x.item);
-                }
-            }
-            let values = seen.len() as i64 - i64::from(seen.contains_key(&Text::EMPTY));
-            if events >= self.events && values >= self.distinct {
-                let start = behind.peek().map_or(now, |(x, _)| x.time);
-                burst = Some((burst.map_or(start, |(since, _)| since), now));
-            } else if let Some(burst) = burst.take() {
-                rows.push(self.alert(subject, log, burst));
-            }
-        }
-        rows.extend(burst.map(|burst| self.alert(subject, log, burst)));
-    }
-
-    fn alert(&self, subject: &Text, log: &DatedLog<Text>, (since, until): (i64, i64)) -> Output {
-        let inside = log.between(since - 1, until);
-        let events = inside.clone().map(|(_, n)| n).sum();
-        self.row(subject, (since, until), events, distinct(inside))
-    }
-
     fn row(&self, subject: &Text, span: (i64, i64), events: i64, distinct: i64) -> Output {
         let severity = match self.kind {
             STUFFING => severity(distinct, self.distinct),
@@ -272,17 +234,14 @@ impl Query for SecurityAlerts {
             let key = (Subject::Device, payment.device().clone());
             this.is_small(payment).then_some((key, Dated { time, item, value: 0 }))
         });
-        let detectors = self.detectors();
-        let bursts = failures.concat(charges).aggregate_rows(
-            "Bursts",
-            |(key, _)| (!key.1.is_empty()).then(|| key.clone()),
-            |events: &mut Entries<Text>, (_, event), diff| events.add(event.clone(), diff),
-            move |(subject, name), log, rows| {
-                for detector in detectors.iter().filter(|d| d.subject == *subject) {
-                    detector.bursts(name, log, rows);
-                }
-            },
-        );
+        let bursts = failures
+            .concat(charges)
+            .keyed(
+                "Bursts",
+                |(key, _)| (!key.1.is_empty()).then(|| key.clone()),
+                |events: &mut Entries<Text>, (_, event), diff| events.add(event.clone(), diff),
+            )
+            .kept::<Bursts>(self.detectors().into());
         let this = self.clone();
         let views = behavior::PAGE_VIEWS.or(behavior::EVENT);
         let orders = behavior::ORDERS.or(behavior::EVENT);
