@@ -17,16 +17,20 @@
 //! refund, a late click or a corrected amount takes the user's credits back and divides anew.
 //! State: the touches and sales of each user, and four sums per campaign.
 
-use crate::clock::Time;
+use crate::clock::{Millis, Time};
 use crate::event::transactions::{AMOUNT, STATUS};
 use crate::event::{AdEvent, Ads, Row, Transactions, ads, transactions};
-use crate::monoid::{Bag, Items, Wide};
-use crate::operator::{Aggregate, Collection};
+use crate::monoid::{Dated, Entries, Wide};
+use crate::operator::{Aggregate, Collection, Item};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Hour, whole};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+mod path;
+
+use path::{Log, Paths, Step};
 
 crate::parameters! {
     /// See the module.
@@ -61,128 +65,121 @@ crate::record! {
 
 /// A campaign's part of a conversion, in micros by the three models.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Credit {
-    pub campaign: Text,
-    /// The hour of the sale.
-    pub hour: Hour,
-    pub last_touch: i128,
-    pub linear: i128,
-    pub position: i128,
+struct Credit {
+    campaign: Text,
+    last_touch: i128,
+    linear: i128,
+    position: i128,
     /// How many equal sales that are at one time with one id; the parts are of each.
-    pub sales: i64,
+    sales: i64,
 }
 
 /// Micros of a minor unit.
-pub(crate) const MICROS: i128 = 1_000_000;
+const MICROS: i128 = 1_000_000;
 const DAY: i64 = 86_400_000;
 
-/// An ad a user met: its time, whether it was clicked, campaign and creative.
-type Touch = (i64, bool, Text, Text);
-/// A sale: its time, amount and id.
-type Sale = (i64, i64, Text);
+/// A user, and what happened.
+type Met = (Text, Dated<Step>);
 
-/// What a record is to its user.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-enum Step {
-    Touch(Touch),
-    Sale(Sale),
-}
-
-fn touch(ad: &Row<'_, Ads>) -> Option<Touch> {
+fn touch(ad: &Row<'_, Ads>) -> Option<Met> {
     let click = match ad.event()? {
         AdEvent::Impression => false,
         AdEvent::Click => true,
         AdEvent::Conversion => return None,
     };
     let known = !ad.user_id().is_empty() && !ad.campaign_id().is_empty();
-    known.then(|| (ad.time(), click, ad.campaign_id().clone(), ad.creative_id().clone()))
+    let item = || Step::Touch(click, ad.campaign_id().clone(), ad.creative_id().clone());
+    known.then(|| (ad.user_id().clone(), Dated { time: ad.time(), item: item(), value: 0 }))
 }
 
-fn sale(record: &Row<'_, Transactions>) -> Option<Sale> {
+fn sale(record: &Row<'_, Transactions>) -> Option<Met> {
     let amount = record.amount().filter(|_| record.is_sale())?;
-    Some((record.time(), amount.0, record.transaction_id().clone()))
+    let item = Step::Sale(amount.0, record.transaction_id().clone());
+    Some((record.user_id().clone(), Dated { time: record.time(), item, value: 0 }))
 }
 
-/// Divides a value among the touches of a path, oldest first: last touch, linear, position.
-fn divide(value: i128, path: &[&Touch]) -> Vec<[i128; 3]> {
-    let Some(last) = path.len().checked_sub(1) else { return Vec::new() };
-    let winner = path.iter().rposition(|touch| touch.1).unwrap_or(last);
-    let equal = value.div_euclid(path.len() as i128);
-    let mut parts: Vec<[i128; 3]> = Vec::new();
-    for at in 0..path.len() {
-        let position = match (at, last) {
-            (0, 1) => value.div_euclid(2),
-            (0, _) => (value * 40).div_euclid(100),
-            _ => (value * 20).div_euclid(100 * (last as i128 - 1).max(1)),
-        };
-        parts.push([if at == winner { value } else { 0 }, equal, position]);
-    }
-    for model in [1, 2] {
-        let others: i128 = parts[..last].iter().map(|part| part[model]).sum();
-        parts[last][model] = value - others; // last is an index of the path, and of its parts
-    }
-    parts
+/// What a campaign has of a sale, by the three models.
+type Part = (Text, [i128; 3]);
+/// The parts of a sale, and how many such sales there are.
+type Sold = (Vec<Part>, i64);
+
+/// Amount and number of equal sales, if it is one.
+fn sold(log: &Log, step: &Dated<Step>) -> Option<(i64, i64)> {
+    let Step::Sale(amount, _) = &step.item else { return None };
+    let (_, count) = log.matching(step.time, |other| other.cmp(&step.item)).next()?;
+    Some((*amount, count))
 }
 
 impl Attribution {
-    /// The credits of a user's sales.
-    fn credit(&self, touches: &Items<Touch>, sales: &Items<Sale>, rows: &mut Vec<Credit>) {
-        for ((time, amount, _), count) in sales.iter().filter(|(_, count)| **count > 0) {
-            let from = |time: i64| -> Touch { (time, false, Text::EMPTY, Text::EMPTY) };
-            let longest = i64::from(self.click_days.max(self.view_days)) * DAY;
-            let path: Vec<&Touch> = touches
-                .range(from(time - longest)..from(time + 1))
-                .map(|(touch, _)| touch)
-                .filter(|touch| {
-                    let days = if touch.1 { self.click_days } else { self.view_days };
-                    time - touch.0 <= i64::from(days) * DAY
-                })
-                .collect();
-            let value = i128::from(*amount) * MICROS;
-            let mut campaigns: BTreeMap<&Text, [i128; 3]> = BTreeMap::new();
-            for (touch, part) in path.iter().zip(divide(value, &path)) {
-                let sum = campaigns.entry(&touch.2).or_default();
-                sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-            }
-            if path.is_empty() {
-                campaigns.insert(&Text::EMPTY, [value; 3]);
-            }
-            for (campaign, [last_touch, linear, position]) in campaigns {
-                let (campaign, hour) = (campaign.clone(), Hour::of(*time));
-                rows.push(Credit { campaign, hour, last_touch, linear, position, sales: *count });
-            }
-        }
-    }
-
-    /// Every campaign's part of every conversion.
-    pub(crate) fn credits<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Credit> {
-        inputs.shared(self.clone(), || self.give(inputs))
-    }
-
-    fn give<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Credit> {
-        let this = self.clone();
+    /// What users met and bought.
+    fn steps<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Met> {
         let seen = [ads::EVENT, ads::USER_ID, ads::CAMPAIGN_ID, ads::CREATIVE_ID.optional()];
-        let touches = inputs
-            .ads(&seen)
-            .flat_map("Touches", |ad| Some((ad.user_id().clone(), Step::Touch(touch(ad)?))));
+        let touches = inputs.ads(&seen).flat_map("Touches", touch);
         let paid = [
             AMOUNT,
             transactions::USER_ID,
             transactions::TRANSACTION_ID.optional(),
             STATUS.optional(),
         ];
-        let sales = inputs
-            .transactions(&paid)
-            .flat_map("Sales", |row| Some((row.user_id().clone(), Step::Sale(sale(row)?))));
-        touches.concat(sales).aggregate_rows(
-            "Credits",
-            |(user, _)| Some(user.clone()),
-            |(touches, sales): &mut (Bag<Touch>, Bag<Sale>), (_, step), diff| match step {
-                Step::Touch(touch) => touches.add(touch.clone(), diff),
-                Step::Sale(sale) => sales.add(sale.clone(), diff),
-            },
-            move |_user, (touches, sales), rows| this.credit(touches, sales, rows),
-        )
+        touches.concat(inputs.transactions(&paid).flat_map("Sales", sale))
+    }
+
+    /// A row for each sale of a user, read as of its time.
+    fn per_sale<'s, O: Item>(
+        &self,
+        steps: Collection<'s, Met>,
+        read: impl Fn(&Attribution, &Log, &mut Paths, &Dated<Step>) -> Option<O> + 'static,
+    ) -> Collection<'s, O> {
+        let this = self.clone();
+        let longest = u64::from(self.click_days.max(self.view_days)) * DAY as u64;
+        steps
+            .keyed(
+                "Credits",
+                // Whose sale it was is not known: nobody met anything before it.
+                |(user, _)| (!user.is_empty()).then(|| user.clone()),
+                |steps: &mut Entries<Step>, (_, step), diff| steps.add(step.clone(), diff),
+            )
+            .as_of_with(Millis(longest + 1), move |_, log, paths: &mut Paths, step| {
+                read(&this, log, paths, step)
+            })
+    }
+
+    /// Every campaign's part of every conversion.
+    fn credits<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Credit> {
+        let steps = self.steps(inputs);
+        let alone = |amount: i64| vec![(Text::EMPTY, [i128::from(amount) * MICROS; 3])];
+        let unknown = steps.clone().flat_map(move |(user, step)| match step.item {
+            Step::Sale(amount, _) if user.is_empty() => Some((alone(amount), 1)),
+            _ => None,
+        });
+        let known = self.per_sale(steps, move |this, log, paths, step| -> Option<Sold> {
+            let (amount, count) = sold(log, step)?;
+            let path = paths.path(this, log, step.time);
+            let parts = path.map(|path| path.divide(i128::from(amount) * MICROS));
+            Some((parts.unwrap_or_else(|| alone(amount)), count))
+        });
+        known.concat(unknown).flat_map(|(parts, sales)| {
+            let credit = move |(campaign, [last_touch, linear, position]): Part| Credit {
+                campaign,
+                last_touch,
+                linear,
+                position,
+                sales,
+            };
+            parts.into_iter().map(credit)
+        })
+    }
+
+    /// Hour, campaign, amount and number of the sales that a last touch led to.
+    pub(super) fn last_touches<'s>(
+        &self,
+        inputs: &Inputs<'s>,
+    ) -> Collection<'s, (Hour, Text, i64, i64)> {
+        self.per_sale(self.steps(inputs), |this, log, paths, step| {
+            let (amount, count) = sold(log, step)?;
+            let campaign = paths.winner(this, log, step.time)?;
+            Some((Hour::of(step.time), campaign, amount, count))
+        })
     }
 }
 
@@ -294,31 +291,5 @@ impl Query for Attribution {
                 position_micros: whole(position),
             };
         rows.into_iter().map(row).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_model_gives_out_exactly_the_value() {
-        for length in 1..40i64 {
-            let touches: Vec<Touch> =
-                (0..length).map(|t| (t, t % 5 == 2, Text::EMPTY, Text::EMPTY)).collect();
-            let path: Vec<&Touch> = touches.iter().collect();
-            for value in [0, 1, 2, 99, 100, 12_345_678_901, -7, -12_345] {
-                let parts = divide(value, &path);
-                for model in 0..3 {
-                    let sum: i128 = parts.iter().map(|part| part[model]).sum();
-                    assert_eq!(sum, value, "{length} touches, model {model}");
-                }
-            }
-        }
-        let touches: Vec<Touch> = (0..4).map(|t| (t, t == 1, Text::EMPTY, Text::EMPTY)).collect();
-        let path: Vec<&Touch> = touches.iter().collect();
-        let want = [[0, 25, 40], [100, 25, 10], [0, 25, 10], [0, 25, 40]];
-        assert_eq!(divide(100, &path), want);
-        assert_eq!(divide(5, &path[..2]), [[0, 2, 2], [5, 3, 3]]);
     }
 }

@@ -9,7 +9,7 @@
 //! empty key and no revenue. Money that does not fit into 64 bits is empty. State: that of `attribution`'s credits, and six sums per hour and
 //! campaign.
 
-use super::attribution::{Attribution, MICROS};
+use super::attribution::Attribution;
 use crate::clock::Time;
 use crate::event::ads::{CAMPAIGN_ID, COST, EVENT};
 use crate::event::{AdEvent, Ads, Row};
@@ -112,15 +112,10 @@ impl Query for CampaignHourly {
             |key, sums| Some((key.clone(), *sums)),
         );
         let Self { click_days, view_days } = *self;
-        let credits = Attribution { click_days, view_days }.credits(inputs);
-        let sold = credits.flat_map(|credit| {
-            // The last touch has all of a sale or nothing: whole minor units.
-            let value = credit.last_touch / MICROS;
-            let some = value != 0 && !credit.campaign.is_empty();
-            some.then_some((
-                (credit.hour, credit.campaign),
-                ((0, 0, 0), 0, (credit.sales, value * i128::from(credit.sales))),
-            ))
+        let touched = Attribution { click_days, view_days }.last_touches(inputs);
+        let sold = touched.flat_map(|(hour, campaign, amount, sales)| {
+            let value = i128::from(amount) * i128::from(sales);
+            (amount != 0).then_some(((hour, campaign), ((0, 0, 0), 0, (sales, value))))
         });
         shown.concat(sold).aggregate(
             "CampaignHourly",

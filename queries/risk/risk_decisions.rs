@@ -11,7 +11,8 @@
 //! `risk_decisions_at_time` keeps what was known when. A payment is a record that is authorized,
 //! captured or of unknown status and has an id; one that was cancelled, refunded or disputed
 //! leaves this view, and the neighbourhood of others. Of several records with one id (where they
-//! are kept) the latest decides.
+//! are kept) the latest decides, of equally late ones the last by order, user, item, amount,
+//! currency, card, address, device and country.
 //!
 //! Built-in rules (`--config` and `--set` change the limits, see [`RiskDecisions`]): card testing,
 //! velocity (orders per card, user and address in an hour; the sum per card in a day), duplicate
@@ -56,21 +57,24 @@
 //! ```
 
 use crate::clock::{Millis, Time};
-use crate::event::{Col, Row, Transactions, logins, transactions};
+use crate::event::{Col, logins, transactions};
 use crate::monoid::{Dated, Entries};
-use crate::operator::{Aggregate, Collection, fingerprint};
+use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Moment, Money};
 use serde::{Deserialize, Serialize};
+use std::fmt::Write;
 use std::sync::Arc;
 
+mod contents;
 pub mod measure;
 mod naive;
 pub mod rule;
 pub mod travel;
 mod windows;
 
+use contents::Contents;
 use measure::Fact;
 pub(crate) use naive::decisions as naive_decisions;
 use rule::{Field, Outcome, Rule, Stream};
@@ -149,35 +153,13 @@ crate::record! {
     }
 }
 
-/// What a decision says of its payment.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Payment {
-    id: Text,
-    time: i64,
-    user: Text,
-    amount: Option<i64>,
-}
-
-impl From<&Row<'_, Transactions>> for Payment {
-    fn from(row: &Row<'_, Transactions>) -> Payment {
-        Payment {
-            id: row.transaction_id().clone(),
-            time: row.time(),
-            user: row.user_id().clone(),
-            amount: row.amount().map(|a| a.0),
-        }
-    }
-}
-
-/// Stands for the contents of a record, to tell records of one id apart.
-fn tag(row: &Row<'_, Transactions>) -> u64 {
-    use Field::*;
-    let fields = [UserId, CardId, Ip, Device, Country, ItemId, OrderId, Amount, Currency];
-    fingerprint(&fields.map(|field| field.of(row)))
-}
-
 /// The decision from the measures that could be made, in the order of the rules.
-fn decide(rules: &[Rule], version: &Text, payment: Payment, measures: &[(usize, i128)]) -> Output {
+fn decide(
+    rules: &[Rule],
+    version: &Text,
+    (time, payment): (i64, &Contents),
+    measures: &[(usize, i128)],
+) -> Output {
     let applying = |outcome: Outcome| {
         let hits = measures.iter().filter_map(|(i, m)| rules.get(*i).zip(Some(*m)));
         hits.filter(move |(r, m)| r.outcome == outcome && r.applies(*m)).map(|(r, _)| r.id.as_str())
@@ -189,15 +171,24 @@ fn decide(rules: &[Rule], version: &Text, payment: Payment, measures: &[(usize, 
         (None, Some(_)) => "review",
         (None, None) => "approve",
     };
-    let named = measures.iter().filter_map(|(i, m)| Some(format!("{}={m}", rules.get(*i)?.id)));
+    // One text for all, since a late payment may change the measures of many.
+    let mut features = String::with_capacity(24 * measures.len());
+    for (rule, measure) in measures.iter().filter_map(|(i, m)| Some((rules.get(*i)?, m))) {
+        let gap = if features.is_empty() { "" } else { " " };
+        // Nothing fails that is written into a text.
+        let _ = match i64::try_from(*measure) {
+            Ok(measure) => write!(features, "{gap}{}={measure}", rule.id),
+            Err(_) => write!(features, "{gap}{}={measure}", rule.id),
+        };
+    }
     Output {
-        transaction_id: payment.id,
-        time: Moment(payment.time),
-        user_id: payment.user,
+        transaction_id: payment.id.clone(),
+        time: Moment(time),
+        user_id: payment.user_id.clone(),
         amount: payment.amount.map(Money),
         decision: Text::new(decision),
         reasons: Text::new(&reasons.join(" ")),
-        features: Text::new(&named.collect::<Vec<_>>().join(" ")),
+        features: Text::new(&features),
         version: version.clone(),
     }
 }
@@ -211,11 +202,10 @@ fn version(rules: &[Rule]) -> Text {
     Text::new(&format!("v{hash:08x}"))
 }
 
-/// The rules with one set of keys, by their place in the list, and the fields they need.
+/// The rules with one set of keys, by their place in the list.
 struct Group {
     keys: Vec<Field>,
     rules: Vec<(usize, Rule)>,
-    fields: Vec<Field>,
 }
 
 fn groups(rules: &[Rule]) -> Vec<Group> {
@@ -223,17 +213,10 @@ fn groups(rules: &[Rule]) -> Vec<Group> {
     for (i, rule) in rules.iter().enumerate() {
         let at = groups.iter().position(|group| group.keys == rule.keys);
         let at = at.unwrap_or_else(|| {
-            groups.push(Group { keys: rule.keys.clone(), rules: Vec::new(), fields: Vec::new() });
+            groups.push(Group { keys: rule.keys.clone(), rules: Vec::new() });
             groups.len() - 1
         });
-        let group = &mut groups[at];
-        let country = (rule.aggregate == rule::Aggregate::Speed).then_some(Field::Country);
-        for field in rule.field.into_iter().chain(country) {
-            if !group.fields.contains(&field) {
-                group.fields.push(field);
-            }
-        }
-        group.rules.push((i, rule.clone()));
+        groups[at].rules.push((i, rule.clone()));
     }
     groups
 }
@@ -241,12 +224,12 @@ fn groups(rules: &[Rule]) -> Vec<Group> {
 /// A part of a decision: the payment itself, or what the rules of one group measured.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 enum Part {
-    Payment(Text, Option<i64>),
+    Payment,
     Measures(Box<[(usize, i128)]>),
 }
 
-/// An id, and a part of the decision on one record of it.
-type Told = (Text, Dated<(u64, Part)>);
+/// A part of the decision on a record.
+type Told = Dated<(Arc<Contents>, Part)>;
 
 fn columns() -> Vec<Col> {
     use transactions::*;
@@ -256,57 +239,41 @@ fn columns() -> Vec<Col> {
 }
 
 /// What the rules of a group measure of each payment.
-fn measured<'s>(group: Group, inputs: &Inputs<'s>, columns: &[Col]) -> Collection<'s, Told> {
+fn measured<'s>(
+    group: Group,
+    inputs: &Inputs<'s>,
+    payments: Collection<'s, Dated<Fact>>,
+) -> Collection<'s, Told> {
     let group = Arc::new(group);
     let reach = group.rules.iter().map(|(_, rule)| rule.window).max().unwrap_or_default();
-    let of = Arc::clone(&group);
-    let payments = inputs.transactions(columns).flat_map("Payments", move |row| {
-        let keys: Vec<Text> = of.keys.iter().map(|key| key.of(row)).collect();
-        let counts = row.is_attempt() && !keys.iter().any(Text::is_empty);
-        counts.then(|| {
-            let item = Fact {
-                stream: Stream::Transactions,
-                id: row.transaction_id().clone(),
-                tag: tag(row),
-                priced: row.amount().is_some(),
-                fields: of.fields.iter().map(|field| field.of(row)).collect(),
-            };
-            let value = row.amount().unwrap_or_default().0;
-            (keys, Dated { time: row.time(), item, value })
-        })
-    });
     let facts = if group.rules.iter().any(|(_, rule)| rule.stream == Stream::Logins) {
-        let of = Arc::clone(&group);
         let columns = [logins::OUTCOME, logins::USER_ID.optional(), logins::IP.optional()];
         let columns = [&columns[..], &[logins::DEVICE.optional()]].concat();
-        payments.concat(inputs.logins(&columns).flat_map("Failures", move |row| {
-            let keys: Vec<Text> = of.keys.iter().map(|key| key.of_login(row)).collect();
-            let counts = rule::has_failed(row) && !keys.iter().any(Text::is_empty);
-            counts.then(|| {
-                let item = Fact {
-                    stream: Stream::Logins,
-                    id: Text::EMPTY,
-                    tag: 0,
-                    priced: false,
-                    fields: of.fields.iter().map(|field| field.of_login(row)).collect(),
-                };
-                (keys, Dated { time: row.time(), item, value: 0 })
+        payments.concat(inputs.logins(&columns).flat_map("Failures", |row| {
+            rule::has_failed(row).then(|| {
+                let contents = Arc::new(Contents::of_login(row));
+                let item = Fact { stream: Stream::Logins, contents };
+                Dated { time: row.time(), item, value: 0 }
             })
         }))
     } else {
         payments
     };
+    let of = Arc::clone(&group);
     let measures = facts.keyed(
         "Measures",
-        |(keys, _)| Some(keys.clone()),
-        |facts: &mut Entries<Fact>, (_, fact), diff| facts.add(fact.clone(), diff),
+        move |fact| {
+            let keys: Vec<Text> = of.keys.iter().map(|key| fact.item.contents.get(*key)).collect();
+            (!keys.iter().any(Text::is_empty)).then_some(keys)
+        },
+        |facts: &mut Entries<Fact>, fact, diff| facts.add(fact.clone(), diff),
     );
     measures.as_of_with(reach, move |_, log, windows: &mut Windows, at| {
-        let judged = at.item.stream == Stream::Transactions && !at.item.id.is_empty();
+        let judged = at.item.stream == Stream::Transactions && !at.item.id().is_empty();
         judged.then(|| {
             let measures = windows.measures(&group, log, at);
-            let item = (at.item.tag, Part::Measures(measures));
-            (at.item.id.clone(), Dated { time: at.time, item, value: 0 })
+            let item = (Arc::clone(&at.item.contents), Part::Measures(measures));
+            Dated { time: at.time, item, value: 0 }
         })
     })
 }
@@ -317,36 +284,37 @@ pub(crate) fn decisions<'s>(rules: Vec<Rule>, inputs: &Inputs<'s>) -> Collection
 }
 
 fn decided<'s>(rules: Vec<Rule>, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-    let (columns, version) = (columns(), version(&rules));
-    let mut parts = inputs.transactions(&columns).flat_map("Payment", |row| {
-        let id = row.transaction_id().clone();
-        (row.is_attempt() && !id.is_empty()).then(|| {
-            let part = Part::Payment(row.user_id().clone(), row.amount().map(|a| a.0));
-            (id, Dated { time: row.time(), item: (tag(row), part), value: 0 })
+    let version = version(&rules);
+    let payments = inputs.transactions(&columns()).flat_map("Payments", |row| {
+        row.is_attempt().then(|| {
+            let contents = Arc::new(Contents::of(row));
+            let value = contents.amount.unwrap_or_default();
+            let item = Fact { stream: Stream::Transactions, contents };
+            Dated { time: row.time(), item, value }
         })
     });
+    let mut parts = payments.clone().map(|fact| {
+        let item = (fact.item.contents, Part::Payment);
+        Dated { time: fact.time, item, value: 0 }
+    });
     for group in groups(&rules) {
-        parts = parts.concat(measured(group, inputs, &columns));
+        parts = parts.concat(measured(group, inputs, payments.clone()));
     }
     parts.aggregate(
         "Decisions",
-        |(id, _): &Told| Some(id.clone()),
-        |told: &mut Entries<(u64, Part)>, (_, part), diff| told.add(part.clone(), diff),
-        move |id, told| {
+        |part: &Told| (!part.item.0.id.is_empty()).then(|| part.item.0.id.clone()),
+        |told: &mut Entries<(Arc<Contents>, Part)>, part, diff| told.add(part.clone(), diff),
+        move |_, told| {
             let (last, _) = told.iter().next_back()?;
-            let (mut payment, mut measures) = (None, Vec::new());
-            for (x, _) in told.between(last.time - 1, last.time) {
-                match &x.item {
-                    (tag, _) if *tag != last.item.0 => {}
-                    (_, Part::Payment(user, amount)) => {
-                        let (id, time, user) = (id.clone(), x.time, user.clone());
-                        payment = Some(Payment { id, time, user, amount: *amount });
-                    }
-                    (_, Part::Measures(more)) => measures.extend_from_slice(more),
+            let (mut is_there, mut measures) = (false, Vec::new());
+            for (x, _) in told.matching(last.time, |(contents, _)| contents.cmp(&last.item.0)) {
+                match &x.item.1 {
+                    Part::Payment => is_there = true,
+                    Part::Measures(more) => measures.extend_from_slice(more),
                 }
             }
             measures.sort_unstable();
-            Some(decide(&rules, &version, payment?, &measures))
+            is_there.then(|| decide(&rules, &version, (last.time, &last.item.0), &measures))
         },
     )
 }

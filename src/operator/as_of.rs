@@ -2,7 +2,9 @@
 //!
 //! Each key keeps its items in the order of their times. A row may look back from its item as far
 //! as `reach`, so a change at time `s` can only touch the rows of items in `[s, s + reach)`: those
-//! are read before and after the tick's changes, and what differs is sent. Nothing is scheduled:
+//! are read before and after the tick's changes, and what differs is sent, item by item. They are
+//! read backward before and forward after, so that what moves along with the rows is at each item
+//! once per reading, and has no way back without. Nothing is scheduled:
 //! windows end because the next item looks at a later one. The rows after a tick are a function of
 //! the items up to it, so neither lateness, order nor the number of workers matters. Where totals
 //! over one span are all a row needs, `sliding` is leaner. Where a row would walk through all it
@@ -43,24 +45,41 @@ where
         self.as_of_with(reach, move |key, log, (): &mut (), item| read(key, log, item))
     }
 
-    /// As `as_of`, with something that is kept per key beside the items. Items are read in the
-    /// order of their times from the earliest change on, and then again.
+    /// As `as_of`, with something that is kept per key beside the items. Items are read one by one
+    /// from the last that a change touches back to the first, and then forward again.
     pub fn as_of_with<L: Follower<I>, O: Item>(
         self,
         reach: Millis,
         read: impl Fn(&K, &DatedLog<I>, &mut L, &Dated<I>) -> Option<O> + 'static,
     ) -> Collection<'s, O> {
         let reach = i64::try_from(reach.0).unwrap_or(i64::MAX);
-        self.keep(AsOf { reach, read, old: Vec::new(), new: Vec::new(), follower: PhantomData })
+        let (old, new, rest) = (Vec::new(), Vec::new(), Vec::new());
+        self.keep(AsOf { reach, read, old, new, rest, follower: PhantomData })
     }
 }
 
 struct AsOf<F, L, O> {
     reach: i64,
     read: F,
+    /// The rows of the items that come or go.
     old: Vec<O>,
     new: Vec<O>,
+    /// The rows that the other items had, last first.
+    rest: Vec<Option<O>>,
     follower: PhantomData<L>,
+}
+
+/// The spans of time in which items look back on one of these times, `(after, until]`: none twice.
+fn regions(times: impl Iterator<Item = i64>, reach: i64) -> Vec<(i64, i64)> {
+    let mut regions: Vec<(i64, i64)> = Vec::new();
+    for time in times {
+        let done = regions.last().map_or(i64::MIN, |(_, until)| *until);
+        let (after, until) = (done.max(time.saturating_sub(1)), time.saturating_add(reach - 1));
+        if after < until {
+            regions.push((after, until));
+        }
+    }
+    regions
 }
 
 impl<K, I, L, O, F> Step<K, Entries<I>> for AsOf<F, L, O>
@@ -83,32 +102,44 @@ where
         key: &K,
         (log, follower): &mut Self::State,
         deltas: impl Iterator<Item = Entries<I>>,
-        give: impl FnMut(O, isize),
+        mut give: impl FnMut(O, isize),
     ) {
-        let items: Vec<(Dated<I>, i64)> = deltas.flatten().collect();
-        let mut times: Vec<i64> = items.iter().map(|(item, _)| item.time).collect();
-        times.sort_unstable();
-        let AsOf { reach, read, old, new, .. } = self;
-        let rows = |log: &DatedLog<I>, follower: &mut L, rows: &mut Vec<O>| {
-            let mut done = i64::MIN;
-            for &time in &times {
-                // Up to the last item that looks back to `time`, and none twice.
-                let (after, until) = (done.max(time - 1), time.saturating_add(*reach - 1));
-                if after < until {
-                    let items = log.between(after, until);
-                    rows.extend(items.filter_map(|(x, _)| read(key, log, follower, x)));
-                    done = until;
+        let mut items: Vec<(Dated<I>, i64)> = deltas.flatten().collect();
+        items.sort_unstable();
+        let regions = regions(items.iter().map(|(item, _)| item.time), self.reach);
+        let comes_or_goes = |x: &Dated<I>| items.binary_search_by(|(item, _)| item.cmp(x)).is_ok();
+        let AsOf { read, old, new, rest, .. } = self;
+        for &(after, until) in regions.iter().rev() {
+            for (x, _) in log.between(after, until).rev() {
+                let row = read(key, log, follower, x);
+                match comes_or_goes(x) {
+                    true => old.extend(row),
+                    false => rest.push(row),
                 }
             }
-        };
-        rows(log, follower, old);
-        for (item, diff) in items {
-            let shown = log.add(item.clone(), diff);
+        }
+        for (item, diff) in &items {
+            let shown = log.add(item.clone(), *diff);
             if shown != 0 {
-                follower.changed(&item, shown);
+                follower.changed(item, shown);
             }
         }
-        rows(log, follower, new);
+        for &(after, until) in &regions {
+            for (x, _) in log.between(after, until) {
+                let row = read(key, log, follower, x);
+                if comes_or_goes(x) {
+                    new.extend(row);
+                    continue;
+                }
+                // The others are the same as before, and so in the same order.
+                let before = rest.pop().flatten();
+                if before != row {
+                    before.into_iter().for_each(|row| give(row, -1));
+                    row.into_iter().for_each(|row| give(row, 1));
+                }
+            }
+        }
+        rest.clear();
         change(old, new, give);
     }
 

@@ -4,26 +4,33 @@
 //! Everything is whole numbers: a quotient is rounded once, at the end, so equal logs give equal
 //! measures on every worker.
 
-use super::rule::{Aggregate, Field, Rule, Stream};
+use super::contents::Contents;
+use super::rule::{Aggregate, Rule, Stream};
 use super::travel;
 use crate::monoid::{Dated, DatedLog};
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
-/// A payment or failed login as the rules of one group of keys see it. Its amount is the value of
-/// its log entry.
+/// A payment or failed login; its amount is also the value of its log entry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fact {
     /// The stream.
     pub stream: Stream,
+    /// What it says.
+    pub contents: Arc<Contents>,
+}
+
+impl Fact {
     /// The payment's id.
-    pub id: Text,
-    /// Stands for all its contents, to tell records of one id apart.
-    pub tag: u64,
+    pub fn id(&self) -> &Text {
+        &self.contents.id
+    }
+
     /// Whether the amount is known.
-    pub priced: bool,
-    /// Values of the fields that the group's rules need.
-    pub fields: Box<[Text]>,
+    pub fn is_priced(&self) -> bool {
+        self.contents.amount.is_some()
+    }
 }
 
 /// Others from which on a history says something.
@@ -37,23 +44,23 @@ impl std::hash::Hash for Stream {
 
 pub(super) type Log = DatedLog<Fact>;
 
-/// One rule's measure of a payment; `fields` are those the facts carry.
-pub fn measure(rule: &Rule, fields: &[Field], log: &Log, at: &Dated<Fact>) -> Option<i128> {
+/// One rule's measure of a payment.
+pub fn measure(rule: &Rule, log: &Log, at: &Dated<Fact>) -> Option<i128> {
     let width = rule.window.signed();
-    let place = |field: Option<Field>| fields.iter().position(|f| Some(*f) == field);
     let neighbours =
         log.between(at.time.saturating_sub(width), at.time).filter(|(x, _)| is_neighbour(rule, x));
-    let others = || neighbours.clone().filter(|(x, _)| x.item.id != at.item.id);
+    let others = || neighbours.clone().filter(|(x, _)| x.item.id() != at.item.id());
     let amounts = || -> Vec<(i64, i64)> {
-        others().filter(|(x, _)| x.item.priced).map(|(x, n)| (x.value, n)).collect()
+        others().filter(|(x, _)| x.item.is_priced()).map(|(x, n)| (x.value, n)).collect()
     };
-    let amount = at.item.priced.then_some(at.value);
+    let amount = at.item.is_priced().then_some(at.value);
     match rule.aggregate {
         Aggregate::Count => Some(neighbours.map(|(_, n)| i128::from(n)).sum()),
         Aggregate::Sum => Some(neighbours.map(|(x, n)| i128::from(x.value) * i128::from(n)).sum()),
         Aggregate::Distinct => {
-            let field = place(rule.field)?;
-            let mut values: Vec<&Text> = neighbours.map(|(x, _)| &x.item.fields[field]).collect();
+            let field = rule.field?;
+            let mut values: Vec<Text> =
+                neighbours.map(|(x, _)| x.item.contents.get(field)).collect();
             values.retain(|value| !value.is_empty());
             values.sort_unstable();
             values.dedup();
@@ -62,9 +69,8 @@ pub fn measure(rule: &Rule, fields: &[Field], log: &Log, at: &Dated<Fact>) -> Op
         Aggregate::Zscore => zscore(amount?, &amounts()),
         Aggregate::MedianRatio => median_ratio(amount?, amounts()),
         Aggregate::Speed => {
-            let country = place(Some(Field::Country))?;
-            let here = &at.item.fields[country];
-            let known = |x: &Dated<Fact>| travel::distance(&x.item.fields[country], here);
+            let here = &at.item.contents.country;
+            let known = |x: &Dated<Fact>| travel::distance(&x.item.contents.country, here);
             let mut latest =
                 others().rev().filter_map(|(x, _)| Some((x.time, known(x)?))).peekable();
             let time = latest.peek()?.0;
@@ -72,10 +78,10 @@ pub fn measure(rule: &Rule, fields: &[Field], log: &Log, at: &Dated<Fact>) -> Op
             Some(travel::speed(far, at.time - time).into())
         }
         Aggregate::NewAmount => {
-            let (field, amount) = (place(rule.field)?, amount?);
-            let value = &at.item.fields[field];
+            let (field, amount) = (rule.field?, amount?);
+            let value = at.item.contents.get(field);
             others().next().filter(|_| !value.is_empty())?;
-            let is_new = others().all(|(x, _)| x.item.fields[field] != *value);
+            let is_new = others().all(|(x, _)| x.item.contents.get(field) != value);
             Some(if is_new { amount.into() } else { 0 })
         }
         Aggregate::HourGap => {
@@ -88,7 +94,8 @@ pub fn measure(rule: &Rule, fields: &[Field], log: &Log, at: &Dated<Fact>) -> Op
 
 /// Whether a rule counts a fact that is in its window.
 pub fn is_neighbour(rule: &Rule, x: &Dated<Fact>) -> bool {
-    x.item.stream == rule.stream && rule.at_most.is_none_or(|most| x.item.priced && x.value <= most)
+    x.item.stream == rule.stream
+        && rule.at_most.is_none_or(|most| x.item.is_priced() && x.value <= most)
 }
 
 /// Hours on the clock from `here` to the nearest hour at which one was, from enough of them on.

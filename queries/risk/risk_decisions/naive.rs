@@ -1,8 +1,9 @@
 //! The meaning of decisions: every payment is held against every record there is, rule by rule.
 //! It shares the rules' data, the distances and the row with the dataflow, and no way of finding.
 
+use super::contents::Contents;
 use super::rule::{Aggregate, Rule, Stream, has_failed};
-use super::{Output, decide, tag, travel, version};
+use super::{Output, decide, travel, version};
 use crate::clock::Time;
 use crate::event::{Logins, Row, Transactions};
 use crate::query::History;
@@ -20,24 +21,23 @@ pub fn decisions(
         history.transactions(at).into_iter().filter(|p| p.is_attempt()).collect();
     let logins: Vec<Row<'_, Logins>> =
         history.logins(at).into_iter().filter(|login| has_failed(login)).collect();
-    let mut latest: BTreeMap<&Text, ((i64, u64), &Row<'_, Transactions>)> = BTreeMap::new();
-    for payment in &payments {
-        let (id, order) = (payment.transaction_id(), (payment.time(), tag(payment)));
-        if id.is_empty() || !wanted(id) {
-            continue;
-        }
-        let known = latest.entry(id).or_insert((order, payment));
-        if known.0 <= order {
-            *known = (order, payment);
-        }
-    }
+    // The last by time, and then by what they say.
+    let mut in_order: Vec<&Row<'_, Transactions>> = payments.iter().collect();
+    in_order.sort_by_key(|p| {
+        let who = (p.order_id(), p.user_id(), p.item_id());
+        let how = (p.card_id(), p.ip(), p.device(), p.country());
+        (p.time(), who, p.amount(), p.currency(), how)
+    });
+    let named = in_order.into_iter().map(|payment| (payment.transaction_id(), payment));
+    let named = named.filter(|(id, _)| !id.is_empty() && wanted(id));
+    let latest: BTreeMap<&Text, &Row<'_, Transactions>> = named.collect();
     let measures = |payment: &Row<'_, Transactions>| -> Vec<(usize, i128)> {
         let of = |(i, rule)| Some((i, measure(rule, payment, &payments, &logins)?));
         rules.iter().enumerate().filter_map(of).collect()
     };
     let version = version(rules);
-    let row = |(_, payment): ((i64, u64), &Row<'_, Transactions>)| {
-        decide(rules, &version, payment.into(), &measures(payment))
+    let row = |payment: &Row<'_, Transactions>| {
+        decide(rules, &version, (payment.time(), &Contents::of(payment)), &measures(payment))
     };
     latest.into_values().map(row).collect()
 }

@@ -32,11 +32,11 @@ impl Windows {
         at: &Dated<Fact>,
     ) -> Box<[(usize, i128)]> {
         if log.len() > FEW {
-            let moving = self.0.get_or_insert_with(|| Box::new(Moving::new(group)));
+            let moving = self.0.get_or_insert_with(|| Box::new(Moving::new(group, log)));
             return moving.measures(log, at);
         }
         self.0 = None;
-        let of = |(i, rule): &(usize, Rule)| Some((*i, measure(rule, &group.fields, log, at)?));
+        let of = |(i, rule): &(usize, Rule)| Some((*i, measure(rule, log, at)?));
         group.rules.iter().filter_map(of).collect()
     }
 }
@@ -59,26 +59,28 @@ struct Moving {
     widths: BTreeMap<i64, Vec<usize>>,
     /// How far back any rule looks at the others, those of another id.
     widest: Option<i64>,
-    /// The payments in that window by id and time: which are not others.
+    /// The payments of the key by id and time: which are not others. None where nobody asks.
     ids: BTreeMap<(Text, i64), i64>,
 }
 
 impl Moving {
-    fn new(group: &Arc<Group>) -> Moving {
-        let contents = group.rules.iter().map(|(_, rule)| Contents::new(rule, &group.fields));
+    fn new(group: &Arc<Group>, log: &Log) -> Moving {
+        let contents = group.rules.iter().map(|(_, rule)| Contents::new(rule));
         let mut widths: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
         for (i, (_, rule)) in group.rules.iter().enumerate() {
             widths.entry(rule.window.signed()).or_default().push(i);
         }
         let others = group.rules.iter().filter(|(_, rule)| compares(rule.aggregate));
-        Moving {
+        let mut moving = Moving {
             group: Arc::clone(group),
             at: i64::MIN,
             contents: contents.collect(),
             widths,
             widest: others.map(|(_, rule)| rule.window.signed()).max(),
             ids: BTreeMap::new(),
-        }
+        };
+        log.iter().for_each(|(fact, n)| moving.count_id(fact, n));
+        moving
     }
 
     fn changed(&mut self, fact: &Dated<Fact>, diff: i64) {
@@ -89,22 +91,24 @@ impl Moving {
                 contents.add(fact, diff);
             }
         }
-        if self.widest.is_some_and(holds) {
-            count_id(&mut self.ids, fact, diff);
+        self.count_id(fact, diff);
+    }
+
+    fn count_id(&mut self, fact: &Dated<Fact>, diff: i64) {
+        let is_own = fact.item.stream == Stream::Transactions && !fact.item.id().is_empty();
+        if self.widest.is_some() && is_own {
+            change(&mut self.ids, (fact.item.id().clone(), fact.time), diff);
         }
     }
 
     fn move_to(&mut self, log: &Log, to: i64) {
-        let Moving { group, contents, widths, ids, .. } = self;
+        let Moving { group, contents, widths, .. } = self;
         for (width, rules) in widths {
             slide(log, self.at, to, *width, |fact, n| {
                 for i in &*rules {
                     if is_neighbour(&group.rules[*i].1, fact) {
                         contents[*i].add(fact, n);
                     }
-                }
-                if Some(*width) == self.widest {
-                    count_id(ids, fact, n);
                 }
             });
         }
@@ -113,11 +117,17 @@ impl Moving {
 
     fn measures(&mut self, log: &Log, at: &Dated<Fact>) -> Box<[(usize, i128)]> {
         self.move_to(log, at.time);
-        let id = &at.item.id;
-        let times = self.ids.range((id.clone(), i64::MIN)..=(id.clone(), i64::MAX));
+        let id = at.item.id();
         let wanted = (Stream::Transactions, id);
+        let from = at.time.saturating_sub(self.widest.unwrap_or(0)).saturating_add(1);
+        let times = match self.widest {
+            Some(_) => Some(self.ids.range((id.clone(), from)..=(id.clone(), at.time))),
+            None => None,
+        };
         let own: Vec<(&Dated<Fact>, i64)> = times
-            .flat_map(|((_, time), _)| log.matching(*time, |x| (x.stream, &x.id).cmp(&wanted)))
+            .into_iter()
+            .flatten()
+            .flat_map(|((_, time), _)| log.matching(*time, |x| (x.stream, x.id()).cmp(&wanted)))
             .collect();
         let rules = self.group.rules.iter().zip(&mut self.contents);
         let of = |((i, rule), contents): (&(usize, Rule), &mut Contents)| {
@@ -140,12 +150,6 @@ fn compares(aggregate: Aggregate) -> bool {
     match aggregate {
         Count | Sum | Distinct => false,
         Zscore | MedianRatio | Speed | NewAmount | HourGap => true,
-    }
-}
-
-fn count_id(ids: &mut BTreeMap<(Text, i64), i64>, fact: &Dated<Fact>, diff: i64) {
-    if fact.item.stream == Stream::Transactions && !fact.item.id.is_empty() {
-        change(ids, (fact.item.id.clone(), fact.time), diff);
     }
 }
 
@@ -178,39 +182,33 @@ fn slide(log: &Log, from: i64, to: i64, width: i64, mut tell: impl FnMut(&Dated<
 
 /// What is in a rule's window, as far as its measure needs it.
 enum Contents {
-    /// A field that the facts do not carry.
+    /// A rule that lacks its field.
     Nothing,
     Count(i128),
     Sum(i128),
-    /// The place of the field, and its values.
-    Distinct(usize, Distinct<Text>),
+    /// The field, and its values.
+    Distinct(Field, Distinct<Text>),
     /// How many have an amount, the sum and the sum of squares.
     Spread(i128, i128, Wide),
     Amounts(Quantiles),
-    /// The place of the country, and where one was: time, country, id.
-    Travels(usize, BTreeMap<(i64, Text, Text), i64>),
-    /// The place of the field, how many there are, and the field's values.
-    Known(usize, i64, Distinct<Text>),
+    /// Where one was: time, country, id.
+    Travels(BTreeMap<(i64, Text, Text), i64>),
+    /// The field, how many there are, and the field's values.
+    Known(Field, i64, Distinct<Text>),
     Hours([i64; 24]),
 }
 
 impl Contents {
-    fn new(rule: &Rule, fields: &[Field]) -> Contents {
-        let place = |field: Option<Field>| fields.iter().position(|f| Some(*f) == field);
-        let country = place(Some(Field::Country));
-        let or_nothing = |contents: Option<Contents>| contents.unwrap_or(Contents::Nothing);
+    fn new(rule: &Rule) -> Contents {
+        let of = |contents: fn(Field) -> Contents| rule.field.map_or(Contents::Nothing, contents);
         match rule.aggregate {
             Aggregate::Count => Contents::Count(0),
             Aggregate::Sum => Contents::Sum(0),
-            Aggregate::Distinct => {
-                or_nothing(place(rule.field).map(|f| Contents::Distinct(f, Distinct::default())))
-            }
+            Aggregate::Distinct => of(|field| Contents::Distinct(field, Distinct::default())),
             Aggregate::Zscore => Contents::Spread(0, 0, Wide::default()),
             Aggregate::MedianRatio => Contents::Amounts(Quantiles::default()),
-            Aggregate::Speed => or_nothing(country.map(|f| Contents::Travels(f, BTreeMap::new()))),
-            Aggregate::NewAmount => {
-                or_nothing(place(rule.field).map(|f| Contents::Known(f, 0, Distinct::default())))
-            }
+            Aggregate::Speed => Contents::Travels(BTreeMap::new()),
+            Aggregate::NewAmount => of(|field| Contents::Known(field, 0, Distinct::default())),
             Aggregate::HourGap => Contents::Hours([0; 24]),
         }
     }
@@ -221,23 +219,23 @@ impl Contents {
             Contents::Nothing => {}
             Contents::Count(count) => *count += i128::from(n),
             Contents::Sum(sum) => *sum += value * i128::from(n),
-            Contents::Distinct(field, values) => add_value(values, &x.item.fields[*field], n),
-            Contents::Spread(..) | Contents::Amounts(_) if !x.item.priced => {}
+            Contents::Distinct(field, values) => add_value(values, &x.item.contents.get(*field), n),
+            Contents::Spread(..) | Contents::Amounts(_) if !x.item.is_priced() => {}
             Contents::Spread(count, sum, squares) => {
                 *count += i128::from(n);
                 *sum += value * i128::from(n);
                 squares.add_times(value * value, n);
             }
             Contents::Amounts(amounts) => amounts.add(x.value, n),
-            Contents::Travels(country, places) => {
-                let place = &x.item.fields[*country];
+            Contents::Travels(places) => {
+                let place = &x.item.contents.country;
                 if travel::distance(place, place).is_some() {
-                    change(places, (x.time, place.clone(), x.item.id.clone()), n);
+                    change(places, (x.time, place.clone(), x.item.id().clone()), n);
                 }
             }
             Contents::Known(field, count, values) => {
                 *count += n;
-                add_value(values, &x.item.fields[*field], n);
+                add_value(values, &x.item.contents.get(*field), n);
             }
             Contents::Hours(hours) => hours[hour_of_day(x.time)] += n,
         }
@@ -245,7 +243,7 @@ impl Contents {
 
     /// The measure of a payment, which is not in the contents itself if it is compared with others.
     fn measure(&self, at: &Dated<Fact>) -> Option<i128> {
-        let amount = at.item.priced.then_some(at.value);
+        let amount = at.item.contents.amount;
         match self {
             Contents::Nothing => None,
             Contents::Count(n) | Contents::Sum(n) => Some(*n),
@@ -257,16 +255,16 @@ impl Contents {
                 (amounts.total() >= ENOUGH as i64 && twice > 0)
                     .then(|| i128::from(amount) * 2000 / twice)
             }
-            Contents::Travels(country, places) => {
-                let here = &at.item.fields[*country];
+            Contents::Travels(places) => {
+                let here = &at.item.contents.country;
                 let (time, ..) = places.last_key_value()?.0;
                 let latest = places.keys().rev().take_while(|(t, ..)| t == time);
                 let far = latest.filter_map(|(_, there, _)| travel::distance(there, here)).max()?;
                 Some(travel::speed(far, at.time - time).into())
             }
             Contents::Known(field, others, values) => {
-                let (amount, value) = (amount?, &at.item.fields[*field]);
-                let is_known = values.count(value) > 0;
+                let (amount, value) = (amount?, at.item.contents.get(*field));
+                let is_known = values.count(&value) > 0;
                 (*others > 0 && !value.is_empty()).then_some(if is_known {
                     0
                 } else {
@@ -287,6 +285,7 @@ fn add_value(values: &mut Distinct<Text>, value: &Text, n: i64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::contents::Contents as Facts;
     use super::super::rule::{Comparison, Outcome};
     use super::super::{RiskDecisions, groups};
     use super::*;
@@ -342,21 +341,23 @@ mod tests {
                         let is_login = below(8) == 0;
                         let pick = |of: &[&str], n: u64| Text::new(of[n as usize % of.len()]);
                         let places = ["DE", "US", "", "XX", "JP"];
-                        let fields = group.fields.iter().map(|field| match field {
-                            Field::Country if !is_login => pick(&places, below(5)),
-                            _ => pick(&["d1", "d2", "d3", ""], below(4)),
-                        });
-                        let item = Fact {
-                            fields: fields.collect(),
-                            stream: if is_login { Stream::Logins } else { Stream::Transactions },
+                        let priced = !is_login && below(9) > 0;
+                        let contents = Facts {
                             id: match (is_login, below(60)) {
                                 (true, _) | (_, 0) => Text::EMPTY,
                                 (_, n) => Text::new(&format!("t{n}")),
                             },
-                            tag: below(3),
-                            priced: !is_login && below(9) > 0,
+                            amount: priced.then(|| below(100) as i64),
+                            device: pick(&["d1", "d2", "d3", ""], below(4)),
+                            country: pick(&places, if is_login { 2 } else { below(5) }),
+                            order_id: pick(&["o1", "o2", "o3"], below(3)),
+                            ..Facts::default()
                         };
-                        let value = if item.priced { below(100) as i64 } else { 0 };
+                        let value = contents.amount.unwrap_or(0);
+                        let item = Fact {
+                            stream: if is_login { Stream::Logins } else { Stream::Transactions },
+                            contents: Arc::new(contents),
+                        };
                         (Dated { time: below(end) as i64 * 3_600_000, item, value }, 1)
                     }
                 };
@@ -368,10 +369,8 @@ mod tests {
                 // From where it stands forward or back, by a little or far.
                 let start = below(end) as i64 * 3_600_000;
                 for (at, _) in log.between(start, start + 9_000_000).take(3) {
-                    if at.item.stream == Stream::Transactions && !at.item.id.is_empty() {
-                        let of = |(i, rule): &(usize, Rule)| {
-                            Some((*i, measure(rule, &group.fields, &log, at)?))
-                        };
+                    if at.item.stream == Stream::Transactions && !at.item.id().is_empty() {
+                        let of = |(i, rule): &(usize, Rule)| Some((*i, measure(rule, &log, at)?));
                         let want: Vec<_> = group.rules.iter().filter_map(of).collect();
                         assert_eq!(windows.measures(&group, &log, at)[..], want[..]);
                         measured += usize::from(windows.0.is_some());
