@@ -24,20 +24,26 @@ impl Time {
     /// The last instant there is: no record carries it.
     pub const END: Time = Time(u64::MAX);
 
-    /// The time `span` milliseconds later (for retractions scheduled by data).
+    /// The time `span` milliseconds later.
     pub fn after(self, span: Millis, tick: Tick) -> Time {
         tick.round_up(self.0.saturating_add(span.0).min(i64::MAX as u64) as i64)
     }
 
-    /// The first multiple of `period` at or after this time, in milliseconds.
-    pub fn round_up(self, period: Millis) -> i64 {
-        let period = period.0.max(1);
-        i64::try_from(self.0.div_ceil(period).saturating_mul(period)).unwrap_or(i64::MAX)
+    /// In signed milliseconds, as event times are counted; the last there is for what is later.
+    pub fn signed(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(i64::MAX)
     }
 
-    /// The last multiple of `period` at or before this time.
-    pub fn round_down(self, period: Millis) -> Time {
-        Time(self.0 - self.0 % period.0.max(1))
+    /// The first multiple of `period` at or after this time.
+    pub fn end_of(self, period: Millis) -> Time {
+        let period = period.0.max(1);
+        Time(self.0.div_ceil(period).saturating_mul(period))
+    }
+
+    /// The last multiple of `period` at or before an instant (milliseconds since 1970).
+    pub fn last_full(period: Millis, now: i64) -> Time {
+        let now = now.max(0) as u64;
+        Time(now - now % period.0.max(1))
     }
 
     /// How long ago `earlier` was, as seen at this time.

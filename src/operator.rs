@@ -1,7 +1,7 @@
 //! The verbs of which queries are made.
 //!
 //! A query reads [`Rows`] (batches of columns) from its inputs and turns them into a
-//! [`Collection`] of its output. The verbs that remember are `aggregate`, `retain`, `dedupe` and
+//! [`Collection`] of its output. The verbs that remember are `aggregate`, `due`, `dedupe` and
 //! `session_pairs` (and those made of one of them with a richer value: `once`, and `top_k`,
 //! `cooccur`, `sessionize`, `sliding`, `as_of` and `kept` of [`Keyed`]); every other is recomputed from what they send.
 //! Timely's own names stop at this room.
@@ -26,9 +26,9 @@ mod first;
 mod fold;
 mod kept;
 mod keyed;
-mod lag;
 mod normalise;
 mod once;
+mod passing;
 mod session_pairs;
 mod sessionize;
 mod settle;
@@ -42,16 +42,16 @@ mod top_k;
 pub use aggregate::Aggregate;
 pub use as_of::Follower;
 pub use board::Board;
-pub(crate) use collect::{Horizon, collect};
+pub(crate) use collect::collect;
 pub use collect::{Port, Row as AnyRow, Sealed};
 pub(crate) use dedupe::{Age, Tally, dedupe, withdraws};
 pub use dedupe::{Dedupe, OnDuplicate};
 pub use first::First;
 pub use kept::Kept;
 pub use keyed::Keyed;
-pub use lag::Passing;
 pub use normalise::{MinMax, Scale, ZScore, normalise};
 pub use once::Once;
+pub use passing::{Clock, Passing, Periods};
 pub use session_pairs::{Link, SessionPairs};
 pub use sessionize::Session;
 pub(crate) use settle::settle;

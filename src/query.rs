@@ -5,16 +5,15 @@
 //! query of the catalog. [`Inputs`] gives a query its streams, lazily: a stream no chosen query
 //! asks for is not read, and a column none asks for is not parsed.
 
-use crate::clock::{Tick, Time};
+use crate::clock::{Millis, Tick, Time};
 use crate::config::Settings;
 use crate::error::Error;
 use crate::event::{
     Ads, Behavior, Col, Inventory, Logins, Logistics, Need, Shape, Stream, Transactions,
 };
-use crate::operator::{Batches, Collection, Horizon, Item, Port, Rows, Shared, collect};
+use crate::operator::{Batches, Clock, Collection, Item, Periods, Port, Rows, Shared, collect};
 use crate::value::Value;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use timely::dataflow::operators::probe::Handle;
 
 pub mod basket;
@@ -80,8 +79,7 @@ impl<Q: Query> AnyQuery for Q {
         Q::Output::COLUMNS
     }
     fn build(&self, inputs: &Inputs<'_>) -> Box<dyn Port> {
-        let (collection, horizon) = inputs.built(|| self.dataflow(inputs));
-        collect(collection, Query::name(self), &inputs.probe, horizon)
+        collect(self.dataflow(inputs), Query::name(self), &inputs.probe)
     }
     fn answer_cells(&self, history: &History, at: Time) -> Vec<Vec<Value>> {
         let mut rows = self.answer(history, at);
@@ -96,6 +94,8 @@ pub struct Reads {
     streams: Vec<(Stream, Vec<Col>)>,
     may_lack: Vec<Stream>,
     timed: bool,
+    passing: bool,
+    periods: Vec<Millis>,
 }
 
 impl Reads {
@@ -118,14 +118,26 @@ impl Reads {
     /// Everything these and those read.
     pub fn merge(&mut self, other: &Reads) {
         self.timed |= other.timed;
+        self.passing |= other.passing;
+        self.periods.extend(&other.periods);
         for (stream, columns) in &other.streams {
             self.add(*stream, columns);
         }
     }
 
-    /// Whether the passing of time alone changes something, so that ticks must be fine.
+    /// Whether stamps have a part in what is shown, so that ticks must be fine.
     pub fn timed(&self) -> bool {
         self.timed
+    }
+
+    /// Whether the passing of time alone changes something.
+    pub fn time_passes(&self) -> bool {
+        self.passing
+    }
+
+    /// The period of something that changes at its multiples only, if those are no ticks.
+    pub fn between_ticks(&self, tick: Tick) -> Option<Millis> {
+        self.periods.iter().copied().find(|period| !period.0.is_multiple_of(tick.millis()))
     }
 
     /// Whether the query can do without a stream that has no source.
@@ -177,9 +189,8 @@ pub(crate) type Open<'s> = dyn Fn(Stream) -> Opened<'s> + 's;
 /// What a query may read.
 pub struct Inputs<'s> {
     open: Box<Open<'s>>,
-    opened: RefCell<Vec<Option<(Opened<'s>, Horizon)>>>,
-    /// The streams that what is being built was made from so far.
-    touched: RefCell<BTreeSet<Stream>>,
+    opened: RefCell<Vec<Option<Opened<'s>>>>,
+    clocks: RefCell<Vec<Option<Clock<'s>>>>,
     reads: RefCell<Reads>,
     shared: Shared<'s>,
     pub(crate) probe: Handle<Time>,
@@ -192,7 +203,7 @@ impl<'s> Inputs<'s> {
             open,
             tick,
             opened: RefCell::new(vec![None; Stream::ALL.len()]),
-            touched: RefCell::default(),
+            clocks: RefCell::new(vec![None; Stream::ALL.len()]),
             reads: RefCell::default(),
             shared: Shared::default(),
             probe,
@@ -204,26 +215,10 @@ impl<'s> Inputs<'s> {
         self.reads.borrow().clone()
     }
 
-    /// Builds a query. Time passes for it with the streams it reads, and with no others: what its
-    /// companions read must not change what it shows.
-    pub(crate) fn built<D>(&self, build: impl FnOnce() -> D) -> (D, Horizon) {
-        self.touched.take();
-        let built = build();
-        let (touched, opened) = (self.touched.take(), self.opened.borrow());
-        let streams = touched.iter().filter_map(|stream| opened[stream.index()].as_ref());
-        (built, Horizon::of(streams.map(|(_, horizon)| horizon)))
-    }
-
-    /// Opens a stream; from then on its stamps count as time that has passed for what is built.
+    /// Opens a stream.
     pub(crate) fn open(&self, stream: Stream) -> Opened<'s> {
-        self.touched.borrow_mut().insert(stream);
         let mut opened = self.opened.borrow_mut();
-        let open = || {
-            let opened = (self.open)(stream);
-            let horizon = Horizon::watch(opened.raw.clone(), &self.probe);
-            (opened, horizon)
-        };
-        opened[stream.index()].get_or_insert_with(open).0.clone()
+        opened[stream.index()].get_or_insert_with(|| (self.open)(stream)).clone()
     }
 
     fn read<S: Shape>(&self, columns: &[Col]) -> Opened<'s> {
@@ -247,10 +242,26 @@ impl<'s> Inputs<'s> {
         Rows::new(self.read::<S>(&[]).raw)
     }
 
-    /// The tick, for the verbs that depend on the passing of time.
-    pub fn tick(&self) -> Tick {
+    /// Says that stamps have a part in what the query shows, so that ticks must be fine.
+    pub fn fine_ticks(&self) {
         self.reads.borrow_mut().timed = true;
-        self.tick
+    }
+
+    /// What time it is in a stream, for the verbs that depend on the passing of time. A query takes
+    /// those of all streams that it reads together: time passes for it with these and no others.
+    pub fn clock(&self, stream: Stream) -> Clock<'s> {
+        self.fine_ticks();
+        self.reads.borrow_mut().passing = true;
+        self.reads.borrow_mut().add(stream, &[]);
+        let raw = self.open(stream).raw;
+        let mut clocks = self.clocks.borrow_mut();
+        clocks[stream.index()].get_or_insert_with(|| Clock::of(raw, self.tick)).clone()
+    }
+
+    /// A clock for what changes at multiples of a period only. Ticks must divide it.
+    pub fn periods(&self, clock: Clock<'s>, period: Millis) -> Periods<'s> {
+        self.reads.borrow_mut().periods.push(period);
+        Periods { clock, period }
     }
 
     /// Says that the query makes do with any of these streams: one that has no source is empty.
@@ -265,15 +276,7 @@ impl<'s> Inputs<'s> {
         key: K,
         build: impl FnOnce() -> Collection<'s, D>,
     ) -> Collection<'s, D> {
-        let outer = self.touched.take();
-        let (collection, streams) = self.shared.get(key, || {
-            let collection = build();
-            (collection, self.touched.borrow().iter().copied().collect())
-        });
-        let mut touched = self.touched.borrow_mut();
-        *touched = outer;
-        touched.extend(streams);
-        collection
+        self.shared.get(key, build)
     }
 
     /// What visitors do, with these columns filled.

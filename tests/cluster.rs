@@ -1,91 +1,19 @@
 //! Processes of a cluster as a user starts them, on this machine: that they find each other, refuse
 //! whoever does not belong to them, and end together.
 
+#[path = "support/cluster.rs"]
+mod cluster;
 #[path = "support/program.rs"]
 mod program;
 
+use cluster::{Ended, PATIENCE, Run, end, together};
 use program::{directory, fail, succeed};
 use std::fs;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// Long enough for a machine that is busy with other tests; nothing is expected to take it.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// What a process said and how it ended.
-struct Ended {
-    code: Option<i32>,
-    said: String,
-}
-
-/// A cluster to be started, with ports and a place of its own.
-struct Run {
-    dir: PathBuf,
-    ports: Vec<u16>,
-    hosts: String,
-}
-
-impl Run {
-    fn new(dir: &Path, processes: usize) -> Run {
-        // All are held until all are known, so that they differ.
-        let held: Vec<_> =
-            (0..processes).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
-        let ports: Vec<u16> =
-            held.iter().map(|l| l.local_addr().expect("an address").port()).collect();
-        let hosts = dir.join(format!("hosts-{}", ports[0]));
-        let lines: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-        fs::write(&hosts, lines.join("\n")).expect("a file");
-        let hosts = hosts.to_str().expect("UTF-8").to_string();
-        Run { dir: dir.to_path_buf(), ports, hosts }
-    }
-
-    fn command(&self, process: usize, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
-        command.args(["run", "-q", "--workers", "1", "--hostfile", &self.hosts]);
-        command.args(["--processes", &self.ports.len().to_string()]);
-        command.args(["--process", &process.to_string()]).args(args);
-        command.env("TIDEMILL_SECRET", "a secret of this test").current_dir(&self.dir);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        command
-    }
-
-    fn start(&self, process: usize, args: &[&str]) -> Child {
-        self.command(process, args).spawn().expect("starts")
-    }
-}
-
-/// Waits for processes; one that does not end is a failure and not a hanging test.
-fn end(children: Vec<Child>) -> Vec<Ended> {
-    let deadline = Instant::now() + PATIENCE;
-    let wait = |mut child: Child| {
-        while child.try_wait().expect("a child").is_none() {
-            if Instant::now() > deadline {
-                let _ = child.kill();
-                let said = child.wait_with_output().expect("a child").stderr;
-                panic!("a process does not end; it said {}", String::from_utf8_lossy(&said));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let output = child.wait_with_output().expect("a child");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        Ended { code: output.status.code(), said }
-    };
-    children.into_iter().map(wait).collect()
-}
-
-/// Runs a cluster, with a fresh set of ports where one was taken by another test meanwhile.
-fn together(dir: &Path, start: impl Fn(&Run) -> Vec<Child>, processes: usize) -> Vec<Ended> {
-    for _ in 0..5 {
-        let ended = end(start(&Run::new(dir, processes)));
-        if !ended.iter().any(|e| e.said.contains("cannot listen")) {
-            return ended;
-        }
-    }
-    panic!("no free ports in five tries");
-}
 
 /// Sales, one a minute, and what is to follow them.
 fn sales(dir: &Path, name: &str, count: u32, then: &str) -> String {

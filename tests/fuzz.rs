@@ -140,7 +140,7 @@ fn read(stream: Stream, bytes: &[u8], block: usize) -> Option<Found> {
 #[test]
 fn csv_is_the_same_in_blocks_of_any_size() {
     for stream in [Stream::Transactions, Stream::Behavior, Stream::Logistics] {
-        let history = support::texts(stream, 12);
+        let history = support::texts(stream, 12, 11);
         let seeds: Vec<Vec<u8>> = history.into_iter().map(String::into_bytes).collect();
         search(stream.name(), 700, &seeds, |bytes| {
             let whole = read(stream, bytes, 1 << 16);

@@ -1,108 +1,16 @@
-//! The verbs that no query of the catalog uses yet, against the obvious way: `retain` and `lag`
-//! (the passing of time), and `normalise`.
+//! The verb that no query of the catalog uses yet, `normalise`, against the obvious way.
 
 mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tidemill::clock::{Millis, Time};
-use tidemill::event::Stream;
+use tidemill::clock::Time;
 use tidemill::event::transactions::{AMOUNT, STATUS, USER_ID};
-use tidemill::operator::{Aggregate, Collection, MinMax, Passing, Scale, ZScore, normalise};
+use tidemill::operator::{Collection, MinMax, Scale, ZScore, normalise};
 use tidemill::query::{AnyQuery, History, Inputs, Query};
 use tidemill::text::Text;
 use tidemill::value::{Hour, Money, Real, Value};
-use tidemill::worker::replay::{Change, replay};
-
-/// The rows of a view after all changes up to a time, as text.
-fn view(log: &[Change], at: Time) -> Vec<String> {
-    let mut counts: BTreeMap<String, isize> = BTreeMap::new();
-    for change in log.iter().filter(|change| change.time <= at) {
-        *counts.entry(format!("{:?}", change.row)).or_default() += change.diff;
-    }
-    counts.into_iter().filter(|(_, n)| *n != 0).map(|(row, _)| row).collect()
-}
-
-const SPAN: Millis = Millis::hours(2);
-
-/// How many transactions each user made in the last two hours of stream time.
-struct Recent;
-
-tidemill::record! {
-    /// A user and a number.
-    pub struct Count { keys { user_id: Text } values { n: i64 } }
-}
-
-impl Query for Recent {
-    type Output = Count;
-    fn name(&self) -> &'static str {
-        "recent"
-    }
-    fn about(&self) -> &'static str {
-        "a test"
-    }
-    fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Count> {
-        inputs
-            .transactions(&[USER_ID])
-            .flat_map("Users", |sale| Some(sale.user_id().clone()))
-            .retain(SPAN, inputs.tick())
-            .aggregate(
-                "Recent",
-                |user| Some(user.clone()),
-                |n: &mut i64, _, diff| *n += diff,
-                |user, &n| Some(Count { user_id: user.clone(), n }),
-            )
-    }
-    fn answer(&self, _: &History, _: Time) -> Vec<Count> {
-        Vec::new() // the test has it: it needs the stamps
-    }
-}
-
-/// Also: a key that was never seen, or is empty again, has no row (`aggregate` once read one off
-/// the empty state, and took it back when the first record came).
-#[test]
-fn what_is_retained_goes_when_its_time_is_over() {
-    for seed in 0..6 {
-        // Time passes for a query with the streams it reads, and what is asked of it is asked then.
-        let mut recorded = support::history(seed, 150, seed % 2 == 0);
-        recorded.retain(|(stream, _)| *stream == Stream::Transactions);
-        let query: Arc<dyn AnyQuery> = Arc::new(Recent);
-        let runs = [1, 3].map(|workers| {
-            replay(&[Arc::clone(&query)], &recorded, None, support::tick(), workers).expect("runs")
-        });
-        assert_eq!(runs[0], runs[1], "seed {seed}");
-        let history = History::new(recorded.clone(), None);
-        let (mut seen_going, mut before) = (false, 0);
-        for at in history.times() {
-            let mut users: BTreeMap<Text, i64> = BTreeMap::new();
-            // What holds now, less what held when the span began.
-            let over = |then: &Time| then.after(SPAN, support::tick()) <= at;
-            let began = history.times().into_iter().filter(over).max();
-            for row in history.transactions(at) {
-                *users.entry(row.user_id().clone()).or_default() += 1;
-            }
-            for row in began.into_iter().flat_map(|then| history.transactions(then)) {
-                *users.entry(row.user_id().clone()).or_default() -= 1;
-            }
-            let want: Vec<String> = users
-                .iter()
-                .filter(|(_, n)| **n != 0)
-                .map(|(user, n)| {
-                    format!("{:?}", vec![Value::Text(user.clone()), Value::Integer(*n)])
-                })
-                .collect();
-            let mut want = want;
-            want.sort();
-            assert_eq!(view(&runs[0][0], at), want, "at {at:?}, seed {seed}");
-            let now: i64 = users.values().sum();
-            seen_going |= now < before;
-            before = now;
-        }
-        assert!(seen_going, "nothing ever went: the test shows nothing");
-        let last = history.times().last().copied();
-        assert!(runs[0][0].iter().all(|change| Some(change.time) <= last), "after the end");
-    }
-}
+use tidemill::worker::replay::replay;
 
 /// Each user's revenue of an hour, relative to the other users of that hour.
 struct Relative<S>(std::marker::PhantomData<fn() -> S>);

@@ -306,3 +306,43 @@ fn a_recorded_change_log_is_one_still() {
     assert!(said.contains("1 retractions of what never came"), "{said}");
     assert_eq!(rows(&home.join("again"), "hourly_transactions"), want);
 }
+
+#[test]
+fn what_is_due_or_recent_is_so_by_the_clock_and_not_by_the_tick() {
+    const SEEN: &str = "visit_time,session_id,event,item_id,category\n";
+    let cart = format!("{SEEN}2026-03-02T10:00:00Z,a,add_to_cart,lamp,home\n");
+    let early = format!("{cart}2026-03-02T10:59:59Z,b,search,,\n");
+    always("early", &[("behavior", &early)], "cart_abandonment", &[], &[]);
+    let due = format!("{cart}2026-03-02T11:00:00Z,b,search,,\n");
+    let left = [",a,2026-03-02T10:00:00Z"];
+    always("due", &[("behavior", &due)], "cart_abandonment", &[], &left);
+    let view = format!("{SEEN}2026-03-02T10:00:00Z,a,view_item,lamp,home\n");
+    let still = format!("{view}2026-03-03T09:59:59Z,b,search,,\n");
+    let row = ["home,1,lamp,1"];
+    always("recent", &[("behavior", &still)], "trending_for_category", &[], &row);
+    let gone = format!("{view}2026-03-03T10:00:00Z,b,search,,\n");
+    always("gone", &[("behavior", &gone)], "trending_for_category", &[], &[]);
+}
+
+#[test]
+fn a_tick_that_does_not_divide_the_hour_of_a_query_is_refused() {
+    let scans = "delivery_time,shipment_id,carrier,region,status,ordered_time,promised_time\n\
+                 2026-03-02T12:00:00Z,s1,dhl,north,InTransit,2026-03-01T12:00:00Z,2026-03-03T12:00:00Z\n\
+                 2026-03-02T13:30:00Z,s1,dhl,north,InTransit,2026-03-01T12:00:00Z,2026-03-03T12:00:00Z\n";
+    let home = directory("truth-coarse");
+    let path = home.join("scans.csv");
+    fs::write(&path, scans).expect("a file");
+    let source = format!("logistics={}", path.display());
+    let run = ["run", "-q", "--source", &source, "--query", "sla_watch", "--sink", "table"];
+    for tick in ["1d", "7m"] {
+        let says = ["sla_watch changes once in 1h", "--tick"];
+        program::fail(2, &[&run[..], &["--tick", tick]].concat(), &says);
+    }
+    // The board of 13:00 is that of the scan at 12:00, also where a tick reaches beyond 13:30.
+    let views: Vec<String> = ["1s", "1m", "30m", "1h"]
+        .iter()
+        .map(|tick| succeed(&[&run[..], &["--tick", tick]].concat()))
+        .collect();
+    assert!(views[0].contains("s1") && views[0].contains("1440"), "{}", views[0]);
+    assert!(views.iter().all(|view| *view == views[0]), "{views:?}");
+}

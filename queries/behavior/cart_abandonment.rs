@@ -1,8 +1,7 @@
 //! Carts that were left: an alert because something did not happen.
 //!
-//! At stream time `t` there is an alert for each session that, as known at `t`, has an
-//! `add_to_cart` and no `purchase`, and whose last `add_to_cart` lies at least `after` before `t`
-//! (60 minutes of stream time against event time). So it appears without any record of that
+//! There is an alert for each session that has an `add_to_cart` and no `purchase`, and whose last
+//! `add_to_cart` lies at least `after` (60 minutes) before the newest event time of any visit. So it appears without any record of that
 //! session coming, and goes when a purchase comes late, when the visitor adds something more, or
 //! when the cart event is taken back. What is in the cart is not asked: `remove_from_cart` leaves
 //! the alert. Sessions: [`crate::query::session`]. State: one entry per event (shared with
@@ -27,7 +26,7 @@
 
 use super::sessions::{count, naive};
 use crate::clock::{Millis, Time};
-use crate::event::ShopEvent;
+use crate::event::{ShopEvent, Stream};
 use crate::operator::{Collection, Passing};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
@@ -78,7 +77,7 @@ impl Query for CartAbandonment {
     crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let after = i64::try_from(self.after.0).unwrap_or(i64::MAX);
+        let (after, clock) = (self.after.signed(), inputs.clock(Stream::Behavior));
         inputs
             .sessions(self.gap)
             .filter(|session| !session.converted())
@@ -91,15 +90,16 @@ impl Query for CartAbandonment {
                     session_id: session.session_id,
                 })
             })
-            .due(move |cart| cart.last_cart.0.saturating_add(after), inputs.tick())
+            .due(move |cart| cart.last_cart.0.saturating_add(after), &clock)
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
+        let now = history.now(&[Stream::Behavior], at);
         let mut alerts = Vec::new();
         for ((user_id, session_id), events) in naive(history, at, self.gap) {
             let carts = events.iter().filter(|e| e.event() == Some(ShopEvent::AddToCart));
             let Some(last_cart) = carts.map(|e| e.time()).max() else { continue };
-            let old = last_cart + self.after.0 as i64 <= at.millis() as i64;
+            let old = last_cart.saturating_add(self.after.signed()) <= now;
             if old && count(&events, |e| e == ShopEvent::Purchase) == 0 {
                 alerts.push(Output {
                     user_id,

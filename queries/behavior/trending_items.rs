@@ -1,6 +1,6 @@
 //! Trending items: what is asked for now more than it used to be.
 //!
-//! At stream time `t`, `recent` counts an item's events (any record that names it) with event
+//! With `t` the newest event time of all, `recent` counts an item's events (any record that names it) with event
 //! time in (t - 1 h, t], `baseline` those of the 24 h before that. The ratio of their rates is
 //!
 //! ```text
@@ -31,6 +31,7 @@
 //! ```
 
 use crate::clock::{Millis, Time};
+use crate::event::Stream;
 use crate::event::behavior::ITEM_ID;
 use crate::operator::{Aggregate, Collection, First, Passing};
 use crate::query::{History, Inputs, Query};
@@ -137,13 +138,13 @@ impl Query for TrendingItems {
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let query = *self;
-        let tick = inputs.tick();
+        let clock = inputs.clock(Stream::Behavior);
         let (stale, gone) = self.ends();
         let seen = inputs.behavior(&[ITEM_ID]).flat_map("ItemsSeen", |visit| {
             (!visit.item_id().is_empty()).then(|| (visit.item_id().clone(), visit.time()))
         });
-        let stale = seen.clone().due(move |(_, time)| time.saturating_add(stale), tick);
-        let gone = seen.clone().due(move |(_, time)| time.saturating_add(gone), tick);
+        let stale = seen.clone().due(move |(_, time)| time.saturating_add(stale), &clock);
+        let gone = seen.clone().due(move |(_, time)| time.saturating_add(gone), &clock);
         let recent = seen.concat(stale.clone().negate()).map(|(item, _)| (item, true));
         let before = stale.concat(gone.negate()).map(|(item, _)| (item, false));
         recent
@@ -172,12 +173,12 @@ impl Query for TrendingItems {
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let now = at.millis() as i64;
+        let now = history.now(&[Stream::Behavior], at);
         let (stale, gone) = self.ends();
         let mut items: BTreeMap<Text, (i64, i64)> = BTreeMap::new();
         for visit in history.behavior(at).iter().filter(|v| !v.item_id().is_empty()) {
             let (recent, before) = items.entry(visit.item_id().clone()).or_default();
-            match now - visit.time() {
+            match now.saturating_sub(visit.time()) {
                 age if age < stale => *recent += 1,
                 age if age < gone => *before += 1,
                 _ => {}

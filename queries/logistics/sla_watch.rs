@@ -12,13 +12,13 @@
 //! passed over, and the widest that says something weighs all. Where none does the probability is
 //! empty. A parcel past its promise is late: 1.
 //!
-//! The board is renewed at every full hour of stream time that some scan led up to, with what was
-//! known by then and with elapsed as of then (see `Board`): in between nothing changes, so its cost
-//! is the open parcels per hour, and the view at a time is that of the last full hour. The levels
-//! meet at one place. State: the open parcels, the rows shown, and per lane a count per distinct
-//! minute of transit.
+//! The board is renewed at every full hour that some record led up to (also one that takes a scan
+//! back), once a record has a time at or after it, with what was known by then and with elapsed as
+//! of then (see `Board`): in between nothing changes, so its cost is the open parcels per hour, and
+//! the view at a time is that of the last full hour. The levels meet at one place. State: the open
+//! parcels, the rows shown, and per lane a count per distinct minute of transit.
 
-use crate::clock::{Tick, Time};
+use crate::clock::{Millis, Time};
 use crate::event::logistics::{
     CARRIER, ORDERED_TIME, PROMISED_TIME, REGION, SHIPMENT_ID, SHIPPED_TIME, STATUS,
 };
@@ -68,6 +68,8 @@ crate::record! {
     }
 }
 
+/// How often the board is renewed.
+const HOUR: Millis = Millis::hours(1);
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 1440 * MINUTE;
 
@@ -89,7 +91,7 @@ type Lead = (Text, Text, i64);
 /// What a record is to the board.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Entry {
-    /// Some scan: time has passed.
+    /// Some record: time has passed.
     Scan,
     Open(Open),
     Lead(Lead),
@@ -224,14 +226,14 @@ impl Query for SlaWatch {
     crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        inputs.tick(); // the board is renewed by the hour: ticks must be finer
+        let hours = inputs.periods(inputs.clock(Stream::Logistics), HOUR);
         let this = self.clone();
         let shipped = SHIPPED_TIME.or(ORDERED_TIME);
         let columns = [SHIPMENT_ID, STATUS, CARRIER, REGION, PROMISED_TIME, shipped];
-        let scans = inputs.sent::<Logistics>(&[]).flat_map("Scans", |_| Some(Entry::Scan));
+        let scans = inputs.arrived::<Logistics>().flat_map("Scans", |_| Some(Entry::Scan));
         inputs.logistics(&columns).flat_map("Parcels", Entry::of).concat(scans).board(
             "SlaWatch",
-            Tick::HOUR,
+            &hours,
             |_entry| Some(()),
             |(open, leads): &mut (Bag<Open>, Bag<Lead>), entry, diff| match entry {
                 Entry::Scan => {}
@@ -244,9 +246,11 @@ impl Query for SlaWatch {
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let hours = history.stamps(Stream::Logistics).into_iter();
-        let hours = hours.map(|stamp| Tick::HOUR.round_up(stamp.millis() as i64));
-        let Some(hour) = hours.filter(|hour| *hour <= at).max() else { return Vec::new() };
+        let clock = history.now(&[Stream::Logistics], at);
+        let hours = history.stamps(Stream::Logistics).into_iter().map(|stamp| stamp.end_of(HOUR));
+        let Some(hour) = hours.filter(|hour| hour.signed() <= clock).max() else {
+            return Vec::new();
+        };
         let now = hour.millis() as i64;
         let parcels = history.logistics(hour);
         let took: Vec<(&Row<'_, Logistics>, f64)> = parcels

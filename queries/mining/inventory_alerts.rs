@@ -1,7 +1,8 @@
 //! Goods that run out before more can come.
 //!
 //! Of each item and warehouse `on_hand` is the sum of all changes, `sold` what went out (the
-//! negative changes) with event time in (t - window, t] at stream time `t`, 7 days. The run rate
+//! negative changes) with event time in (t - window, t], 7 days up to the newest event time `t` of
+//! all changes. The run rate
 //! is sold / window, and
 //!
 //! ```text
@@ -31,6 +32,7 @@
 //! ```
 
 use crate::clock::{Millis, Time};
+use crate::event::Stream;
 use crate::event::inventory::{CHANGE, ITEM_ID, WAREHOUSE};
 use crate::monoid::compare_products;
 use crate::operator::{Aggregate, Collection, Passing};
@@ -123,8 +125,9 @@ impl Query for InventoryAlerts {
                 record.change().filter(|_| named).map(|change| (shelf, record.time(), change))
             },
         );
+        let clock = inputs.clock(Stream::Inventory);
         let out = changes.clone().filter(|(_, _, change)| *change < 0);
-        let over = out.due(move |(_, time, _)| time.saturating_add(window), inputs.tick());
+        let over = out.due(move |(_, time, _)| time.saturating_add(window), &clock);
         // Changes of (on hand, sold), and whether there is a record.
         let now = changes
             .map(|(shelf, _, change)| (shelf, (change.into(), -i128::from(change.min(0)), true)));
@@ -148,7 +151,8 @@ impl Query for InventoryAlerts {
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let since = at.millis() as i64 - self.window.signed();
+        let now = history.now(&[Stream::Inventory], at);
+        let since = now.saturating_sub(self.window.signed());
         let mut shelves: BTreeMap<Shelf, (i128, i128)> = BTreeMap::new();
         for record in history.inventory(at).iter().filter(|r| !r.item_id().is_empty()) {
             let Some(change) = record.change() else { continue };

@@ -4,8 +4,8 @@
 //! A campaign's items are the 20 viewed most (`view_item`) in visits that came from it
 //! (`behavior.campaign`). A user's candidates are the `user_recommendations` that are an item of a
 //! campaign, by score, then item, then campaign. Left out are
-//! - campaigns shown to the user 3 times in the last 24 hours, (t - 24 h, t] at stream time `t`
-//!   (frequency cap);
+//! - campaigns shown to the user 3 times in the last 24 hours, (t - 24 h, t] where `t` is the newest
+//!   event time of visits, payments and ads (frequency cap);
 //! - campaigns ahead of their pace: spend so far today > daily budget x elapsed share of the day.
 //!   The hour now is the latest hour of any ad known, today its UTC day, spend the cost of all ads
 //!   of today, and hour h of the day counts as (h + 1)/24 of it, so a campaign may spend a
@@ -48,7 +48,7 @@
 use super::user_recommendations::{UserRecommendations, user_recommendations};
 use crate::clock::{Millis, Time};
 use crate::event::ads::{CAMPAIGN_ID, COST, EVENT, USER_ID};
-use crate::event::{AdEvent, Ads, Behavior, Row, behavior};
+use crate::event::{AdEvent, Ads, Behavior, Row, Stream, behavior};
 use crate::monoid::{Bag, Weights};
 use crate::operator::{Aggregate, Collection, Passing, Place};
 use crate::query::{History, Inputs, Query};
@@ -169,7 +169,9 @@ impl Query for AdTargets {
             .filter(move |(_, ((_, spent), hour))| ahead(*spent, budget, *hour))
             .map(|(_, ((campaign, _), _))| campaign);
         let impressions = inputs.ads(&[USER_ID, CAMPAIGN_ID, EVENT]).flat_map("Impressions", shown);
-        let recent = impressions.recent(self.span, |(.., time)| *time, inputs.tick());
+        let clock = inputs.clock(Stream::Behavior).and(inputs.clock(Stream::Transactions));
+        let clock = clock.and(inputs.clock(Stream::Ads));
+        let recent = impressions.recent(self.span, |(.., time)| *time, &clock);
         let capped = recent.aggregate(
             "FrequencyCap",
             |(user, campaign, _)| Some((user.clone(), campaign.clone())),
@@ -225,7 +227,8 @@ impl Query for AdTargets {
             *spent.entry(ad.campaign_id().clone()).or_default() +=
                 ad.cost().map_or(0, |m| i128::from(m.0));
         }
-        let since = at.millis() as i64 - self.span.0 as i64;
+        let clock = [Stream::Behavior, Stream::Transactions, Stream::Ads];
+        let since = history.now(&clock, at).saturating_sub(self.span.signed());
         let mut seen: BTreeMap<(Text, Text), i64> = BTreeMap::new();
         for (user, campaign, time) in ads.iter().filter_map(shown) {
             *seen.entry((user, campaign)).or_default() += i64::from(time > since);

@@ -1,5 +1,5 @@
 //! What is viewed most in each category now: the top 10 items by views (`view_item`) whose event
-//! time is in the last 24 hours, (t - 24 h, t] at stream time `t`.
+//! time is in the last 24 hours, (t - 24 h, t] where `t` is the newest event time of all visits.
 //!
 //! Rank 1 is the best; ties by item; items and categories without a name are left out.
 //!
@@ -23,6 +23,7 @@
 //! ```
 
 use crate::clock::{Millis, Time};
+use crate::event::Stream;
 use crate::event::behavior::{CATEGORY, EVENT, ITEM_ID};
 use crate::monoid::Weights;
 use crate::operator::{Aggregate, Collection, Passing, Place};
@@ -82,7 +83,7 @@ impl Query for TrendingForCategory {
             },
         );
         views
-            .recent(self.span, |(.., time)| *time, inputs.tick())
+            .recent(self.span, |(.., time)| *time, &inputs.clock(Stream::Behavior))
             .keyed(
                 "TrendingForCategory",
                 |(category, ..)| Some(category.clone()),
@@ -97,7 +98,8 @@ impl Query for TrendingForCategory {
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let since = at.millis() as i64 - self.span.0 as i64;
+        let now = history.now(&[Stream::Behavior], at);
+        let since = now.saturating_sub(self.span.signed());
         let mut views: BTreeMap<Text, BTreeMap<Text, i64>> = BTreeMap::new();
         for visit in history.behavior(at).iter().filter(|visit| visit.time() > since) {
             if let (Some(item), false) = (visit.viewed_item(), visit.category().is_empty()) {

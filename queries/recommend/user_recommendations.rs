@@ -1,10 +1,10 @@
 //! What each active user may want next: the top 10 items by what goes with the last they viewed.
 //!
 //! A user is active who viewed an item (`view_item` with a user and a session) in the last 24
-//! hours, (t - 24 h, t] at stream time `t`. Of the session of the newest of these views (by time,
+//! hours, (t - 24 h, t] where `t` is the newest event time of visits and payments. Of the session of the newest of these views (by time,
 //! event id, session, item) the last 3 different items i_0 (newest) to i_2 count with 1000, 300
 //! and 90, and score(j) = the sum over the i_p that list j at rank r <= 10 of their
-//! `similar_items`, as those stood at the last full hour of stream time (`refresh`), of that
+//! `similar_items`, as those stood at the last full hour up to `t` (`refresh`), of that
 //! weight times 2520 / r: whole numbers for all r. Items the user bought
 //! (a sale that stands) are left out. Rank 1 is the best; ties by item.
 //!
@@ -44,7 +44,7 @@
 use super::similar_items::{SimilarItems, similar_items};
 use crate::clock::{Millis, Time};
 use crate::event::behavior::{EVENT, EVENT_ID, ITEM_ID, SESSION_ID, USER_ID};
-use crate::event::{Behavior, Row, transactions};
+use crate::event::{Behavior, Row, Stream, transactions};
 use crate::monoid::{Bag, Items};
 use crate::operator::{Aggregate, Collection, Passing};
 use crate::query::{History, Inputs, Query};
@@ -124,10 +124,12 @@ pub(super) fn user_recommendations<'s>(
     let visits = inputs.behavior(&columns);
     let columns = [transactions::USER_ID, transactions::ITEM_ID, transactions::STATUS.optional()];
     let sales = inputs.transactions(&columns);
-    let (similar, tick) = (similar_items(inputs), inputs.tick());
+    let similar = similar_items(inputs);
+    let clock = inputs.clock(Stream::Behavior).and(inputs.clock(Stream::Transactions));
+    let periods = inputs.periods(clock.clone(), query.refresh);
     inputs.shared(query, || {
         let views = visits.flat_map("UserViews", view);
-        let recent = views.recent(query.active, |(_, view)| view.0, tick).aggregate_rows(
+        let recent = views.recent(query.active, |(_, view)| view.0, &clock).aggregate_rows(
             "LastItems",
             |(user, _)| Some(user.clone()),
             |views: &mut Bag<View>, (_, view), diff| views.add(view.clone(), diff),
@@ -140,7 +142,7 @@ pub(super) fn user_recommendations<'s>(
         let similar = similar
             .filter(|row| row.rank <= USED)
             .map(|row| (row.item_id, (row.similar_item_id, 2520 / row.rank)))
-            .every(query.refresh, tick);
+            .every(&periods);
         let bought = sales.flat_map("Bought", |sale| {
             bought(sale.user_id(), sale.item_id()).filter(|_| sale.is_sale())
         });
@@ -198,7 +200,8 @@ impl Query for UserRecommendations {
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let since = at.millis() as i64 - self.active.0 as i64;
+        let now = history.now(&[Stream::Behavior, Stream::Transactions], at);
+        let since = now.saturating_sub(self.active.signed());
         let mut views: BTreeMap<Text, BTreeSet<View>> = BTreeMap::new();
         for (user, seen) in history.behavior(at).iter().filter_map(view) {
             if seen.0 > since {
@@ -206,7 +209,7 @@ impl Query for UserRecommendations {
             }
         }
         let sales = history.transactions(at);
-        let similar = SimilarItems.answer(history, at.round_down(self.refresh));
+        let similar = SimilarItems.answer(history, Time::last_full(self.refresh, now));
         let mut rows = Vec::new();
         for (user, views) in views {
             let owned: BTreeSet<&Text> = sales

@@ -55,7 +55,7 @@ impl Query for RiskDecisionsAtTime {
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         // Stamps are what this is about, so ticks must be fine.
-        inputs.tick();
+        inputs.fine_ticks();
         decisions(self.0.in_force(), inputs).once("First", |row| row.transaction_id.clone())
     }
 

@@ -81,6 +81,10 @@ impl Launch {
         let dedupe = self.dedupe(&available);
         let names: Vec<&str> = chosen.iter().map(|(query, _)| query.name()).collect();
         self.refuse_idle(&names, !dedupe.is_empty())?;
+        let recorded = self.recorded()?;
+        let tick = recorded.or(self.running.tick.and_then(Tick::from_millis));
+        let tick = tick.unwrap_or_else(|| worker::default_tick(&self.sinks, &all));
+        refuse_coarse(tick, &chosen)?;
         let cleaner = self.cleaner()?;
         let logs = available.iter().filter(|(_, _, plan)| plan.is_change_log());
         let change_logs = logs.map(|(stream, ..)| *stream).collect();
@@ -114,9 +118,6 @@ impl Launch {
             }
             sinks.extend(tap.map(|tap| tap.sink));
         }
-        let recorded = self.recorded()?;
-        let tick = recorded.or(self.running.tick.and_then(Tick::from_millis));
-        let tick = tick.unwrap_or_else(|| worker::default_tick(&self.sinks, &all));
         let queries: Vec<_> = chosen.into_iter().map(|(query, _)| query).collect();
         let cluster = self.described(cluster, &queries, tick)?;
         let read: Vec<Stream> = all.streams().collect();
@@ -348,6 +349,20 @@ impl Launch {
         }
         Ok(cleaner)
     }
+}
+
+/// Ticks must divide the periods at which queries change: nothing is known of what is between them.
+fn refuse_coarse(tick: Tick, chosen: &[(Arc<dyn AnyQuery>, Reads)]) -> Result<(), Error> {
+    for (query, reads) in chosen {
+        if let Some(period) = reads.between_ticks(tick) {
+            let (name, tick) = (query.name(), Millis(tick.millis()));
+            return Err(Error::Usage(format!(
+                "{name} changes once in {period}, and a tick of {tick} does not divide that; \
+                 choose another --tick, or leave {name} out with --query"
+            )));
+        }
+    }
+    Ok(())
 }
 
 impl Prepared {

@@ -96,7 +96,8 @@ pub struct Running {
     /// One parameter of a query; wins over the file
     #[arg(long, value_name = "QUERY.PARAMETER=VALUE")]
     pub set: Vec<String>,
-    /// How finely results are visible in time [default: 1m with a change log, otherwise 1d]
+    /// How finely results are visible in time [default: 1m with a change log or a query in which
+    /// time passes, otherwise 1d]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub tick: Option<u64>,
     /// No progress bar, no summary

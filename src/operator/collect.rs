@@ -2,19 +2,17 @@
 //!
 //! Every update is sent to worker 0 of the cluster and kept until its time is sealed. Then each
 //! time's updates are sorted and equal rows added up, so what a sink sees is a function of the
-//! collection alone and not of the number of workers. What is scheduled for a time after the last
-//! record of the streams that the query reads (its [`Horizon`]) never becomes visible: that time did
-//! not come. Bound: the view itself, where some sink asks for it, and what is between the frontier
-//! and the newest stamp.
+//! collection alone and not of the number of workers. Bound: the view itself, where some sink asks
+//! for it, and what is between the frontier and the newest stamp.
 
-use super::{Batches, Collection};
+use super::Collection;
 use crate::clock::Time;
 use crate::query::Record;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::progress::frontier::AntichainRef;
@@ -50,52 +48,6 @@ impl<R: Record> Row for R {
     }
 }
 
-/// The stamp of the last record of each of some streams, known at worker 0 when all have been read.
-#[derive(Clone, Default)]
-pub(crate) struct Horizon(Vec<Rc<Cell<Time>>>);
-
-impl Horizon {
-    /// That of several streams together.
-    pub fn of<'a>(streams: impl Iterator<Item = &'a Horizon>) -> Horizon {
-        Horizon(streams.flat_map(|horizon| horizon.0.iter().map(Rc::clone)).collect())
-    }
-
-    /// The last stamp seen.
-    fn get(&self) -> Time {
-        self.0.iter().map(|latest| latest.get()).max().unwrap_or_default()
-    }
-
-    /// That of a stream, of which worker 0 learns the stamps.
-    pub fn watch(batches: Batches<'_>, probe: &Handle<Time>) -> Horizon {
-        let latest: Rc<Cell<Time>> = Rc::default();
-        let horizon = Horizon(vec![Rc::clone(&latest)]);
-        batches
-            .unary::<CapacityContainerBuilder<Vec<Time>>, _, _, _>(Pipeline, "Stamps", |_, _| {
-                |input, output| {
-                    input.for_each(|cap, data| {
-                        let last = data.drain(..).filter_map(|b| b.runs.last().map(|r| r.time));
-                        if let Some(last) = last.max() {
-                            output.session(&cap).give(last);
-                        }
-                    });
-                }
-            })
-            .unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
-                Exchange::new(|_: &Time| 0),
-                "Horizon",
-                |_, _| {
-                    move |input, _output| {
-                        input.for_each(|_cap, data| {
-                            latest.set(data.drain(..).fold(latest.get(), Time::max));
-                        });
-                    }
-                },
-            )
-            .probe_with(probe);
-        horizon
-    }
-}
-
 type Buffer<O> = Rc<RefCell<BTreeMap<Time, Vec<(O, isize)>>>>;
 
 /// Routes a collection to worker 0 and gives the port to read it there.
@@ -103,7 +55,6 @@ pub(crate) fn collect<'s, O: Record>(
     collection: Collection<'s, O>,
     name: &str,
     probe: &Handle<Time>,
-    horizon: Horizon,
 ) -> Box<dyn Port> {
     let buffer: Buffer<O> = Rc::default();
     let fill = Rc::clone(&buffer);
@@ -126,13 +77,12 @@ pub(crate) fn collect<'s, O: Record>(
             },
         )
         .probe_with(probe);
-    Box::new(Typed { buffer, view: None, horizon })
+    Box::new(Typed { buffer, view: None })
 }
 
 struct Typed<O> {
     buffer: Buffer<O>,
     view: Option<View<O>>,
-    horizon: Horizon,
 }
 
 impl<O: Record> Port for Typed<O> {
@@ -141,12 +91,7 @@ impl<O: Record> Port for Typed<O> {
             let (time, mut updates) = {
                 let mut buffer = self.buffer.borrow_mut();
                 match buffer.first_entry() {
-                    Some(entry)
-                        if !frontier.less_equal(entry.key())
-                            && *entry.key() <= self.horizon.get() =>
-                    {
-                        entry.remove_entry()
-                    }
+                    Some(entry) if !frontier.less_equal(entry.key()) => entry.remove_entry(),
                     _ => return,
                 }
             };

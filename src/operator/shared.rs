@@ -2,12 +2,10 @@
 //!
 //! A collection lives as long as its dataflow, so it cannot be put on a shelf under its type, as
 //! what lives for ever can. The input of an operator can: so what is kept of a collection is how
-//! to give one to an operator, and who asks for it again gets one that passes everything on. With
-//! it the streams are kept that it was made from: time passes in them for whoever asks.
+//! to give one to an operator, and who asks for it again gets one that passes everything on.
 
 use super::{Collection, Item};
 use crate::clock::Time;
-use crate::event::Stream;
 use differential_dataflow::AsCollection;
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
@@ -33,38 +31,31 @@ struct Made<'s> {
     items: TypeId,
     scope: Scope<'s, Time>,
     tap: Box<Tap<'s>>,
-    streams: Vec<Stream>,
 }
 
 impl<'s> Shared<'s> {
-    /// The collection of this key, which is built if there is none, and the streams it is made
-    /// from, of which `build` tells.
+    /// The collection of this key, which is built if there is none.
     pub fn get<K: PartialEq + 'static, D: Item>(
         &self,
         key: K,
-        build: impl FnOnce() -> (Collection<'s, D>, Vec<Stream>),
-    ) -> (Collection<'s, D>, Vec<Stream>) {
+        build: impl FnOnce() -> Collection<'s, D>,
+    ) -> Collection<'s, D> {
         let known = self.made.borrow().iter().find_map(|made| {
             let same = made.items == TypeId::of::<D>() && made.key.downcast_ref() == Some(&key);
-            if same { Some((made.again()?, made.streams.clone())) } else { None }
+            if same { made.again() } else { None }
         });
         known.unwrap_or_else(|| {
-            let (collection, streams) = build();
-            let made = Made::new(key, collection.clone(), streams.clone());
+            let collection = build();
+            let made = Made::new(key, collection.clone());
             self.made.borrow_mut().push(made);
-            (collection, streams)
+            collection
         })
     }
 }
 
 impl<'s> Made<'s> {
-    fn new<K: 'static, D: Item>(
-        key: K,
-        collection: Collection<'s, D>,
-        streams: Vec<Stream>,
-    ) -> Made<'s> {
+    fn new<K: 'static, D: Item>(key: K, collection: Collection<'s, D>) -> Made<'s> {
         Made {
-            streams,
             key: Box::new(key),
             items: TypeId::of::<D>(),
             scope: collection.inner.scope(),

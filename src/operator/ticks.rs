@@ -46,11 +46,20 @@ impl<I: Default> Ticks<I> {
     pub fn release(
         &mut self,
         frontier: &MutableAntichain<Time>,
+        work: impl FnMut(&Capability<Time>, Time, I),
+    ) {
+        self.release_but(|time| frontier.less_equal(time), work);
+    }
+
+    /// Calls `work` for each time that is not open any more, in order.
+    pub fn release_but(
+        &mut self,
+        is_open: impl Fn(&Time) -> bool,
         mut work: impl FnMut(&Capability<Time>, Time, I),
     ) {
         let Some(held) = self.held.as_mut() else { return };
         while let Some(entry) = self.open.first_entry() {
-            if frontier.less_equal(entry.key()) {
+            if is_open(entry.key()) {
                 break;
             }
             let (time, item) = entry.remove_entry();

@@ -18,6 +18,8 @@ use std::sync::Arc;
 pub struct History {
     batches: Vec<(Stream, Arc<Batch>)>,
     dedupe: Option<Dedupe>,
+    /// No clock goes on after this.
+    stopped: Time,
 }
 
 /// The percentile of numbers in order, between two of them in proportion, for answers.
@@ -46,7 +48,13 @@ pub struct Arrival {
 impl History {
     /// A history of these batches, which the clock has stamped.
     pub fn new(batches: Vec<(Stream, Arc<Batch>)>, dedupe: Option<Dedupe>) -> Self {
-        History { batches, dedupe }
+        History { batches, dedupe, stopped: Time::END }
+    }
+
+    /// The same records, as if clocks had stood still from `at` on: an answer that is another
+    /// later is so because of a deadline.
+    pub fn stopped(&self, at: Time) -> Self {
+        History { batches: self.batches.clone(), dedupe: self.dedupe, stopped: at }
     }
 
     /// A history from CSV text with a header, one partition per text, read and stamped as `run`
@@ -107,6 +115,20 @@ impl History {
     /// Changes of stock, as known at `at`.
     pub fn inventory(&self, at: Time) -> Vec<Row<'_, Inventory>> {
         self.rows(at)
+    }
+
+    /// What time it is at `at` for what reads these streams: the newest event time that came of
+    /// them, before it is rounded up to a stamp. The first there is where nothing came.
+    pub fn now(&self, streams: &[Stream], at: Time) -> i64 {
+        let (at, mut now) = (at.min(self.stopped), i64::MIN);
+        for (_, batch) in self.batches.iter().filter(|(stream, _)| streams.contains(stream)) {
+            let mut clock = batch.clock;
+            for (_, rows) in batch.runs().filter(|(stamp, _)| *stamp <= at) {
+                clock = rows.fold(clock, |now, row| batch.clock_at(row, now));
+                now = now.max(clock);
+            }
+        }
+        now
     }
 
     /// Every stamp there is, in order.

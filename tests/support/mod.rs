@@ -64,6 +64,18 @@ pub fn record(stream: Stream, partition: u32, csv: &str, block: usize) -> Record
     out
 }
 
+/// The same batches, stamped by another tick.
+pub fn stamped(recorded: &Recorded, tick: Tick) -> Recorded {
+    let mut clocks: std::collections::BTreeMap<(Stream, u32), Clock> = Default::default();
+    let stamp = |(stream, batch): &(Stream, Arc<tidemill::batch::Batch>)| {
+        let mut batch = (**batch).clone();
+        let clock = clocks.entry((*stream, batch.partition));
+        clock.or_insert_with(|| Clock::new(tick, None)).stamp(&mut batch);
+        (*stream, Arc::new(batch))
+    };
+    recorded.iter().map(stamp).collect()
+}
+
 /// Parameters with which few records are enough to make every query say something.
 pub fn settings() -> Settings {
     let text = r#"
@@ -158,8 +170,8 @@ pub fn history_at_pace(seed: u64, records: usize, change_log: bool, pace: u64) -
 }
 
 /// Some texts of a stream, a change log among them.
-pub fn texts(stream: Stream, records: usize) -> Vec<String> {
-    let mut random = Random(11);
+pub fn texts(stream: Stream, records: usize, seed: u64) -> Vec<String> {
+    let mut random = Random(seed);
     [false, true].map(|log| csv(stream, &mut random, (records, 400), log)).to_vec()
 }
 
@@ -169,11 +181,25 @@ fn csv(
     (records, pace): (usize, u64),
     change_log: bool,
 ) -> String {
-    let mut columns: Vec<&str> = stream.schema().fields.iter().map(|f| f.name).collect();
+    let all: Vec<&str> = stream.schema().fields.iter().map(|f| f.name).collect();
+    // Some sources lack a column.
+    let lacks = if random.one_in(3) { 1 + random.below(all.len() as u64 - 1) as usize } else { 0 };
+    let there = |column: usize| column == 0 || column != lacks;
+    let mut columns: Vec<&str> = (0..all.len()).filter(|i| there(*i)).map(|i| all[i]).collect();
     if change_log {
         columns.push("_diff");
     }
     let mut text = columns.join(",") + "\n";
+    // A record as it is sent: any field but the time may be empty.
+    let sent_as = |random: &mut Random, row: String| -> String {
+        let fields: Vec<&str> = row.split(',').collect();
+        let fields = (0..fields.len()).filter(|i| there(*i)).map(|i| match i {
+            0 => fields[0],
+            _ if random.one_in(20) => "",
+            _ => fields[i],
+        });
+        fields.collect::<Vec<&str>>().join(",")
+    };
     // Some sources count the versions of their records, not always in the order of event times.
     let versions = random.one_in(3);
     let (mut sent, mut owed): (Vec<String>, Vec<String>) = Default::default();
@@ -183,6 +209,14 @@ fn csv(
         let late = if random.one_in(12) { random.below(20_000) as i64 } else { 0 };
         let jitter = random.below(300) as i64;
         let at = (now - late - jitter).max(0);
+        if change_log && sent.len() > 20 && random.one_in(30) {
+            // So many at once that whole batches take back and bring nothing.
+            for _ in 0..12 {
+                let gone = sent.swap_remove(random.below(sent.len() as u64) as usize);
+                text.push_str(&format!("{gone},-1\n"));
+            }
+            continue;
+        }
         if change_log && !sent.is_empty() && random.one_in(5) {
             let gone = sent.swap_remove(random.below(sent.len() as u64) as usize);
             text.push_str(&format!("{gone},-1\n"));
@@ -202,6 +236,7 @@ fn csv(
             false => String::new(),
         };
         let row = format!("{},{version}", row(stream, random, at));
+        let row = sent_as(random, row);
         if change_log && random.one_in(8) {
             text.push_str(&format!("{row},-1\n"));
             owed.push(row);
