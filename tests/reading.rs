@@ -126,14 +126,26 @@ fn what_is_no_csv_is_refused_by_name() {
     refuse(&at, "/*.csv");
 }
 
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut zip = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+    std::io::Write::write_all(&mut zip, bytes).expect("memory");
+    zip.finish().expect("memory")
+}
+
 #[test]
 fn thousands_of_files_are_read_with_few_open() {
     let dir = directory("many_files");
     let one = |i: u32| format!("transaction_time,amount\n2026-03-02T{:02}:00:00Z,1.00\n", i % 24);
     for i in 0..1500 {
-        fs::write(dir.join(format!("f{i}.csv")), one(i)).expect("a file");
+        let text = one(i).into_bytes();
+        let (kind, bytes) = match i % 3 {
+            0 => ("", text),
+            1 => (".gz", gzip(&text)),
+            _ => (".zst", zstd::encode_all(text.as_slice(), 1).expect("memory")),
+        };
+        fs::write(dir.join(format!("f{i}.csv{kind}")), bytes).expect("a file");
     }
-    let source = format!("transactions={}/*.csv", dir.display());
+    let source = format!("transactions={}/*.csv*", dir.display());
     let out = dir.join("out");
     let sink = format!("csv:{}", out.display());
     let limited = std::process::Command::new("sh")

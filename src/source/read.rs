@@ -1,12 +1,14 @@
 //! Reads a CSV file, compressed file or stream as a header and blocks of whole records.
 //!
 //! A plain file is read by whoever asks for the next block, since that takes no longer than being handed one. What may
-//! block or costs work (standard input, gzip, zstd) is read on a thread of its own, a few blocks ahead and no more. Both
-//! ways use the same splitter, so they yield the same records.
+//! block or costs work (standard input, gzip, zstd) is read on a thread of its own, a few blocks ahead and no more. Of
+//! many compressed files only the first have a thread; whoever asks decompresses the others. Both ways use the same
+//! splitter, so they yield the same records.
 
 use std::fs::File;
 use std::io::{self, BufRead, Read};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -21,6 +23,11 @@ use super::split::{Block, Splitter};
 pub const BLOCK_SIZE: usize = 256 << 10;
 /// How many blocks a thread reads ahead.
 const AHEAD: usize = 4;
+/// How many compressed files are decompressed ahead of who asks for their blocks. There are no more cores than that to
+/// do it, and every thread holds a few blocks.
+const THREADS: usize = 16;
+/// The size of a block of the others.
+const SMALL_BLOCK: usize = 64 << 10;
 /// How many buffers are kept for reuse.
 const SPARE: usize = 2 * AHEAD;
 
@@ -44,8 +51,27 @@ pub struct Reader {
 }
 
 enum Input {
-    Inline { splitter: Splitter<Plain>, spare: Vec<Vec<u8>> },
+    Inline { splitter: Splitter<Box<dyn Read + Send>>, spare: Vec<Vec<u8>> },
     Thread(Decoder),
+}
+
+/// One of the [`THREADS`], free again when dropped.
+struct Ahead;
+
+/// How many of them there are.
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+impl Ahead {
+    fn take() -> Option<Ahead> {
+        let more = |taken| (taken < THREADS).then_some(taken + 1);
+        TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok().then_some(Ahead)
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        TAKEN.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The other end of a reading thread.
@@ -68,21 +94,35 @@ impl Reader {
             return Err(SourceError::Directory { file: path.trim_end_matches('/').to_owned() });
         }
         let extension = Path::new(path).extension().unwrap_or_default();
-        if extension.eq_ignore_ascii_case("gz") {
-            let decoder = Members::new(io::BufReader::with_capacity(BLOCK_SIZE, file));
-            Reader::threaded(path, Box::new(decoder), block_size, false)
-        } else if extension.eq_ignore_ascii_case("zst") {
-            let decoder = zstd::Decoder::new(file).map_err(failed)?;
-            Reader::threaded(path, Box::new(decoder), block_size, false)
-        } else {
-            let (file, block_size) =
-                Plain::new(Path::new(path), file, block_size).map_err(failed)?;
-            let mut splitter = Splitter::new(file, block_size, false);
-            let line = read_with(path, splitter.header())?;
-            let header = Header::read(path, line.as_ref())?;
-            let lines = line.map_or(0, |line| line.lines);
-            Ok(Reader { header, lines, input: Input::Inline { splitter, spare: Vec::new() } })
+        let (gzip, zstd) =
+            (extension.eq_ignore_ascii_case("gz"), extension.eq_ignore_ascii_case("zst"));
+        let (file, size) = Plain::new(Path::new(path), file, block_size).map_err(failed)?;
+        if !gzip && !zstd {
+            return Reader::inline(path, Box::new(file), size);
         }
+        let file = io::BufReader::with_capacity(size, file);
+        let decoder: Box<dyn Read + Send> = match gzip {
+            true => Box::new(Members::new(file)),
+            false => Box::new(zstd::Decoder::with_buffer(file).map_err(failed)?),
+        };
+        match Ahead::take() {
+            Some(ahead) => {
+                Reader::threaded(path, Box::new(Counted(decoder, ahead)), block_size, false)
+            }
+            None => Reader::inline(path, decoder, block_size.min(SMALL_BLOCK)),
+        }
+    }
+
+    fn inline(
+        name: &str,
+        input: Box<dyn Read + Send>,
+        block_size: usize,
+    ) -> Result<Reader, SourceError> {
+        let mut splitter = Splitter::new(input, block_size, false);
+        let line = read_with(name, splitter.header())?;
+        let header = Header::read(name, line.as_ref())?;
+        let lines = line.map_or(0, |line| line.lines);
+        Ok(Reader { header, lines, input: Input::Inline { splitter, spare: Vec::new() } })
     }
 
     /// Reads any stream of bytes on its own thread and hands over records as soon as they are there. `name` stands for
@@ -189,6 +229,15 @@ impl Decoder {
             Some(Err(_)) => Err(panicked()),
             _ => Ok(None),
         }
+    }
+}
+
+/// What is read on one of the threads for compressed files.
+struct Counted(Box<dyn Read + Send>, Ahead);
+
+impl Read for Counted {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        self.0.read(room)
     }
 }
 
