@@ -29,7 +29,7 @@ use tidemill::source::plan::Plan as Columns;
 use tidemill::source::{
     BLOCK_SIZE, DeadLetters, Feeds, Input, ParseOptions, Partition, read::Reader,
 };
-use tidemill::value::{Decimals, Hour, Money, Real};
+use tidemill::value::{Decimals, Hour, Money, Quotient, Real};
 use tidemill::worker::{Cluster, Plan, reads, run};
 
 #[global_allocator]
@@ -42,7 +42,7 @@ tidemill::record! {
         values {
             count: i64,
             amount_sum: Option<Money>,
-            amount_mean: Option<Real<1>>,
+            amount_mean: Option<Quotient<1>>,
             amount_variance: Option<Real<2>>,
         }
     }
@@ -73,7 +73,7 @@ impl Query for HourlyMoments {
                     hour,
                     count: moments.count(),
                     amount_sum: Money::of(moments.sum()),
-                    amount_mean: moments.mean().map(Real),
+                    amount_mean: moments.sum().and_then(|sum| Quotient::of(sum, moments.count())),
                     amount_variance: moments.sample_variance().map(Real),
                 })
             },

@@ -110,7 +110,7 @@ fn command_line() -> String {
 /// Says something on standard error; if that is closed or full, nothing can be said.
 fn say(text: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", crate::shown::message(text));
 }
 
 /// Writes to standard output; a reader that has gone away (`| head`) is not an error.

@@ -105,7 +105,7 @@ fn the_largest_weights_and_amounts_are_summed_exactly_and_go_again() {
     let count = Value::Integer(9 * WEIGHT);
     let hours = cells("hourly_transactions");
     assert_eq!((&hours[0][1], &hours[0][2]), (&count, &Value::Empty));
-    assert_eq!(hours[0][4], Value::Real(MOST as f64, 1));
+    assert_eq!(hours[0][4], Value::Quotient(MOST.into(), 1, 1));
     let hours = cells("hourly_behavior");
     assert_eq!(hours[0][1..3], [Value::Empty, Value::Empty]);
     let items = cells("top_items_hourly");

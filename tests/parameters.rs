@@ -223,6 +223,11 @@ fn an_option_that_can_have_no_effect_is_refused_by_name() {
         let run = ["run", "-q", "--query", "hourly_transactions", "--source", source];
         fail(2, &[&run[..], options].concat(), &[options[0], "would do nothing", why]);
     };
+    // Which record of an id holds is settled when a recording is run, and not when it is made.
+    let record = ["record", "-q", "--source", &format!("transactions={with_ids}"), "--out", &log];
+    for option in [["--dedupe-hours", "5"], ["--on-duplicate", "keep"], ["--enrich", &rates]] {
+        fail(2, &[&record[..], &option].concat(), &[option[0], "would do nothing"]);
+    }
     // Replay logs were cleaned when they were recorded.
     let map = ["--map", "transactions.amount=amount"];
     let for_logs: [&[&str]; 7] = [

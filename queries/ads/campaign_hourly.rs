@@ -16,7 +16,7 @@ use crate::event::{AdEvent, Ads, Row};
 use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
-use crate::value::{Hour, Money, Real};
+use crate::value::{Hour, Money, Quotient, Real};
 use std::collections::BTreeMap;
 
 crate::parameters! {
@@ -52,7 +52,7 @@ crate::record! {
             /// The ads platform's own conversion records.
             conversions: i64,
             /// spend / conversions.
-            cost_per_conversion: Option<Real<1>>,
+            cost_per_conversion: Option<Quotient<1>>,
             /// Value of the hour's sales whose last touch it was.
             /// Empty where it does not fit into 64 bits.
             revenue: Option<Money>,
@@ -71,7 +71,6 @@ fn is(ad: &Row<'_, Ads>, event: AdEvent) -> i64 {
 
 fn row(hour: Hour, campaign_id: Text, sums: &Sums) -> Output {
     let ((impressions, clicks, conversions), spend, (_, revenue)) = *sums;
-    let over = |a: i128, b: i128| (b > 0).then(|| a as f64 / b as f64);
     Output {
         hour,
         campaign_id,
@@ -80,9 +79,9 @@ fn row(hour: Hour, campaign_id: Text, sums: &Sums) -> Output {
         ctr: Real((clicks + 1) as f64 / (impressions + 100) as f64),
         spend: Money::of(Some(spend)),
         conversions,
-        cost_per_conversion: over(spend, conversions.into()).map(Real),
+        cost_per_conversion: Quotient::of(spend, conversions),
         revenue: Money::of(Some(revenue)),
-        roas: over(revenue, spend).map(Real),
+        roas: Real::ratio(revenue, spend),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::monoid::{Bag, Items, Ratio};
 use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
-use crate::value::Real;
+use crate::value::{Quotient, Real};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ crate::record! {
             /// Its deliveries on time / those with a promise, a share from 0 to 1.
             on_time: Option<Real>,
             /// Its mean cost of a parcel.
-            cost_per_parcel: Option<Real<1>>,
+            cost_per_parcel: Option<Quotient<1>>,
             /// Carriers with enough deliveries to be judged.
             candidates: i64,
         }
@@ -75,7 +75,7 @@ impl CarrierChoice {
             carrier: carrier.clone(),
             meets_floor: on_time.compare(self.floor()).is_ge(),
             on_time: on_time.value().map(Real),
-            cost_per_parcel: cost.value().map(Real),
+            cost_per_parcel: Quotient::of(cost.part, cost.whole),
             candidates: carriers.len() as i64,
         })
     }
@@ -153,10 +153,10 @@ impl Query for CarrierChoice {
                     carrier,
                     meets_floor,
                     on_time: Some(Real(hits as f64 / promised.len() as f64)),
-                    cost_per_parcel: Some(Real(
-                        costs.iter().map(|x| i128::from(*x)).sum::<i128>() as f64
-                            / costs.len() as f64,
-                    )),
+                    cost_per_parcel: Quotient::of(
+                        costs.iter().map(|x| i128::from(*x)).sum::<i128>(),
+                        costs.len() as i64,
+                    ),
                     candidates: 0,
                 };
                 if meets_floor { good.push(row) } else { poor.push(row) }

@@ -15,7 +15,7 @@ use crate::monoid::{Bag, Items, Quantiles, Ratio, Values};
 use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query, percentile};
 use crate::text::Text;
-use crate::value::Real;
+use crate::value::{Quotient, Real};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ crate::record! {
             /// 95th percentile of the minutes after the promise, 0 where it was kept.
             late_minutes_p95: Option<Real>,
             /// Mean cost over the parcels whose cost is known.
-            cost_per_parcel: Option<Real<1>>,
+            cost_per_parcel: Option<Quotient<1>>,
         }
     }
 }
@@ -50,7 +50,7 @@ crate::record! {
 /// Carrier, deliveries, those on time, cost, and the 95th percentile of lateness in minutes.
 type Card = (Text, i64, Ratio, Ratio, Option<Real>);
 
-const MINUTE: f64 = 60_000.0;
+const MINUTE: i64 = 60_000;
 
 /// The cards with their ranks.
 fn rank(cards: &Items<Card>, rows: &mut Vec<Output>) {
@@ -70,7 +70,7 @@ fn rank(cards: &Items<Card>, rows: &mut Vec<Output>) {
         on_time: on_time.value().map(Real),
         on_time_least: on_time.wilson_lower().map(Real),
         late_minutes_p95: *late,
-        cost_per_parcel: cost.value().map(Real),
+        cost_per_parcel: Quotient::of(cost.part, cost.whole),
     }));
 }
 
@@ -103,7 +103,8 @@ impl Query for CarrierScorecard {
                     }
                 },
                 |carrier, (count, on_time, cost, late): &(i64, Ratio, Ratio, Quantiles)| {
-                    let late = late.percentile_linear(95, 100).map(|p| Real(p.value() / MINUTE));
+                    let late = late.percentile_linear(95, 100).map(|p| p.terms());
+                    let late = late.and_then(|(top, of)| Real::ratio(top, of * i128::from(MINUTE)));
                     (*count > 0)
                         .then(|| -> Card { (carrier.clone(), *count, *on_time, *cost, late) })
                 },
@@ -124,8 +125,11 @@ impl Query for CarrierScorecard {
         let mut rows: Vec<Output> = Vec::new();
         for (carrier, parcels) in carriers {
             let promised = |p: &crate::event::Row<'_, _>| Some(p.time() - p.promised_time()?);
-            let mut late: Vec<f64> =
-                parcels.iter().filter_map(promised).map(|x| x.max(0) as f64 / MINUTE).collect();
+            let mut late: Vec<f64> = parcels
+                .iter()
+                .filter_map(promised)
+                .map(|x| x.max(0) as f64 / MINUTE as f64)
+                .collect();
             late.sort_by(f64::total_cmp);
             let n = late.len() as f64;
             let p = late.iter().filter(|x| **x == 0.0).count() as f64 / n;
@@ -141,19 +145,17 @@ impl Query for CarrierScorecard {
                 on_time: some.then_some(Real(p)),
                 on_time_least: some.then_some(Real(least)),
                 late_minutes_p95: percentile(&late, 0.95).map(Real),
-                cost_per_parcel: (!costs.is_empty()).then(|| {
-                    Real(
-                        costs.iter().map(|x| i128::from(*x)).sum::<i128>() as f64
-                            / costs.len() as f64,
-                    )
-                }),
+                cost_per_parcel: Quotient::of(
+                    costs.iter().map(|x| i128::from(*x)).sum::<i128>(),
+                    costs.len() as i64,
+                ),
             });
         }
         // Shares that differ do so by far more than a millionth in histories that fit a test.
         let key = |row: &Output| {
             let least = row.on_time_least.map_or(-1, |x| (x.0 * 1e6).round() as i64);
-            let cost = row.cost_per_parcel.unwrap_or(Real(f64::INFINITY));
-            (Reverse(least), cost, row.carrier.clone())
+            let cost = row.cost_per_parcel;
+            (Reverse(least), cost.is_none(), cost, row.carrier.clone())
         };
         rows.sort_by_key(key);
         for (row, rank) in rows.iter_mut().zip(1..) {

@@ -26,7 +26,7 @@ use crate::monoid::{Bag, Items, Quantiles, Ratio, Values};
 use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query, percentile};
 use crate::text::Text;
-use crate::value::{Hour, Real};
+use crate::value::{Hour, Quotient, Real};
 use std::collections::BTreeMap;
 
 /// See the module.
@@ -60,7 +60,7 @@ crate::record! {
             /// 95th percentile of the same.
             transit_minutes_p95: Option<Real>,
             /// Mean cost over the parcels whose cost is known.
-            cost_per_shipment: Option<Real<1>>,
+            cost_per_shipment: Option<Quotient<1>>,
         }
     }
 }
@@ -71,7 +71,7 @@ type Sums<T> = ((i64, i64), (Ratio, Ratio, Ratio), Ratio, T);
 /// A row that lacks the first attempts, and the number of its parcels with an id.
 type Part = (Output, i64);
 
-const MINUTE: f64 = 60_000.0;
+const MINUTE: i64 = 60_000;
 
 /// Parcels that were delivered after an attempt that failed, as their places.
 fn attempted_again<'s>(inputs: &Inputs<'s>) -> Collection<'s, Place> {
@@ -145,8 +145,8 @@ impl Query for DeliveryPerformance {
             },
             |(hour, carrier, region), (counts, shares, cost, times): &Sums<Quantiles>| {
                 let percentile = |percent| {
-                    let millis = times.percentile_linear(percent, 100)?;
-                    Some(Real(millis.value() / MINUTE))
+                    let (millis, of) = times.percentile_linear(percent, 100)?.terms();
+                    Real::ratio(millis, of * i128::from(MINUTE))
                 };
                 (counts.0 > 0).then(|| -> Part {
                     let row = Output {
@@ -160,7 +160,7 @@ impl Query for DeliveryPerformance {
                         first_attempt: None,
                         transit_minutes_p50: percentile(50),
                         transit_minutes_p95: percentile(95),
-                        cost_per_shipment: cost.value().map(Real),
+                        cost_per_shipment: Quotient::of(cost.part, cost.whole),
                     };
                     (row, counts.1)
                 })
@@ -213,9 +213,9 @@ impl Query for DeliveryPerformance {
                             && scan.time() < parcel.time()
                     }));
                 }
-                costs.extend(parcel.cost().map(|cost| cost.0 as f64));
+                costs.extend(parcel.cost().map(|cost| i128::from(cost.0)));
                 let sent = parcel.shipped_time().or(parcel.ordered_time());
-                minutes.extend(sent.map(|sent| (parcel.time() - sent) as f64 / MINUTE));
+                minutes.extend(sent.map(|sent| (parcel.time() - sent) as f64 / MINUTE as f64));
             }
             minutes.sort_by(f64::total_cmp);
             Output {
@@ -229,8 +229,7 @@ impl Query for DeliveryPerformance {
                 first_attempt: share(first),
                 transit_minutes_p50: percentile(&minutes, 0.5).map(Real),
                 transit_minutes_p95: percentile(&minutes, 0.95).map(Real),
-                cost_per_shipment: (!costs.is_empty())
-                    .then(|| Real(costs.iter().sum::<f64>() / costs.len() as f64)),
+                cost_per_shipment: Quotient::of(costs.iter().sum::<i128>(), costs.len() as i64),
             }
         };
         places.into_iter().map(row).collect()

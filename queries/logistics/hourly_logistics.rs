@@ -11,7 +11,7 @@ use crate::event::logistics::{COST, ORDERED_TIME, SHIPPED_TIME, STATUS};
 use crate::monoid::{Moments, Quantiles, Values};
 use crate::operator::Collection;
 use crate::query::{History, Inputs, Query};
-use crate::value::{Hour, Money, Real};
+use crate::value::{Hour, Money, Quotient, Real};
 use std::collections::BTreeMap;
 
 /// See the module.
@@ -31,7 +31,7 @@ crate::record! {
             /// What they cost.
             cost_sum: Option<Money>,
             /// Mean cost over the parcels whose cost is known.
-            cost_mean: Option<Real<1>>,
+            cost_mean: Option<Quotient<1>>,
             /// Mean minutes from shipped (or ordered) to delivered.
             transit_minutes_mean: Option<Real>,
             /// Median of the same.
@@ -42,11 +42,12 @@ crate::record! {
     }
 }
 
-const MINUTE: f64 = 60_000.0;
+const MINUTE: i128 = 60_000;
 
 /// Minutes at a percentile.
 fn percentile(times: &Quantiles, percent: u64) -> Option<Real> {
-    times.percentile_linear(percent, 100).map(|p| Real(p.value() / MINUTE))
+    let (millis, of) = times.percentile_linear(percent, 100)?.terms();
+    Real::ratio(millis, of * MINUTE)
 }
 
 impl Query for HourlyLogistics {
@@ -80,8 +81,10 @@ impl Query for HourlyLogistics {
                     hour,
                     deliveries: *count,
                     cost_sum: Money::of(cost.sum()),
-                    cost_mean: cost.mean().map(Real),
-                    transit_minutes_mean: times.0.mean().map(|x| Real(x / MINUTE)),
+                    cost_mean: cost.sum().and_then(|sum| Quotient::of(sum, cost.count())),
+                    transit_minutes_mean: times.0.sum().and_then(|millis| {
+                        Real::ratio(millis, i128::from(times.0.count()) * MINUTE)
+                    }),
                     transit_minutes_p50: percentile(&times.1, 50),
                     transit_minutes_p95: percentile(&times.1, 95),
                 })
@@ -98,7 +101,7 @@ impl Query for HourlyLogistics {
             costs.extend(parcel.cost().map(|m| m.0));
             times.extend(parcel.transit());
         }
-        let mean = |xs: &[i64]| xs.iter().map(|x| *x as f64).sum::<f64>() / xs.len() as f64;
+        let sum = |xs: &[i64]| xs.iter().map(|x| i128::from(*x)).sum::<i128>();
         let percentile = |xs: &[i64], p: f64| {
             let rank = (xs.len() - 1) as f64 * p / 100.0;
             let (low, high) = (xs[rank.floor() as usize] as f64, xs[rank.ceil() as usize] as f64);
@@ -110,11 +113,11 @@ impl Query for HourlyLogistics {
             Output {
                 hour,
                 deliveries: count,
-                cost_sum: Money::of(Some(costs.iter().map(|x| i128::from(*x)).sum())),
-                cost_mean: (!costs.is_empty()).then(|| Real(mean(&costs))),
-                transit_minutes_mean: timed.then(|| Real(mean(&times) / MINUTE)),
-                transit_minutes_p50: timed.then(|| Real(percentile(&times, 50.0) / MINUTE)),
-                transit_minutes_p95: timed.then(|| Real(percentile(&times, 95.0) / MINUTE)),
+                cost_sum: Money::of(Some(sum(&costs))),
+                cost_mean: Quotient::of(sum(&costs), costs.len() as i64),
+                transit_minutes_mean: Real::ratio(sum(&times), times.len() as i128 * MINUTE),
+                transit_minutes_p50: timed.then(|| Real(percentile(&times, 50.0) / MINUTE as f64)),
+                transit_minutes_p95: timed.then(|| Real(percentile(&times, 95.0) / MINUTE as f64)),
             }
         };
         hours.into_iter().map(row).collect()

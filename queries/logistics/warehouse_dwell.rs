@@ -41,7 +41,7 @@ crate::record! {
     }
 }
 
-const MINUTE: f64 = 60_000.0;
+const MINUTE: i128 = 60_000;
 
 /// Milliseconds from the order to the van.
 fn dwell(parcel: &Row<'_, Logistics>) -> Option<i64> {
@@ -74,12 +74,15 @@ impl Query for WarehouseDwell {
             },
             |warehouse, (sums, values, impossible): &(Moments, Quantiles, i64)| {
                 let percentile = |percent| {
-                    values.percentile_linear(percent, 100).map(|p| Real(p.value() / MINUTE))
+                    let (millis, of) = values.percentile_linear(percent, 100)?.terms();
+                    Real::ratio(millis, of * MINUTE)
                 };
                 (sums.count() > 0 || *impossible > 0).then(|| Output {
                     warehouse: warehouse.clone(),
                     parcels: sums.count(),
-                    dwell_minutes_mean: sums.mean().map(|x| Real(x / MINUTE)),
+                    dwell_minutes_mean: sums
+                        .sum()
+                        .and_then(|millis| Real::ratio(millis, i128::from(sums.count()) * MINUTE)),
                     dwell_minutes_p50: percentile(50),
                     dwell_minutes_p95: percentile(95),
                     impossible: *impossible,
@@ -95,7 +98,11 @@ impl Query for WarehouseDwell {
                 continue;
             };
             let (minutes, impossible) = warehouses.entry(parcel.warehouse().clone()).or_default();
-            if to < from { *impossible += 1 } else { minutes.push((to - from) as f64 / MINUTE) }
+            if to < from {
+                *impossible += 1
+            } else {
+                minutes.push((to - from) as f64 / MINUTE as f64)
+            }
         }
         let row = |(warehouse, (mut minutes, impossible)): (Text, (Vec<f64>, i64))| {
             minutes.sort_by(f64::total_cmp);

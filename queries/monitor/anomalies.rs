@@ -25,7 +25,7 @@
 //! let query = Anomalies { baseline: 3, ..Anomalies::default() };
 //! let hours = query.answer(&history, history.last());
 //! assert_eq!(hours.len(), 1);
-//! assert_eq!(hours[0].amount_median.map(|cents| cents.0), Some(1100.0));
+//! assert_eq!(hours[0].amount_median.map(|cents| cents.number()), Some(1100.0));
 //! # Ok::<(), tidemill::error::Error>(())
 //! ```
 
@@ -34,7 +34,7 @@ use crate::event::transactions::{AMOUNT, STATUS};
 use crate::monoid::{Dated, DatedLog, Entries, compare_products};
 use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query};
-use crate::value::{Hour, Money, Real};
+use crate::value::{Hour, Money, Quotient, Real};
 use std::collections::BTreeMap;
 
 crate::parameters! {
@@ -68,7 +68,7 @@ crate::record! {
             /// Empty where it does not fit into 64 bits.
             amount: Option<Money>,
             /// Median of the same hour on the days before.
-            amount_median: Option<Real<1>>,
+            amount_median: Option<Quotient<1>>,
             /// Robust z of amount.
             amount_z: Option<Real>,
         }
@@ -101,8 +101,8 @@ impl Place {
         self.bottom > 0 && compare_products(self.top.abs(), 1, self.bottom, limit.into()).is_gt()
     }
 
-    fn median<const P: u8>(&self) -> Real<P> {
-        Real(self.twice_median as f64 / 2.0)
+    fn median(&self) -> Option<Real> {
+        Real::ratio(self.twice_median, 2)
     }
 
     fn z(&self) -> Option<Real> {
@@ -139,10 +139,10 @@ impl Anomalies {
         (count.is_beyond(self.limit) || amount.is_beyond(self.limit)).then(|| Output {
             hour: Hour::of(hour.time),
             count: hour.item.0,
-            count_median: Some(count.median()),
+            count_median: count.median(),
             count_z: count.z(),
             amount: Money::of(Some(hour.item.1)),
-            amount_median: Some(amount.median()),
+            amount_median: Quotient::of(amount.twice_median, 2),
             amount_z: amount.z(),
         })
     }
@@ -215,7 +215,9 @@ impl Query for Anomalies {
             }
             let (count_median, count_z) =
                 place((*count).into(), before.iter().map(|x| x.0.into()).collect());
-            let (amount_median, amount_z) = place(*amount, before.iter().map(|x| x.1).collect());
+            let mut amounts: Vec<i128> = before.iter().map(|x| x.1).collect();
+            amounts.sort_unstable();
+            let (n, (_, amount_z)) = (amounts.len(), place(*amount, amounts.clone()));
             let limit = self.limit as f64 / 1000.0;
             if [count_z, amount_z].into_iter().flatten().any(|z| z.abs() > limit) {
                 rows.push(Output {
@@ -224,7 +226,7 @@ impl Query for Anomalies {
                     count_median: Some(Real(count_median)),
                     count_z: count_z.map(Real),
                     amount: Money::of(Some(*amount)),
-                    amount_median: Some(Real(amount_median)),
+                    amount_median: Quotient::of(amounts[(n - 1) / 2] + amounts[n / 2], 2),
                     amount_z: amount_z.map(Real),
                 });
             }

@@ -42,7 +42,7 @@ use crate::monoid::Distinct;
 use crate::operator::Collection;
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
-use crate::value::{Moment, Money, Real};
+use crate::value::{Moment, Money, Quotient, Real};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module.
@@ -64,7 +64,7 @@ crate::record! {
             /// Gross merchandise value: the sum of their amounts, nothing taken off.
             gmv: Option<Money>,
             /// Average order value: gmv / orders.
-            aov: Option<Real<1>>,
+            aov: Option<Quotient<1>>,
             /// Refunded payments.
             refunded: i64,
             /// Sum of their amounts.
@@ -125,7 +125,7 @@ fn read(day: &Moment, (sums, orders): &(Sums, Orders)) -> Option<Output> {
         payments,
         orders,
         gmv: Money::of(Some(gmv)),
-        aov: (orders > 0).then(|| Real(gmv as f64 / orders as f64)),
+        aov: Quotient::of(gmv, orders),
         refunded: refunds,
         refunded_amount: Money::of(Some(refunded)),
         refund_rate: Real::ratio(refunds, payments),
@@ -186,7 +186,7 @@ impl Query for MerchantHealth {
                 payments: stood.len() as i64,
                 orders: orders as i64,
                 gmv: Money::of(Some(money(&stood))),
-                aov: (orders > 0).then(|| Real(money(&stood) as f64 / orders as f64)),
+                aov: Quotient::of(money(&stood), orders as i64),
                 refunded: refunded.len() as i64,
                 refunded_amount: Money::of(Some(money(&refunded))),
                 refund_rate: share(refunded.len()),

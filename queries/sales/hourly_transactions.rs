@@ -11,7 +11,7 @@ use crate::event::transactions::{AMOUNT, STATUS};
 use crate::monoid::{Moments, Quantiles, Values};
 use crate::operator::Collection;
 use crate::query::{History, Inputs, Query};
-use crate::value::{Hour, Money, Real, midpoint};
+use crate::value::{Hour, Money, Quotient, Real};
 use std::collections::BTreeMap;
 
 /// See the module.
@@ -31,9 +31,9 @@ crate::record! {
             /// What they come to; empty if the sum does not fit.
             amount_sum: Option<Money>,
             /// Mean amount of a sale.
-            amount_mean: Option<Real<1>>,
+            amount_mean: Option<Quotient<1>>,
             /// Median amount; of an even number the mean of the two middle ones.
-            amount_median: Option<Real<1>>,
+            amount_median: Option<Quotient<1>>,
             /// Sample variance of the amounts (n - 1); empty below two sales.
             amount_variance: Option<Real<2>>,
             /// Square root of the variance.
@@ -68,8 +68,10 @@ impl Query for HourlyTransactions {
                     hour,
                     count: moments.count(),
                     amount_sum: Money::of(moments.sum()),
-                    amount_mean: moments.mean().map(Real),
-                    amount_median: values.median().map(|(low, high)| Real(midpoint(low, high))),
+                    amount_mean: moments.sum().and_then(|sum| Quotient::of(sum, moments.count())),
+                    amount_median: values.median().and_then(|(low, high)| {
+                        Quotient::of(i128::from(low) + i128::from(high), 2)
+                    }),
                     amount_variance: moments.sample_variance().map(Real),
                     amount_stddev: moments.stddev().map(Real),
                 })
@@ -87,17 +89,19 @@ impl Query for HourlyTransactions {
         let row = |(hour, mut amounts): (Hour, Vec<i64>)| {
             amounts.sort_unstable();
             let n = amounts.len();
-            let mean = amounts.iter().map(|x| *x as f64).sum::<f64>() / n as f64;
+            let sum: i128 = amounts.iter().map(|x| i128::from(*x)).sum();
+            let mean = sum as f64 / n as f64;
             let squares: f64 = amounts.iter().map(|x| (*x as f64 - mean).powi(2)).sum();
             let variance = (n > 1).then(|| squares / (n - 1) as f64);
             Output {
                 hour,
                 count: n as i64,
-                amount_sum: Money::of(Some(amounts.iter().map(|x| i128::from(*x)).sum())),
-                amount_mean: Some(Real(mean)),
-                amount_median: Some(Real(
-                    (i128::from(amounts[(n - 1) / 2]) + i128::from(amounts[n / 2])) as f64 / 2.0,
-                )),
+                amount_sum: Money::of(Some(sum)),
+                amount_mean: Quotient::of(sum, n as i64),
+                amount_median: Quotient::of(
+                    i128::from(amounts[(n - 1) / 2]) + i128::from(amounts[n / 2]),
+                    2,
+                ),
                 amount_variance: variance.map(Real),
                 amount_stddev: variance.map(|v| Real(v.sqrt())),
             }

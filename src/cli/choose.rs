@@ -6,7 +6,6 @@ use crate::error::Error;
 use crate::event::{Need, Stream, behavior};
 use crate::queries::configured;
 use crate::query::{AnyQuery, Reads};
-use crate::shown;
 use crate::source::header::Header;
 use crate::source::plan::Plan as Columns;
 use crate::worker::reads;
@@ -56,7 +55,7 @@ impl Launch {
             return Err(Error::Usage(format!("no query can run:\n  {}", skipped.join("\n  "))));
         }
         if !quiet {
-            skipped.iter().for_each(|s| super::say(&format!("skipped {}", shown::message(s))));
+            skipped.iter().for_each(|s| super::say(&format!("skipped {s}")));
         }
         Ok(chosen)
     }

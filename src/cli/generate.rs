@@ -1,6 +1,7 @@
 //! `tidemill generate`: the demo shop's streams as CSV files.
 
 use crate::error::Error;
+use crate::shown::{LIST, shown};
 use crate::sink::replace_file;
 use crate::source::generator::{self, Dirt, Feed, Options, Plants};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -112,7 +113,7 @@ impl Args {
             {
                 bar.set_style(style);
             }
-            bar.set_message(path.display().to_string());
+            bar.set_message(shown(&path.display().to_string(), LIST));
             let mut bytes = 0u64;
             replace_file(&path, |out| {
                 for block in blocks {

@@ -3,19 +3,21 @@
 //! An option counts as given if it is not what it would be anyway.
 
 use super::launch::Launch;
+use super::options::{BASE_CURRENCY, MAX_FUTURE, TIME_ZONE, duration};
 use crate::clean::Step;
 use crate::error::Error;
 use crate::event::Stream;
 use crate::operator::OnDuplicate;
 use crate::source::Input;
 
-/// The default of `--max-future`, in milliseconds: 366 days.
-const MAX_FUTURE: u64 = 366 * 86_400_000;
-
 impl Launch {
-    /// Refuses what the sources and the other options leave without effect. `unique` says whether
-    /// any stream is made unique by id.
-    pub(super) fn refuse_idle(&self, queries: &[&str], unique: bool) -> Result<(), Error> {
+    /// Refuses what the sources and the other options leave without effect. `ids` says why no
+    /// stream is made unique by id, where that is so.
+    pub(super) fn refuse_idle(
+        &self,
+        queries: &[&str],
+        ids: Option<&'static str>,
+    ) -> Result<(), Error> {
         let cleaning = &self.cleaning;
         let text = |stream: Option<Stream>| {
             let meant = |s: &Stream| stream.is_none_or(|stream| *s == stream);
@@ -30,12 +32,9 @@ impl Launch {
         let visits = (!text(Some(Stream::Behavior)))
             .then_some("it is for items seen, and no source of behavior is given as text");
         let rates = cleaning.rates.is_none().then_some("it goes with --rates, which is not given");
-        let ids = (!unique).then_some(
-            "no record is made unique by id here (no source has an id column, or `dedupe` is not among --steps)",
-        );
         let given: [(bool, &str, &[Option<&str>]); 10] = [
             (
-                cleaning.time_zone != "UTC",
+                cleaning.time_zone != TIME_ZONE,
                 "--time-zone",
                 &[no_text, off(Step::Zone, "`zone` is not among --steps")],
             ),
@@ -44,7 +43,7 @@ impl Launch {
                 "--rates",
                 &[no_text, sales, off(Step::Currency, "`currency` is not among --steps")],
             ),
-            (cleaning.base_currency != "EUR", "--base-currency", &[rates]),
+            (cleaning.base_currency != BASE_CURRENCY, "--base-currency", &[rates]),
             (
                 cleaning.enrich.is_some(),
                 "--enrich",
@@ -52,7 +51,7 @@ impl Launch {
             ),
             (cleaning.max_jump.is_some(), "--max-jump", &[no_text]),
             (
-                cleaning.max_future != MAX_FUTURE,
+                duration(MAX_FUTURE) != Ok(cleaning.max_future),
                 "--max-future",
                 &[no_text, off(Step::Validate, "`validate` is not among --steps")],
             ),

@@ -80,7 +80,8 @@ impl Launch {
         chosen.iter().for_each(|(_, reads)| all.merge(reads));
         let dedupe = self.dedupe(&available);
         let names: Vec<&str> = chosen.iter().map(|(query, _)| query.name()).collect();
-        self.refuse_idle(&names, !dedupe.is_empty())?;
+        let no_ids = "no record is made unique by id here (no source has an id column, or `dedupe` is not among --steps)";
+        self.refuse_idle(&names, dedupe.is_empty().then_some(no_ids))?;
         let recorded = self.recorded()?;
         let tick = recorded.or(self.running.tick.and_then(Tick::from_millis));
         let tick = tick.unwrap_or_else(|| worker::default_tick(&self.sinks, &all));
@@ -144,6 +145,8 @@ impl Launch {
         let cluster = Cluster::threads(1);
         let options = self.parse_options()?;
         let available = self.available(&options)?;
+        let later = "records are made unique by id when a recording is run";
+        self.refuse_idle(&[], Some(later))?;
         let cleaner = self.cleaner()?;
         let tick = self.recorded()?.or(self.running.tick.and_then(Tick::from_millis));
         let tick = tick.unwrap_or(Tick::MINUTE);

@@ -7,6 +7,13 @@ use crate::error::Error;
 use crate::operator::OnDuplicate;
 use std::path::PathBuf;
 
+/// Of `--time-zone`.
+pub(super) const TIME_ZONE: &str = "UTC";
+/// Of `--base-currency`.
+pub(super) const BASE_CURRENCY: &str = "EUR";
+/// Of `--max-future`.
+pub(super) const MAX_FUTURE: &str = "366d";
+
 /// How records are read and cleaned.
 #[derive(clap::Args, Debug, Clone)]
 #[command(next_help_heading = "Reading and cleaning")]
@@ -23,7 +30,7 @@ pub struct Cleaning {
     )]
     pub steps: Vec<Step>,
     /// Time zone of times that name none, for instance Europe/Berlin
-    #[arg(long, default_value = "UTC", value_name = "ZONE")]
+    #[arg(long, default_value = TIME_ZONE, value_name = "ZONE")]
     pub time_zone: String,
     /// Decimals of money: 2 for cents
     #[arg(long, default_value_t = 2, value_name = "N",
@@ -33,7 +40,7 @@ pub struct Cleaning {
     #[arg(long, value_name = "FILE")]
     pub rates: Option<PathBuf>,
     /// The currency amounts are converted to
-    #[arg(long, default_value = "EUR", value_name = "CODE")]
+    #[arg(long, default_value = BASE_CURRENCY, value_name = "CODE")]
     pub base_currency: String,
     /// Categories of items: a CSV file with item_id and category
     #[arg(long, value_name = "FILE")]
@@ -51,7 +58,7 @@ pub struct Cleaning {
     #[arg(long, default_value = "5%", value_name = "PERCENT", value_parser = percent)]
     pub max_bad: f64,
     /// Event times further ahead of the wall clock are bad records
-    #[arg(long, default_value = "366d", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, default_value = MAX_FUTURE, value_name = "DURATION", value_parser = duration)]
     pub max_future: u64,
     /// Event times further ahead of their source's own clock are bad records
     #[arg(long, value_name = "DURATION", value_parser = duration)]

@@ -233,7 +233,7 @@ fn sql(cell: &Value, decimals: Decimals) -> Sql {
         Value::Empty => Sql::Null,
         Value::Integer(x) => Sql::Integer(*x),
         Value::Flag(x) => Sql::Integer(i64::from(*x)),
-        Value::Real(..) => cell.number(decimals).map_or(Sql::Null, Sql::Real),
+        Value::Real(..) | Value::Quotient(..) => cell.number(decimals).map_or(Sql::Null, Sql::Real),
         Value::Money(x) if x.unsigned_abs() < 10u64.pow(15) => {
             cell.number(decimals).map_or(Sql::Null, Sql::Real)
         }

@@ -110,7 +110,7 @@ pub(crate) fn render(
 fn show(cell: &Value, decimals: Decimals) -> (String, bool) {
     let mut text = String::new();
     match cell {
-        Value::Real(..) => {
+        Value::Real(..) | Value::Quotient(..) => {
             let x = cell.number(decimals).unwrap_or(f64::NAN);
             let digits = if x == 0.0 { 0 } else { x.abs().log10().floor() as i32 };
             text = format!("{x:.*}", (5 - digits).clamp(0, 9) as usize);

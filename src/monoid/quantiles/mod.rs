@@ -51,7 +51,14 @@ pub struct Interpolated {
 }
 
 impl Interpolated {
-    /// The number itself.
+    /// The number itself, as what is to be divided and by what.
+    pub fn terms(&self) -> (i128, i128) {
+        let (low, high) = (i128::from(self.low), i128::from(self.high));
+        let (part, whole) = (i128::from(self.numerator), i128::from(self.denominator));
+        (low * whole + (high - low) * part, whole)
+    }
+
+    /// The number itself, as a float.
     pub fn value(&self) -> f64 {
         let distance = (i128::from(self.high) - i128::from(self.low)) as f64;
         self.low as f64 + distance * (self.numerator as f64 / self.denominator as f64)
