@@ -22,6 +22,7 @@ mod most;
 mod quantiles;
 mod ratio;
 mod sum_tree;
+mod summed;
 mod sums;
 #[cfg(test)]
 mod testing;
@@ -45,6 +46,7 @@ pub use most::Most;
 pub use quantiles::{Interpolated, Quantiles};
 pub use ratio::Ratio;
 pub use sum_tree::{SumTree, Summary, Walk};
+pub use summed::Summed;
 pub use timeline::{Stretch, Timeline};
 pub use top_k::TopK;
 pub use totals::Totals;

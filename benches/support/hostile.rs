@@ -26,7 +26,7 @@ enum Order {
 }
 
 /// Whose records they are. Records of a stream with an id of its own (payments, parcels, events of
-/// visitors) always have one each.
+/// visitors) have one each, unless all are the same.
 #[derive(Clone, Copy, PartialEq)]
 enum Ids {
     /// All ids are the same.
@@ -37,6 +37,8 @@ enum Ids {
     None,
     /// All are different.
     Different,
+    /// All are the same, also those of the records themselves: each corrects the one before.
+    Same,
 }
 
 const SECOND: i64 = 1000;
@@ -47,6 +49,7 @@ pub const SHAPES: &[Shape] = &[
     Shape { name: "one-user", pace: 10 * SECOND, order: Order::OnTime, ids: Ids::OneOfMany },
     Shape { name: "guests", pace: 10 * SECOND, order: Order::OnTime, ids: Ids::None },
     Shape { name: "strangers", pace: 10 * SECOND, order: Order::OnTime, ids: Ids::Different },
+    Shape { name: "one-record", pace: 10 * SECOND, order: Order::OnTime, ids: Ids::Same },
     Shape { name: "one-instant", pace: 0, order: Order::OnTime, ids: Ids::One },
     Shape { name: "newest-first", pace: 10 * SECOND, order: Order::NewestFirst, ids: Ids::One },
     Shape { name: "late", pace: HOUR, order: Order::Late, ids: Ids::One },
@@ -103,6 +106,7 @@ impl Shape {
         // What there are few of in any shop.
         let few = matches!(field, "currency" | "country" | "carrier" | "region" | "warehouse");
         match self.ids {
+            Ids::Same => Text::new(field),
             _ if own => Text::from(i as u64),
             _ if few => Text::new(["de", "fr", "jp"][if self.ids == Ids::One { 0 } else { i % 3 }]),
             Ids::One => Text::new(field),

@@ -45,7 +45,7 @@ use super::similar_items::{SimilarItems, similar_items};
 use crate::clock::{Millis, Time};
 use crate::event::behavior::{EVENT, EVENT_ID, ITEM_ID, SESSION_ID, USER_ID};
 use crate::event::{Behavior, Row, Stream, transactions};
-use crate::monoid::{Bag, Items};
+use crate::monoid::{Bag, Items, SumTree, Summary, Summed};
 use crate::operator::{Aggregate, Collection, Passing};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
@@ -100,18 +100,50 @@ fn view(visit: &Row<'_, Behavior>) -> Option<(Text, View)> {
     Some((user.clone(), view))
 }
 
-/// The last different items of the newest session, newest first. `views`: newest first.
-fn last_items<'a>(views: impl Iterator<Item = &'a View>) -> Vec<&'a Text> {
-    let (mut newest, mut items) = (None, Vec::new());
-    for (_, _, session, item) in views {
-        if session == *newest.get_or_insert(session) && !items.contains(&item) {
-            items.push(item);
-            if items.len() == POSITIONS.len() {
-                break;
+/// A view in the order of sessions: session, time, event id, item.
+type InSession = (Text, i64, Text, Text);
+
+/// Of some views of a user the newest, and of those of one session the last different items, newest
+/// first.
+#[derive(Clone, Debug, Default)]
+struct Last {
+    newest: Option<View>,
+    items: Vec<Text>,
+}
+
+impl Last {
+    /// Takes in older items.
+    fn then(&mut self, older: &[Text]) {
+        for item in older {
+            if self.items.len() < POSITIONS.len() && !self.items.contains(item) {
+                self.items.push(item.clone());
             }
         }
     }
-    items
+}
+
+impl Summary<InSession> for Last {
+    fn push(&mut self, (session, time, id, item): &InSession, count: i64) {
+        if count > 0 {
+            let newest = Some((*time, id.clone(), session.clone(), item.clone()));
+            self.append(&Last { newest, items: vec![item.clone()] });
+        }
+    }
+
+    fn append(&mut self, next: &Self) {
+        let older = std::mem::replace(&mut self.items, next.items.clone());
+        self.then(&older);
+        if next.newest > self.newest {
+            self.newest.clone_from(&next.newest);
+        }
+    }
+}
+
+/// The last different items of a user's newest session, newest first.
+fn last_items(views: &SumTree<InSession, Last>) -> Vec<Text> {
+    let Some((_, _, newest, _)) = views.sum(0..views.len()).newest else { return Vec::new() };
+    let start = views.rank(|(session, ..)| *session < newest);
+    views.sum(start..views.rank(|(session, ..)| *session <= newest)).items
 }
 
 /// The lists, for other queries too.
@@ -132,11 +164,13 @@ pub(super) fn user_recommendations<'s>(
         let recent = views.recent(query.active, |(_, view)| view.0, &clock).aggregate_rows(
             "LastItems",
             |(user, _)| Some(user.clone()),
-            |views: &mut Bag<View>, (_, view), diff| views.add(view.clone(), diff),
+            |views: &mut Summed<InSession, Last>, (_, view), diff| {
+                let (time, id, session, item) = view.clone();
+                views.add((session, time, id, item), diff);
+            },
             |user, views, rows| {
-                let newest = views.iter().rev().filter(|(_, n)| **n > 0).map(|(view, _)| view);
-                let items = last_items(newest).into_iter().zip(POSITIONS);
-                rows.extend(items.map(|(item, weight)| (item.clone(), (user.clone(), weight))));
+                let items = last_items(views).into_iter().zip(POSITIONS);
+                rows.extend(items.map(|(item, weight)| (item, (user.clone(), weight))));
             },
         );
         let similar = similar
@@ -218,8 +252,16 @@ impl Query for UserRecommendations {
                 .map(|sale| sale.item_id())
                 .collect();
             let mut scores: BTreeMap<&Text, i64> = BTreeMap::new();
-            for (item, position) in last_items(views.iter().rev()).iter().zip(POSITIONS) {
-                for row in similar.iter().filter(|row| row.item_id == **item && row.rank <= USED) {
+            // The last different items of the session of the newest view.
+            let newest = views.last().map(|(_, _, session, _)| session);
+            let mut items: Vec<&Text> = Vec::new();
+            for (_, _, _, item) in views.iter().rev().filter(|view| Some(&view.2) == newest) {
+                if !items.contains(&item) {
+                    items.push(item);
+                }
+            }
+            for (item, position) in items.into_iter().zip(POSITIONS) {
+                for row in similar.iter().filter(|row| row.item_id == *item && row.rank <= USED) {
                     *scores.entry(&row.similar_item_id).or_default() +=
                         position * (2520 / row.rank);
                 }
@@ -235,5 +277,49 @@ impl Query for UserRecommendations {
             }));
         }
         rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_items_are_those_of_a_walk_back_through_the_newest_session() {
+        let mut bits = 21u64;
+        let mut below = move |n: u64| {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (bits >> 33) % n
+        };
+        for round in 0..60 {
+            let (mut views, mut twin) = (SumTree::default(), BTreeMap::<View, i64>::new());
+            // Few items, so that the last three lie far back.
+            let (sessions, items) = ([1, 2, 5][round % 3], [2, 4, 50][round % 3]);
+            for step in 0..200 {
+                let known = twin.keys().nth(below(1 + twin.len() as u64) as usize).cloned();
+                let (view, diff) = match known {
+                    Some(view) if below(3) == 0 => (view.clone(), -twin[&view]),
+                    _ => {
+                        let time = if below(3) == 0 { below(100) } else { step };
+                        let (session, item) =
+                            (Text::from(below(sessions)), Text::from(below(items)));
+                        ((time as i64, Text::from(below(3)), session, item), 1)
+                    }
+                };
+                let (time, id, session, item) = view.clone();
+                views.add((session, time, id, item), diff);
+                *twin.entry(view).or_default() += diff;
+                twin.retain(|_, n| *n != 0);
+                let newest = twin.keys().next_back().map(|view| view.2.clone());
+                let mut want: Vec<&Text> = Vec::new();
+                for view in twin.keys().rev().filter(|view| Some(&view.2) == newest.as_ref()) {
+                    if !want.contains(&&view.3) {
+                        want.push(&view.3);
+                    }
+                }
+                want.truncate(POSITIONS.len());
+                assert!(last_items(&views).iter().eq(want));
+            }
+        }
     }
 }

@@ -1,49 +1,12 @@
 //! The most frequent item, kept while counts change: of equally frequent ones the first in order.
 
-use super::{Bag, Group, SumTree, Summary};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use std::fmt::Debug;
+use super::{SumTree, Summary, Summed};
 
 /// Changes to the counts of items of which the most frequent is asked for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Favourite<T>(Bag<T>);
+pub type Favourite<T> = Summed<T, Best<T>>;
 
 /// The counts, none of them zero.
 pub type Counts<T> = SumTree<T, Best<T>>;
-
-impl<T> Default for Favourite<T> {
-    fn default() -> Self {
-        Favourite(Bag::default())
-    }
-}
-
-impl<T> Favourite<T> {
-    /// Changes the count of an item.
-    pub fn add(&mut self, item: T, diff: i64) {
-        self.0.add(item, diff);
-    }
-}
-
-impl<T> Group for Favourite<T>
-where
-    T: Ord + Clone + Debug + Send + Serialize + DeserializeOwned + 'static,
-{
-    type State = Counts<T>;
-    const WORTH: usize = super::LISTS;
-
-    fn is_zero(&self) -> bool {
-        self.0.is_empty()
-    }
-    fn absorb(state: &mut Counts<T>, delta: Favourite<T>) {
-        for (item, diff) in delta.0 {
-            state.add(item, diff);
-        }
-    }
-    fn is_nothing(state: &Counts<T>) -> bool {
-        state.is_empty()
-    }
-}
 
 /// The item with the largest count, and that.
 #[derive(Clone, Debug)]
@@ -78,6 +41,7 @@ impl<T: Ord + Clone> Counts<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Group;
     use super::super::testing::Random;
     use super::*;
     use std::collections::BTreeMap;
