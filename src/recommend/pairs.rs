@@ -13,6 +13,7 @@
 //! the same backwards. A pair belongs to the bucket of its *later* event's time, which
 //! never changes.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroI64;
 
 /// How many of a session's newest events count.
@@ -139,40 +140,45 @@ struct Out<'a, T> {
     to: &'a mut Changes<T>,
 }
 
-/// The state of one session.
+/// The state of one session. Only the newest events make pairs; those before them wait in a tree, so
+/// that one that comes late does not move all that follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session<O, T> {
-    /// Events in order, each with its copies, all above zero.
-    events: Vec<(Event<O, T>, i64)>,
+    /// The newest events in order, as many as the window holds, each with its copies, all above
+    /// zero.
+    window: VecDeque<(Event<O, T>, i64)>,
+    /// Those before them; none while the window is not full.
+    older: BTreeMap<Event<O, T>, i64>,
     /// Copies retracted before they came, all below zero.
-    owed: Vec<(Event<O, T>, i64)>,
+    owed: BTreeMap<Event<O, T>, i64>,
 }
 
 impl<O, T> Default for Session<O, T> {
     fn default() -> Self {
-        Session { events: Vec::new(), owed: Vec::new() }
+        Session { window: VecDeque::new(), older: BTreeMap::new(), owed: BTreeMap::new() }
     }
 }
 
 impl<O: Ord, T: Clone + Ord> Session<O, T> {
     /// Whether nothing is left to remember.
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.owed.is_empty()
+        self.window.is_empty() && self.owed.is_empty()
     }
 
     /// The time of the oldest event.
     pub fn start(&self) -> Option<Time> {
-        self.events.first().map(|(event, _)| event.time)
+        self.events().next().map(|(event, _)| event.time)
     }
 
     /// The items of the window, oldest first.
     pub fn items(&self) -> impl DoubleEndedIterator<Item = &T> + ExactSizeIterator {
-        self.events[self.window_start()..].iter().map(|(event, _)| &event.item)
+        self.window.iter().map(|(event, _)| &event.item)
     }
 
     /// All events with their copies, oldest first.
-    pub fn events(&self) -> impl Iterator<Item = &(Event<O, T>, i64)> {
-        self.events.iter()
+    pub fn events(&self) -> impl Iterator<Item = (&Event<O, T>, i64)> {
+        let older = self.older.iter().map(|(event, copies)| (event, *copies));
+        older.chain(self.window.iter().map(|(event, copies)| (event, *copies)))
     }
 
     /// Adds `diff` copies of `event` (retracts them when negative) and appends what that
@@ -186,77 +192,73 @@ impl<O: Ord, T: Clone + Ord> Session<O, T> {
         out: &mut Changes<T>,
     ) {
         let out = &mut Out { buckets, to: out };
-        match self.events.binary_search_by(|(held, _)| held.cmp(&event)) {
-            Ok(at) => {
-                // `at` was found just above.
-                self.events[at].1 += diff;
-                let copies = self.events[at].1;
-                if copies <= 0 {
-                    self.remove(at, out);
-                    if copies < 0 {
-                        self.owed.push((event, copies));
-                    }
-                }
+        let place = self.window.binary_search_by(|(held, _)| held.cmp(&event));
+        let is_old = place == Err(0) && self.window.len() >= WINDOW;
+        let held = match place {
+            Ok(at) => self.window[at].1, // found just above
+            Err(_) => self.older.get(&event).or(self.owed.get(&event)).copied().unwrap_or(0),
+        };
+        let copies = held + diff;
+        if held < 0 {
+            self.owed.remove(&event);
+        }
+        match (place, copies > 0) {
+            (Ok(at), true) => self.window[at].1 = copies,
+            (Ok(at), false) => self.remove(at, out),
+            (Err(_), true) if is_old => {
+                self.older.insert(event, copies);
+                return;
             }
-            Err(at) => {
-                let owed = self.owed.iter().position(|(held, _)| *held == event);
-                let copies = diff + owed.map_or(0, |i| self.owed.swap_remove(i).1);
-                if copies > 0 {
-                    self.insert(at, (event, copies), out);
-                } else if copies < 0 {
-                    self.owed.push((event, copies));
-                }
+            (Err(at), true) => return self.insert(at, (event, copies), out),
+            (Err(_), false) => {
+                self.older.remove(&event);
             }
+        }
+        if copies < 0 {
+            self.owed.insert(event, copies);
         }
     }
 
+    /// Puts an event into the window; if that is full, its oldest event leaves, which is before it.
     fn insert(&mut self, at: usize, event: (Event<O, T>, i64), out: &mut Out<T>) {
-        let mut start = self.window_start();
-        let full = self.events.len() >= WINDOW;
-        if full && at <= start {
-            self.events.insert(at, event);
-            return;
+        let mut at = at;
+        if self.window.len() >= WINDOW {
+            self.own_pairs(0, -1, out);
+            self.older.extend(self.window.pop_front());
+            at -= 1; // not the first: that would be old
         }
-        if full {
-            self.own_pairs(start, start, -1, out);
-            start += 1;
-        }
-        self.spanning_pairs(at, start, 1, out);
-        self.events.insert(at, event);
-        self.own_pairs(at, start, 1, out);
+        self.spanning_pairs(at, 1, out);
+        self.window.insert(at, event);
+        self.own_pairs(at, 1, out);
     }
 
     fn remove(&mut self, at: usize, out: &mut Out<T>) {
-        let start = self.window_start();
-        if at < start {
-            self.events.remove(at);
-            return;
-        }
-        self.own_pairs(at, start, -1, out);
-        self.events.remove(at);
-        self.spanning_pairs(at, start, -1, out);
-        if let Some(returns) = start.checked_sub(1) {
-            self.own_pairs(returns, returns, 1, out);
+        self.own_pairs(at, -1, out);
+        self.window.remove(at);
+        self.spanning_pairs(at, -1, out);
+        if let Some(returns) = self.older.pop_last() {
+            self.window.push_front(returns);
+            self.own_pairs(0, 1, out);
         }
     }
 
-    /// The pairs of the event at `at` with those within reach from `start` on, and its count.
-    fn own_pairs(&self, at: usize, start: usize, sign: i64, out: &mut Out<T>) {
-        let end = (at + REACH + 1).min(self.events.len());
-        for before in start.max(at.saturating_sub(REACH))..at {
+    /// The pairs of the event at `at` with those within reach, and its count.
+    fn own_pairs(&self, at: usize, sign: i64, out: &mut Out<T>) {
+        let end = (at + REACH + 1).min(self.window.len());
+        for before in at.saturating_sub(REACH)..at {
             self.pair(before, at, sign * weight(at - before), out);
         }
         for after in at + 1..end {
             self.pair(at, after, sign * weight(after - at), out);
         }
-        out.to.counts.push(CountDiff { item: self.events[at].0.item.clone(), diff: sign });
+        out.to.counts.push(CountDiff { item: self.window[at].0.item.clone(), diff: sign });
     }
 
-    /// The pairs over the gap before `gap`, from `start` on, grow apart by one place
-    /// (or, with a minus, close up again).
-    fn spanning_pairs(&self, gap: usize, start: usize, sign: i64, out: &mut Out<T>) {
-        for before in start.max(gap.saturating_sub(REACH))..gap {
-            for after in gap..(before + REACH + 1).min(self.events.len()) {
+    /// The pairs over the gap before `gap` grow apart by one place (or, with a minus, close up
+    /// again).
+    fn spanning_pairs(&self, gap: usize, sign: i64, out: &mut Out<T>) {
+        for before in gap.saturating_sub(REACH)..gap {
+            for after in gap..(before + REACH + 1).min(self.window.len()) {
                 let distance = after - before;
                 let change = weight(distance + 1) - weight(distance);
                 self.pair(before, after, sign * change, out);
@@ -264,10 +266,10 @@ impl<O: Ord, T: Clone + Ord> Session<O, T> {
         }
     }
 
-    /// Both places are below `events.len()` in each caller. An item makes no pair with
+    /// Both places are below `window.len()` in each caller. An item makes no pair with
     /// itself: a repeat is the reminder's business.
     fn pair(&self, before: usize, after: usize, diff: i64, out: &mut Out<T>) {
-        let (before, after) = (&self.events[before].0, &self.events[after].0);
+        let (before, after) = (&self.window[before].0, &self.window[after].0);
         if before.item != after.item && diff != 0 {
             out.to.pairs.push(PairDiff {
                 before: before.item.clone(),
@@ -276,10 +278,6 @@ impl<O: Ord, T: Clone + Ord> Session<O, T> {
                 diff,
             });
         }
-    }
-
-    fn window_start(&self) -> usize {
-        self.events.len().saturating_sub(WINDOW)
     }
 }
 
