@@ -134,7 +134,8 @@ fn number(stream: Stream, field: &str, kind: Kind, i: usize, time: i64) -> i64 {
         (Stream::Behavior, "page_views" | "orders") => NULL,
         (Stream::Transactions, "status") => PaymentStatus::Captured as i64,
         (Stream::Logistics, "status") => {
-            of(&[ParcelStatus::InTransit as i64, ParcelStatus::Delivered as i64])
+            let failed = ParcelStatus::AttemptFail as i64;
+            of(&[ParcelStatus::InTransit as i64, failed, ParcelStatus::Delivered as i64])
         }
         (Stream::Logistics, "ordered_time") => time - 50 * HOUR - dice as i64 % HOUR,
         (Stream::Logistics, "shipped_time") => time - 40 * HOUR - dice as i64 % HOUR,

@@ -75,18 +75,18 @@ const MINUTE: i64 = 60_000;
 
 /// Parcels that were delivered after an attempt that failed, as their places.
 fn attempted_again<'s>(inputs: &Inputs<'s>) -> Collection<'s, Place> {
-    let failed = inputs
-        .sent::<Logistics>(&[SHIPMENT_ID.optional(), STATUS.optional()])
-        .flat_map("FailedAttempts", |scan| {
+    let failed = inputs.sent::<Logistics>(&[SHIPMENT_ID.optional(), STATUS.optional()]).aggregate(
+        "FailedAttempts",
+        |scan| {
             let failed = scan.status() == Some(ParcelStatus::AttemptFail);
-            (failed && !scan.shipment_id().is_empty())
-                .then(|| (scan.shipment_id().clone(), scan.time()))
-        })
-        .reduce(|_id, times, out| {
-            if let Some((first, _)) = times.iter().find(|(_, count)| *count > 0) {
-                out.push((**first, 1));
-            }
-        });
+            (failed && !scan.shipment_id().is_empty()).then(|| scan.shipment_id().clone())
+        },
+        |times: &mut Bag<i64>, scan, diff| times.add(scan.time(), diff),
+        |id, times| {
+            let (first, _) = times.iter().find(|(_, count)| **count > 0)?;
+            Some((id.clone(), *first))
+        },
+    );
     let columns = [SHIPMENT_ID.optional(), STATUS.optional(), CARRIER, REGION];
     let delivered = inputs.logistics(&columns).flat_map("DeliveredParcels", |parcel| {
         (parcel.is_delivery() && !parcel.shipment_id().is_empty()).then(|| {
