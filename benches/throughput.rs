@@ -106,6 +106,7 @@ fn engine(path: &str, view: &str, workers: usize, tick: Option<Tick>) -> Vec<Str
     let feeds = Feeds {
         partitions: vec![Partition::new(Stream::Transactions, 0, plan, Input::Text(reader), clock)],
         dead_letters: DeadLetters::new(out.join("dead_letters.jsonl")),
+        notes: Default::default(),
         cleaner: None,
         max_jump: None,
         max_bad: 0.0,

@@ -126,6 +126,7 @@ impl Error {
                 | SourceError::DuplicateColumn { .. }
                 | SourceError::MissingColumn { .. }
                 | SourceError::UnknownField { .. }
+                | SourceError::Unclear { .. }
                 | SourceError::Replay { .. }
                 | SourceError::Decimals(_),
             ) => 2,

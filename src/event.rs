@@ -54,6 +54,9 @@ pub struct Field {
     pub name: &'static str,
     /// What it holds.
     pub kind: Kind,
+    /// Whether a record counts for nothing when this value cannot be read. One of another field is
+    /// absent then.
+    pub essential: bool,
 }
 
 /// A stream's fields; field 0 is its event time.
@@ -174,7 +177,7 @@ macro_rules! streams {
         $(#[$doc:meta])*
         $shape:ident / $module:ident: $name:literal, id $id:literal {
             $time:ident: $time_name:literal,
-            $( $col:ident / $get:ident: $ty:ident $( ($arg:ident) )? , )*
+            $( $col:ident / $get:ident: $ty:ident $( ($arg:ident) )? $( => $essential:ident )? , )*
         }
     )*) => {
         /// A kind of event.
@@ -220,8 +223,12 @@ macro_rules! streams {
                 pub static SCHEMA: Schema = Schema {
                     name: $name,
                     fields: &[
-                        Field { name: $time_name, kind: Kind::Time },
-                        $( Field { name: stringify!($get), kind: streams!(@kind $ty $( ($arg) )?) }, )*
+                        Field { name: $time_name, kind: Kind::Time, essential: true },
+                        $( Field {
+                            name: stringify!($get),
+                            kind: streams!(@kind $ty $( ($arg) )?),
+                            essential: streams!(@essential $( $essential )?),
+                        }, )*
                     ],
                 };
                 $(
@@ -234,6 +241,8 @@ macro_rules! streams {
             }
         )*
     };
+    (@essential) => { false };
+    (@essential essential) => { true };
     (@kind Money) => { Kind::Money };
     (@kind Integer) => { Kind::Integer };
     (@kind Time) => { Kind::Time };
@@ -277,18 +286,18 @@ streams! {
         EVENT_ID / event_id: Text,
         USER_ID / user_id: Text,
         SESSION_ID / session_id: Text,
-        EVENT / event: Name(ShopEvent),
+        EVENT / event: Name(ShopEvent) => essential,
         ITEM_ID / item_id: Text,
         CATEGORY / category: Label,
         QUANTITY / quantity: Integer,
         PRICE / price: Money,
-        PAGE_VIEWS / page_views: Integer,
-        ORDERS / orders: Integer,
+        PAGE_VIEWS / page_views: Integer => essential,
+        ORDERS / orders: Integer => essential,
         DEVICE / device: Label,
         IP / ip: Text,
         CAMPAIGN / campaign: Label,
         COUNTRY / country: Code,
-        VERSION / version: Integer,
+        VERSION / version: Integer => essential,
     }
     /// Payments for order lines.
     Transactions / transactions: "transactions", id "transaction_id" {
@@ -298,14 +307,14 @@ streams! {
         USER_ID / user_id: Text,
         ITEM_ID / item_id: Text,
         QUANTITY / quantity: Integer,
-        AMOUNT / amount: Money,
+        AMOUNT / amount: Money => essential,
         CURRENCY / currency: Code,
-        STATUS / status: Name(PaymentStatus),
+        STATUS / status: Name(PaymentStatus) => essential,
         CARD_ID / card_id: Text,
         IP / ip: Text,
         DEVICE / device: Label,
         COUNTRY / country: Code,
-        VERSION / version: Integer,
+        VERSION / version: Integer => essential,
     }
     /// Parcels and their status (AfterShip's nine).
     Logistics / logistics: "logistics", id "shipment_id" {
@@ -318,21 +327,21 @@ streams! {
         ORDERED_TIME / ordered_time: Time,
         SHIPPED_TIME / shipped_time: Time,
         PROMISED_TIME / promised_time: Time,
-        STATUS / status: Name(ParcelStatus),
+        STATUS / status: Name(ParcelStatus) => essential,
         COST / cost: Money,
         ITEMS_ORDERED / items_ordered: Integer,
         ITEMS_DELIVERED / items_delivered: Integer,
-        VERSION / version: Integer,
+        VERSION / version: Integer => essential,
     }
     /// Advertisements shown, clicked and followed by an order.
     Ads / ads: "ads", id "" {
         TIME: "time",
-        EVENT / event: Name(AdEvent),
+        EVENT / event: Name(AdEvent) => essential,
         USER_ID / user_id: Text,
         CAMPAIGN_ID / campaign_id: Text,
         CREATIVE_ID / creative_id: Text,
         COST / cost: Money,
-        VERSION / version: Integer,
+        VERSION / version: Integer => essential,
     }
     /// Logins and failed attempts.
     Logins / logins: "logins", id "" {
@@ -340,16 +349,16 @@ streams! {
         USER_ID / user_id: Text,
         IP / ip: Text,
         DEVICE / device: Label,
-        OUTCOME / outcome: Name(LoginOutcome),
-        VERSION / version: Integer,
+        OUTCOME / outcome: Name(LoginOutcome) => essential,
+        VERSION / version: Integer => essential,
     }
     /// Changes of stock: restocks, sales, and the stock to begin with.
     Inventory / inventory: "inventory", id "" {
         TIME: "time",
         ITEM_ID / item_id: Text,
         WAREHOUSE / warehouse: Label,
-        CHANGE / change: Integer,
-        VERSION / version: Integer,
+        CHANGE / change: Integer => essential,
+        VERSION / version: Integer => essential,
     }
 }
 

@@ -10,9 +10,11 @@ use crate::clean::Cleaner;
 use crate::clock::{Clock, Time};
 use crate::error::Error;
 use crate::event::Stream;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+pub mod absent;
 mod bad;
 pub mod dead_letters;
 #[cfg(test)]
@@ -20,6 +22,9 @@ mod dirty;
 mod error;
 pub mod generator;
 pub mod header;
+mod look;
+pub mod notes;
+mod number;
 pub mod parse;
 mod plain;
 pub mod plan;
@@ -29,7 +34,7 @@ mod rows;
 mod scalar;
 mod scan;
 mod split;
-mod time;
+pub mod time;
 #[cfg(test)]
 mod twin;
 
@@ -37,6 +42,8 @@ pub use bad::{Bad, Refused};
 pub use dead_letters::DeadLetters;
 pub use error::{Fault, SourceError};
 pub use header::Header;
+use look::Look;
+use notes::Notes;
 use parse::{Parsed, Scratch};
 pub use plan::ParseOptions;
 use plan::Plan;
@@ -56,7 +63,10 @@ pub struct Partition {
     /// What it is called in messages: the file's path.
     pub name: String,
     index: u32,
-    plan: Plan,
+    /// How it is read, as far as it was said.
+    said: Plan,
+    /// How it is read, once the first rows have been looked at.
+    found: OnceLock<Plan>,
     /// The fields that are filled.
     want: Vec<bool>,
     reader: Mutex<Sequence>,
@@ -106,6 +116,9 @@ enum Piece {
 
 struct Sequence {
     input: Input,
+    /// What looks at the first rows, until it has seen enough, and the blocks held back for it.
+    look: Option<Look>,
+    held: VecDeque<Block>,
     taken: u64,
     ended: bool,
 }
@@ -147,15 +160,21 @@ pub enum Taken {
 
 impl Partition {
     /// A partition that reads its input as `plan` says.
-    pub fn new(stream: Stream, index: u32, plan: Plan, input: Input, clock: Clock) -> Self {
+    pub fn new(stream: Stream, index: u32, mut plan: Plan, input: Input, clock: Clock) -> Self {
+        let look = match &input {
+            Input::Text(_) => Look::new(&mut plan),
+            Input::Recorded(_) => None,
+        };
+        let held = VecDeque::new();
         Partition {
             stream,
             name: input.header().file().to_string(),
             index,
             want: (0..stream.schema().fields.len()).map(|field| plan.fills(field)).collect(),
-            plan,
+            said: plan,
+            found: OnceLock::new(),
             chain: Mutex::new(Chain { clock, next: 0, lines: input.header_lines() }),
-            reader: Mutex::new(Sequence { input, taken: 0, ended: false }),
+            reader: Mutex::new(Sequence { input, look, held, taken: 0, ended: false }),
             clock: AtomicI64::new(i64::MIN),
         }
     }
@@ -170,7 +189,7 @@ impl Partition {
     }
 
     fn is_change_log(&self) -> bool {
-        self.plan.is_change_log()
+        self.plan().is_change_log()
     }
 
     /// The clock, as far as it is known.
@@ -185,13 +204,9 @@ impl Partition {
             if reader.ended {
                 return Ok(Taken::Ended);
             }
-            let next = match &mut reader.input {
-                Input::Text(text) => match text.next_block()? {
-                    Next::Block(block) => Some(Piece::Block(block)),
-                    Next::Wait => return Ok(Taken::Later),
-                    Next::End => None,
-                },
-                Input::Recorded(frames) => frames.next_frame()?.map(Piece::Frame),
+            let next = match self.next(&mut reader)? {
+                Some(next) => next,
+                None => return Ok(Taken::Later),
             };
             match next {
                 Some(piece) => {
@@ -217,13 +232,50 @@ impl Partition {
         Ok(Taken::Parsed(Box::new(Waiting { sequence, parsed, block })))
     }
 
+    /// How it is read.
+    fn plan(&self) -> &Plan {
+        self.found.get().unwrap_or(&self.said)
+    }
+
+    /// What comes next, `Some(None)` at the end; `None` if nothing is ready yet. The first rows are looked at before.
+    fn next(&self, sequence: &mut Sequence) -> Result<Option<Option<Piece>>, SourceError> {
+        let Sequence { input, look, held, .. } = sequence;
+        let text = match input {
+            Input::Text(text) => text,
+            Input::Recorded(frames) => return Ok(Some(frames.next_frame()?.map(Piece::Frame))),
+        };
+        while let Some(looking) = look {
+            let enough = match text.next_block()? {
+                Next::Wait => return Ok(None),
+                Next::End => true,
+                Next::Block(block) => {
+                    let enough = looking.see(&self.said, &block);
+                    held.push_back(block);
+                    enough
+                }
+            };
+            if enough && let Some(look) = look.take() {
+                // Nobody else sets it: the sequence is locked.
+                let _ = self.found.set(look.found(&self.said)?);
+            }
+        }
+        if let Some(block) = held.pop_front() {
+            return Ok(Some(Some(Piece::Block(block))));
+        }
+        Ok(match text.next_block()? {
+            Next::Block(block) => Some(Some(Piece::Block(block))),
+            Next::Wait => None,
+            Next::End => Some(None),
+        })
+    }
+
     /// Parses and cleans a block; gives the block back where it is needed again.
     fn parse(&self, block: Block, feeds: &Feeds, parser: &mut Scratch) -> (Parsed, Option<Block>) {
-        let mut parsed = self.plan.parse(&block, self.index, parser);
+        let mut parsed = self.plan().parse(&block, self.index, parser);
         feeds.bytes.fetch_add(block.bytes.len() as u64, Ordering::Relaxed);
         if let Some(cleaner) = &feeds.cleaner {
             let refused = cleaner.clean(self.stream, &mut parsed.batch);
-            self.plan.refuse(&mut parsed, &block, refused);
+            self.plan().refuse(&mut parsed, &block, refused);
         }
         // The clock may refuse rows as well, and then needs to see the block again.
         if feeds.max_jump.is_some() {
@@ -247,9 +299,9 @@ impl Partition {
             let far = "event time is further ahead of this source's clock than --max-jump";
             let refused = chain.clock.refuse(&parsed.batch.times);
             let refused = refused.into_iter().map(|row| (row, far.to_string())).collect();
-            self.plan.refuse(&mut parsed, &block, refused);
+            self.plan().refuse(&mut parsed, &block, refused);
         }
-        let Parsed { mut batch, mut bad, lines, records } = parsed;
+        let Parsed { mut batch, mut bad, lines, records, left } = parsed;
         // What was stamped before keeps its stamps. Were they not those of this clock, which they
         // are in every log of ours, it would be stamped like new records.
         if batch.runs.is_empty() || !chain.clock.follow(&mut batch) {
@@ -258,6 +310,9 @@ impl Partition {
         bad.iter_mut().for_each(|bad| bad.line += chain.lines);
         feeds.records.fetch_add(records, Ordering::Relaxed);
         feeds.dead_letters.write(self.stream, &self.name, &bad);
+        if !left.is_empty() {
+            lock(&feeds.notes).add(self.index, left);
+        }
         chain.lines += lines;
         chain.next += 1;
         let event_time = chain.clock.event_time();
@@ -296,6 +351,8 @@ pub struct Feeds {
     pub partitions: Vec<Partition>,
     /// Where bad records go.
     pub dead_letters: DeadLetters,
+    /// What was left out of good records.
+    pub notes: Mutex<Notes>,
     /// The cleaning steps that look at more than one field.
     pub cleaner: Option<Cleaner>,
     /// See [`Clock::new`].

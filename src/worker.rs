@@ -81,6 +81,8 @@ pub struct Summary {
     pub bad: u64,
     /// Where those are, if there are any.
     pub dead_letters: Option<String>,
+    /// What was left out of good records of this process's sources, a line for each field.
+    pub left_out: Vec<String>,
     /// Records with an id that was known.
     pub duplicates: u64,
     /// Those among them that changed nothing because a newer one was known.
@@ -182,6 +184,7 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
         records,
         bad,
         dead_letters: all.dead_letters,
+        left_out: lock(&feeds.notes).lines(),
         duplicates,
         superseded,
         unpaired: u64::try_from(unpaired).unwrap_or(0),

@@ -201,7 +201,7 @@ fn the_minimal_shapes_work_as_they_are() {
     );
     let transactions = write(
         dir.join("transaction.csv"),
-        "\u{feff}amount,transaction_time\r\n\"1.50\",2026-01-31T13:00:00Z\r\n2,1769864460\r\n",
+        "\u{feff}amount,transaction_time\r\n\"1.50\",2026-01-31T13:00:00Z\r\n2,2026-01-31 13:01\r\n",
     );
     let logistics =
         write(dir.join("logistics.csv"), "delivery_time,cost\n2026-01-31 14:30:00.250,4.99\n");

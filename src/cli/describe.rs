@@ -39,6 +39,10 @@ impl Launch {
         says.add("--steps", steps.join(","));
         let map: Vec<String> = cleaning.map.iter().map(|(a, b)| format!("{a}={b}")).collect();
         says.add("--map", or_none(map.join(" ")));
+        let forms = cleaning.time_format.iter().map(|form| format!("{form:?}"));
+        says.add("--time-format", or_none(forms.collect::<Vec<_>>().join(" ")));
+        says.add("--decimal-comma", cleaning.decimal_comma);
+        says.add("--absent", or_none(cleaning.absent.join(",")));
         says.add("--on-duplicate", format!("{:?}", cleaning.on_duplicate).to_lowercase());
         let hours = cleaning.dedupe_hours.map_or("none".into(), |hours| hours.to_string());
         says.add("--dedupe-hours", hours);

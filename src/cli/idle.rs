@@ -32,7 +32,7 @@ impl Launch {
         let visits = (!text(Some(Stream::Behavior)))
             .then_some("it is for items seen, and no source of behavior is given as text");
         let rates = cleaning.rates.is_none().then_some("it goes with --rates, which is not given");
-        let given: [(bool, &str, &[Option<&str>]); 10] = [
+        let given: [(bool, &str, &[Option<&str>]); 13] = [
             (
                 cleaning.time_zone != TIME_ZONE,
                 "--time-zone",
@@ -58,6 +58,9 @@ impl Launch {
             (cleaning.on_duplicate != OnDuplicate::default(), "--on-duplicate", &[ids]),
             (cleaning.dedupe_hours.is_some(), "--dedupe-hours", &[ids]),
             (!cleaning.map.is_empty(), "--map", &[no_text]),
+            (!cleaning.time_format.is_empty(), "--time-format", &[no_text]),
+            (cleaning.decimal_comma, "--decimal-comma", &[no_text]),
+            (!cleaning.absent.is_empty(), "--absent", &[no_text]),
             // Leaving out `dedupe` has its effect on a recording, too.
             (!cleaning.takes_all_steps() && step(Step::Dedupe), "--steps", &[no_text]),
         ];
@@ -66,11 +69,13 @@ impl Launch {
                 return Err(Error::Usage(format!("{option} would do nothing: {why}")));
             }
         }
-        for (name, _) in &cleaning.map {
+        let maps = cleaning.map.iter().map(|(name, _)| ("--map", name));
+        let forms = cleaning.time_format.iter().filter_map(|(name, _)| name.as_ref());
+        for (option, name) in maps.chain(forms.map(|name| ("--time-format", name))) {
             let stream = Stream::by_name(name.split('.').next().unwrap_or_default());
             if stream.is_some_and(|stream| !text(Some(stream))) {
                 return Err(Error::Usage(format!(
-                    "--map {name} would do nothing: no source of that stream is given as text"
+                    "{option} {name} would do nothing: no source of that stream is given as text"
                 )));
             }
         }

@@ -6,10 +6,11 @@ use super::options::{Cleaning, Running};
 use crate::clean::{Cleaner, Step, currency::Rates, enrich::Categories};
 use crate::clock::{Clock, Millis, Tick};
 use crate::error::Error;
-use crate::event::{Stream, behavior, transactions};
+use crate::event::{Kind, Stream, behavior, transactions};
 use crate::operator::Dedupe;
 use crate::query::{AnyQuery, Reads};
 use crate::sink::{Schema, Sink, Spec};
+use crate::source::absent::Absent;
 use crate::source::header::Header;
 use crate::source::plan::{ParseOptions, Plan as Columns};
 use crate::source::{DeadLetters, Feeds, Input, Partition};
@@ -262,6 +263,7 @@ impl Launch {
         Arc::new(Feeds {
             partitions,
             dead_letters,
+            notes: Default::default(),
             cleaner: (cleaner.currency.is_some() || cleaner.enrich.is_some()).then_some(cleaner),
             max_jump: cleaning.max_jump.map(|ms| ms as i64),
             max_bad: cleaning.max_bad,
@@ -306,17 +308,30 @@ impl Launch {
             trim_fold: self.has(Step::Trim),
             zone,
             max_time: self.has(Step::Validate).then(|| now + self.cleaning.max_future as i64),
+            decimal_comma: self.cleaning.decimal_comma,
+            absent: Absent::with(&self.cleaning.absent),
+            time_forms: self.cleaning.time_format.clone(),
         })
     }
 
     /// What each source has, as a plan that would read every column.
     fn available(&self, options: &ParseOptions) -> Result<Vec<(Stream, Header, Columns)>, Error> {
-        for (name, _) in &self.cleaning.map {
-            let stream = name.split('.').next().unwrap_or_default();
-            if Stream::by_name(stream).is_none() {
+        let maps = self.cleaning.map.iter().map(|(name, _)| ("--map", name));
+        let forms = self.cleaning.time_format.iter().filter_map(|(name, _)| name.as_ref());
+        for (option, name) in maps.chain(forms.map(|name| ("--time-format", name))) {
+            let (stream, field) = name.split_once('.').unwrap_or((name, ""));
+            let Some(known) = Stream::by_name(stream) else {
                 return Err(Error::Usage(format!(
-                    "--map {name}: there is no stream {stream}; {}",
+                    "{option} {name}: there is no stream {stream}; {}",
                     stream_names()
+                )));
+            };
+            let times = known.schema().fields.iter().filter(|field| field.kind == Kind::Time);
+            if option == "--time-format" && times.clone().all(|time| time.name != field) {
+                let times: Vec<&str> = times.map(|time| time.name).collect();
+                return Err(Error::Usage(format!(
+                    "{option} {name}: {stream} has no such time; its times are: {}",
+                    times.join(", ")
                 )));
             }
         }

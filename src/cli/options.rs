@@ -5,6 +5,7 @@ use crate::clock::Millis;
 use crate::config::Settings;
 use crate::error::Error;
 use crate::operator::OnDuplicate;
+use crate::source::time::Form;
 use std::path::PathBuf;
 
 /// Of `--time-zone`.
@@ -32,6 +33,17 @@ pub struct Cleaning {
     /// Time zone of times that name none, for instance Europe/Berlin
     #[arg(long, default_value = TIME_ZONE, value_name = "ZONE")]
     pub time_zone: String,
+    /// How times are written, of all or of one field: iso, day-first, month-first, epoch-s, epoch-ms,
+    /// epoch-us, epoch-ns or a pattern such as '%d.%m.%Y %H:%M'; for instance
+    /// transactions.transaction_time=day-first [default: found on the first rows]
+    #[arg(long, value_name = "[STREAM.FIELD=]FORM", value_parser = time_form)]
+    pub time_format: Vec<(Option<String>, Form)>,
+    /// Numbers have a decimal comma: 1.234,50
+    #[arg(long)]
+    pub decimal_comma: bool,
+    /// Further words that stand for no value, beside NA, N/A, NULL, nan, None, \\N, - and the like
+    #[arg(long, value_name = "WORD,...", value_delimiter = ',')]
+    pub absent: Vec<String>,
     /// Decimals of money: 2 for cents
     #[arg(long, default_value_t = 2, value_name = "N",
         value_parser = clap::value_parser!(u32).range(0..=9))]
@@ -147,6 +159,15 @@ fn pair(text: &str) -> Result<(String, String), String> {
         }
         _ => Err("expected STREAM.FIELD=COLUMN, for instance transactions.amount=paid".into()),
     }
+}
+
+/// `STREAM.FIELD=FORM` or `FORM`.
+fn time_form(text: &str) -> Result<(Option<String>, Form), String> {
+    let (field, form) = match text.split_once('=') {
+        Some((field, form)) => (Some(field.trim().to_string()), form.trim()),
+        None => (None, text.trim()),
+    };
+    Ok((field, Form::named(form)?))
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -17,6 +17,7 @@ Examples:
   tidemill run --source transactions='2026-*.csv.zst' --query hourly_transactions --sink sqlite:shop.db
   zcat log.gz | tidemill run --source behavior=- --map behavior.visit_time=ts
   tidemill run --source transactions=pay.csv --rates rates.csv --base-currency EUR
+  tidemill run --source transactions=export.csv --time-format day-first --decimal-comma
 
 Sources are CSV with a header; columns may be in any order and others are ignored. Only the time
 column and what the chosen queries read must be there. A column _diff (+1/-1) makes a source a

@@ -62,6 +62,10 @@ pub fn summary(summary: &Summary) -> String {
     for (number, what) in told.into_iter().filter(|(number, _)| *number > 0) {
         text.push_str(&format!("{} {what}\n", grouped(number)));
     }
+    for line in &summary.left_out {
+        text.push_str(line);
+        text.push('\n');
+    }
     if summary.stopped {
         text.push_str("stopped before the end: what is written is sealed\n");
     }

@@ -138,5 +138,6 @@ pub(super) fn broken(block: &Block, batch: Batch, fault: Fault) -> Parsed {
     let raw = line.unwrap_or(&block.bytes);
     let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
     let bad = Bad { offset: block.offset, line: 1, reason: fault.to_string(), raw: raw.to_vec() };
-    Parsed { batch, bad: vec![bad], lines: u64::from(line.is_some()), records: 1 }
+    let lines = u64::from(line.is_some());
+    Parsed { batch, bad: vec![bad], lines, records: 1, left: Vec::new() }
 }

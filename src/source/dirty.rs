@@ -2,8 +2,10 @@
 
 use jiff::tz::TimeZone;
 
+use super::absent::Absent;
 use super::plan::ParseOptions;
 use super::split::MAX_RECORD;
+use super::time::{Form, Unit};
 use super::twin::{Random, real, twin};
 
 const DIRT: &[&str] = &[
@@ -40,6 +42,17 @@ const DIRT: &[&str] = &[
     "12345678",
     "123456789",
     "a string of more than forty characters, at last",
+    "NA",
+    "null",
+    "\\N",
+    "missing",
+    "\"1,234.50\"",
+    "\"5,00\"",
+    "$5.00",
+    "(5.00)",
+    ".5",
+    "3.0000000000001",
+    "3.0",
 ];
 const TIMES: &[&str] = &[
     "2026-02-30 10:00:00",
@@ -83,6 +96,12 @@ const TIMES: &[&str] = &[
     "2026-01-01Z",
     "1969-12-31 23:59:59.999",
     "2026-01-01 10:61:00",
+    "2026/01/01 10:00",
+    "31-Jan-26",
+    "31/01/2026 8:26",
+    "01/02/2026 8:26",
+    "1767225600.5",
+    "202601011000",
 ];
 
 /// One value for the column, mostly a good one.
@@ -189,6 +208,9 @@ fn agrees_on_random_dirty_files() {
             trim_fold: random.below(3) > 0,
             zone: zones[random.below(4)].clone(),
             max_time: (random.below(3) == 0).then_some(1_800_000_000_000),
+            decimal_comma: random.below(4) == 0,
+            absent: Absent::with(&["missing".into()]),
+            time_forms: Vec::new(),
         };
         let wanted: Vec<usize> = (1..8).filter(|_| random.below(3) > 0).collect();
         let expected = twin(&file, MAX_RECORD, &wanted, &options);
@@ -217,7 +239,9 @@ fn agrees_on_random_dirty_files() {
 #[test]
 fn agrees_on_random_quotes_and_line_ends() {
     let mut random = Random(8);
-    let options = ParseOptions::default();
+    // Any number is a time.
+    let time_forms = vec![(None, Form::Epoch(Unit::Seconds))];
+    let options = ParseOptions { time_forms, ..ParseOptions::default() };
     let (mut rows, mut bad) = (0, 0);
     for round in 0..6000 {
         let letters = [&b"\",\n\r a;5"[..], b"\"\",,\n5", b"\",\n\n\r555"][round % 3];

@@ -77,6 +77,20 @@ pub enum SourceError {
         /// The fields that are there.
         fields: String,
     },
+    /// Times of which it is open how they are to be read.
+    #[error(
+        "{file}: column {column}: {why}; say which with --time-format {field}=day-first or =month-first"
+    )]
+    Unclear {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+        /// Both readings.
+        why: String,
+        /// The stream and field.
+        field: String,
+    },
     /// A replay log this program cannot read exactly as it was written.
     #[error("{file}: not usable: {problem} make it again: `{command}`", problem = ended(.problem))]
     Replay {
@@ -127,11 +141,20 @@ pub enum Fault {
     /// Later than the options allow.
     #[error("too far in the future")]
     Future,
+    /// A date of which the form leaves open which number is the day.
+    #[error("day or month first? say which (--time-format)")]
+    Order,
+    /// A number that would be a time before 1990, or after all reason.
+    #[error("a number that is no time after 1990 (--time-format epoch-s if it is one)")]
+    Number,
     /// Not an amount of money.
     #[error("not an amount")]
     Money,
+    /// An amount that would be one with a decimal comma.
+    #[error("not an amount with a decimal point (--decimal-comma if the comma is one)")]
+    Comma,
     /// An amount with more decimals than the currency has.
-    #[error("too many decimals")]
+    #[error("too many decimals (see --decimals)")]
     Decimals,
     /// Not a whole number.
     #[error("not a whole number")]

@@ -10,12 +10,14 @@ use std::borrow::Cow;
 
 use super::bad::{Bad, broken};
 use super::error::Fault;
+use super::notes::Left;
+use super::number;
 use super::plan::{Filled, Plan};
-use super::rows::{Found, Rows};
+use super::rows::{Cell, Found, Rows};
 use super::scalar;
 use super::scan::{Index, Ragged, Segment};
 use super::split::{Block, Shape};
-use super::time::Clock;
+use super::time::{Clock, Form};
 use crate::batch::{Batch, Column};
 use crate::event::{Fold, Kind, NULL};
 use crate::text::Text;
@@ -31,6 +33,8 @@ pub struct Parsed {
     pub lines: u64,
     /// How many records it has, good and bad.
     pub records: u64,
+    /// What was left out of the good ones.
+    pub left: Vec<Left>,
 }
 
 /// Memory kept from one block to the next.
@@ -40,6 +44,8 @@ pub struct Scratch {
     segments: Vec<Segment>,
     ragged: Vec<Ragged>,
     faults: Vec<Found>,
+    /// Values that cannot be read and do not cost their record.
+    unread: Vec<Found>,
     room: Vec<u8>,
 }
 
@@ -55,53 +61,46 @@ impl Plan {
             Shape::TooLong => return broken(block, batch, Fault::TooLong),
             Shape::Unclosed => return broken(block, batch, Fault::Unclosed),
         };
-        let Scratch { index, segments, ragged, faults, room } = scratch;
+        let Scratch { index, segments, ragged, faults, unread, room } = scratch;
         let width = self.header.columns().len();
         index.fill(bytes, quotes);
         index.rows(bytes, width, segments, ragged);
         faults.clear();
+        unread.clear();
         let rows = Rows { bytes, places: index.places(), segments, width };
         let mut parsed = Parsed { batch, ..Parsed::default() };
         parsed.records = (rows.len() + ragged.len()) as u64;
         parsed.lines = index.lines(bytes, quotes);
-        self.fill(&mut parsed.batch, &rows, faults, room);
+        self.fill(&mut parsed.batch, &rows, (faults, unread), room);
         if !faults.is_empty() || !ragged.is_empty() {
             faults.sort_unstable();
             faults.dedup_by_key(|found| found.row);
             self.tell(&mut parsed, &rows, faults, ragged);
+            unread.retain(|found| faults.binary_search_by_key(&found.row, |f| f.row).is_err());
             let rows: Vec<usize> = faults.iter().map(|found| found.row).collect();
             parsed.batch.remove(&rows);
         }
+        parsed.left = self.left_out(&rows, unread);
         if parsed.batch.diffs.iter().all(|&diff| diff == 1) {
             parsed.batch.diffs = Vec::new();
         }
         parsed
     }
 
-    /// Reads all columns.
+    /// Reads all columns. What is at fault goes to the first list where it costs the record, else to the second.
     fn fill(
         &self,
         batch: &mut Batch,
         rows: &Rows<'_>,
-        faults: &mut Vec<Found>,
+        (faults, unread): (&mut Vec<Found>, &mut Vec<Found>),
         room: &mut Vec<u8>,
     ) {
-        let trim = self.options.trim_fold;
-        let mut clock = Clock::new(&self.options.zone, self.options.max_time);
-        batch.times = rows.column(self.time, faults, |field| {
-            if let Some(time) = clock.usual(field.bytes()) {
-                return Ok(time);
-            }
-            match field.text(room, trim)? {
-                "" => Err(Fault::Missing),
-                text => clock.parse(text),
-            }
-        });
+        batch.times = self.times(&self.time, rows, faults, room);
         if let Some(column) = self.diff {
             batch.diffs = rows.column(column, faults, |field| {
-                let number = match field.text(room, trim)? {
+                let number = match self.text(field, room)? {
                     "" => return Err(Fault::Missing),
-                    text => scalar::integer(text)?,
+                    text => number::whole(text, false)?,
                 };
                 match i32::try_from(number) {
                     Ok(0) => Err(Fault::Zero),
@@ -111,8 +110,54 @@ impl Plan {
             });
         }
         for filled in &self.filled {
-            batch.columns[filled.field] = self.column(filled, rows, faults, room);
+            let (faults, before) = match filled.essential {
+                true => (&mut *faults, usize::MAX),
+                false => {
+                    let before = unread.len();
+                    (&mut *unread, before)
+                }
+            };
+            let mut column = self.column(filled, rows, faults, room);
+            if let Column::Number(values) = &mut column {
+                faults.iter().skip(before).for_each(|found| values[found.row] = NULL);
+            }
+            batch.columns[filled.field] = column;
         }
+    }
+
+    /// Reads a column of times. One has to be there in that of the event.
+    fn times(
+        &self,
+        filled: &Filled,
+        rows: &Rows<'_>,
+        faults: &mut Vec<Found>,
+        room: &mut Vec<u8>,
+    ) -> Vec<i64> {
+        static ANY: Form = Form::Any;
+        let form = filled.form.as_ref().unwrap_or(&ANY);
+        let mut clock = Clock::new(&self.options.zone, self.options.max_time, form);
+        let usual = clock.is_usual();
+        rows.column(filled.column, faults, |field| {
+            if usual && let Some(time) = clock.usual(field.bytes()) {
+                return Ok(time);
+            }
+            match self.text(field, room)? {
+                "" if filled.field == 0 => Err(Fault::Missing),
+                "" => Ok(NULL),
+                text => clock.parse(text),
+            }
+        })
+    }
+
+    /// The content of a field; empty where it stands for nothing.
+    #[inline]
+    pub(super) fn text<'b>(
+        &self,
+        field: Cell<'b>,
+        room: &'b mut Vec<u8>,
+    ) -> Result<&'b str, Fault> {
+        let text = field.text(room, self.options.trim_fold)?;
+        Ok(if self.options.absent.has(text) { "" } else { text })
     }
 
     /// Reads the column of a field.
@@ -131,37 +176,30 @@ impl Plan {
             text => read(text),
         };
         match filled.kind {
-            Kind::Time => {
-                let mut clock = Clock::new(&self.options.zone, self.options.max_time);
-                Column::Number(rows.column(
-                    column,
-                    faults,
-                    |field| match clock.usual(field.bytes()) {
-                        Some(time) => Ok(time),
-                        None => absent_or(field.text(room, trim)?, &|text| clock.parse(text)),
-                    },
-                ))
-            }
+            Kind::Time => Column::Number(self.times(filled, rows, faults, room)),
             Kind::Money => Column::Number(rows.column(column, faults, |field| {
                 match self.money.short(field.block, field.start, field.end) {
                     Some(number) => Ok(number),
-                    None => absent_or(field.text(room, trim)?, &|text| self.money.parse(text)),
+                    None => absent_or(self.text(field, room)?, &|text| self.money.parse(text)),
                 }
             })),
-            Kind::Integer => Column::Number(rows.column(column, faults, |field| {
-                match scalar::short_integer(field.block, field.start, field.end) {
-                    Some(number) => Ok(number),
-                    None => absent_or(field.text(room, trim)?, &scalar::integer),
-                }
-            })),
+            Kind::Integer => {
+                let read = |text: &str| number::whole(text, self.options.decimal_comma);
+                Column::Number(rows.column(column, faults, |field| {
+                    match scalar::short_integer(field.block, field.start, field.end) {
+                        Some(number) => Ok(number),
+                        None => absent_or(self.text(field, room)?, &read),
+                    }
+                }))
+            }
             Kind::Name { names, other } => Column::Number(rows.column(column, faults, |field| {
-                absent_or(field.text(room, trim)?, &|text| name(text, names, other, trim))
+                absent_or(self.text(field, room)?, &|text| name(text, names, other, trim))
             })),
             Kind::Text(fold) => {
                 let fold = if trim { fold } else { Fold::Keep };
                 Column::Text(rows.column(column, faults, |field| match field.number() {
                     Some(text) => Ok(text),
-                    None => Ok(Text::new(&folded(field.text(room, trim)?, fold))),
+                    None => Ok(Text::new(&folded(self.text(field, room)?, fold))),
                 }))
             }
         }
@@ -193,6 +231,7 @@ mod tests {
     use super::super::header::Header;
     use super::super::plan::ParseOptions;
     use super::super::split::{MAX_RAW, Splitter};
+    use super::super::time::Unit;
     use super::super::twin::SCHEMA;
     use super::*;
 
@@ -200,7 +239,13 @@ mod tests {
     fn parse(file: &[u8]) -> Parsed {
         let mut splitter = Splitter::new(file, 1 << 18, false);
         let header = Header::read("f.csv", splitter.header().unwrap().as_ref()).unwrap();
-        let options = ParseOptions { max_time: Some(4_000_000_000_000), ..ParseOptions::default() };
+        // Small numbers are enough here.
+        let epoch = (Some("orders.time".into()), Form::Epoch(Unit::Seconds));
+        let options = ParseOptions {
+            max_time: Some(4_000_000_000_000),
+            time_forms: if file.starts_with(b"time\n2026") { vec![] } else { vec![epoch] },
+            ..ParseOptions::default()
+        };
         let plan = Plan::new(&SCHEMA, &header, &[1, 2, 3, 4, 5, 6, 7], &[], &options, &[]).unwrap();
         let block = splitter.next(Vec::new()).unwrap().unwrap();
         plan.parse(&block, 0, &mut Scratch::default())
@@ -230,7 +275,10 @@ mod tests {
     fn tells_what_is_wrong() {
         for (file, expected) in [
             ("time,amount\n5,x\n", "column amount: not an amount: \"x\""),
-            ("time,amount\n5,1.234\n", "column amount: too many decimals: \"1.234\""),
+            (
+                "time,amount\n5,1.234\n",
+                "column amount: too many decimals (see --decimals): \"1.234\"",
+            ),
             ("time,amount\n,1\n", "column time: missing value: \"\""),
             ("time\n2026-02-30\n", "column time: impossible date: \"2026-02-30\""),
             ("time\n4000000001\n", "column time: too far in the future: \"4000000001\""),

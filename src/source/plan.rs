@@ -5,10 +5,12 @@
 
 use jiff::tz::TimeZone;
 
+use super::absent::Absent;
 use super::error::SourceError;
 use super::header::Header;
 use super::scalar::Money;
-use crate::event::{Kind, Schema};
+use super::time::Form;
+use crate::event::{Field, Kind, Schema};
 
 /// The column that says how often a row counts.
 const DIFF: &str = "_diff";
@@ -24,11 +26,25 @@ pub struct ParseOptions {
     pub zone: TimeZone,
     /// The last event time in milliseconds that is believed.
     pub max_time: Option<i64>,
+    /// Whether the decimal mark is a comma.
+    pub decimal_comma: bool,
+    /// The words that stand for nothing.
+    pub absent: Absent,
+    /// The forms of times that were said: of a `stream.field`, or of all.
+    pub time_forms: Vec<(Option<String>, Form)>,
 }
 
 impl Default for ParseOptions {
     fn default() -> ParseOptions {
-        ParseOptions { decimals: 2, trim_fold: true, zone: TimeZone::UTC, max_time: None }
+        ParseOptions {
+            decimals: 2,
+            trim_fold: true,
+            zone: TimeZone::UTC,
+            max_time: None,
+            decimal_comma: false,
+            absent: Absent::default(),
+            time_forms: Vec::new(),
+        }
     }
 }
 
@@ -38,7 +54,8 @@ pub struct Plan {
     pub(super) header: Header,
     /// How many fields the schema has.
     pub(super) fields: usize,
-    pub(super) time: usize,
+    pub(super) stream: &'static str,
+    pub(super) time: Filled,
     pub(super) diff: Option<usize>,
     pub(super) filled: Vec<Filled>,
     pub(super) money: Money,
@@ -46,11 +63,27 @@ pub struct Plan {
 }
 
 /// A field that is filled from a column.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Filled {
     pub field: usize,
+    /// The field's name.
+    pub name: &'static str,
     pub column: usize,
     pub kind: Kind,
+    /// Whether a value that cannot be read costs the record.
+    pub essential: bool,
+    /// The form of a time; none as long as it has to be found.
+    pub form: Option<Form>,
+}
+
+impl Filled {
+    fn new(field: usize, column: usize, schema: &Schema, options: &ParseOptions) -> Filled {
+        let Field { name, kind, essential } = schema.fields[field];
+        let said = options.time_forms.iter().rev().find(|(of, _)| {
+            of.as_deref().is_none_or(|of| of.split_once('.') == Some((schema.name, name)))
+        });
+        Filled { field, name, column, kind, essential, form: said.map(|(_, form)| form.clone()) }
+    }
 }
 
 impl Plan {
@@ -64,7 +97,8 @@ impl Plan {
         options: &ParseOptions,
         renames: &[(String, String)],
     ) -> Result<Plan, SourceError> {
-        let money = Money::new(options.decimals).ok_or(SourceError::Decimals(options.decimals))?;
+        let money = Money::new(options.decimals, options.decimal_comma)
+            .ok_or(SourceError::Decimals(options.decimals))?;
         let renames = renames_of(schema, renames)?;
         let column_of = |field: usize| {
             let renamed = renames.iter().rfind(|(of, _)| *of == field);
@@ -79,9 +113,9 @@ impl Plan {
                 columns: header.list(),
             })
         };
-        let time = find(0)?;
+        let time = Filled::new(0, find(0)?, schema, options);
         let mut filled = Vec::new();
-        for (field, described) in schema.fields.iter().enumerate().skip(1) {
+        for field in 1..schema.fields.len() {
             let column = match find(field) {
                 Ok(column) => column,
                 Err(missing) if required.contains(&field) => return Err(missing),
@@ -90,18 +124,27 @@ impl Plan {
                 Err(_) => continue,
             };
             if wanted.contains(&field) {
-                filled.push(Filled { field, column, kind: described.kind });
+                filled.push(Filled::new(field, column, schema, options));
             }
         }
         Ok(Plan {
             header: header.clone(),
             fields: schema.fields.len(),
+            stream: schema.name,
             time,
             diff: header.position(DIFF),
             filled,
             money,
             options: options.clone(),
         })
+    }
+}
+
+impl Plan {
+    /// The fields that are times.
+    pub(super) fn time_fields(&mut self) -> impl Iterator<Item = &mut Filled> {
+        let times = self.filled.iter_mut().filter(|filled| filled.kind == Kind::Time);
+        std::iter::once(&mut self.time).chain(times)
     }
 }
 
@@ -149,7 +192,7 @@ mod tests {
     #[test]
     fn finds_columns_in_any_order() {
         let plan = plan("extra,Amount,_DIFF, TIME ", &[1], &[]).unwrap();
-        assert_eq!((plan.time, plan.diff), (3, Some(2)));
+        assert_eq!((plan.time.column, plan.diff), (3, Some(2)));
         assert_eq!(plan.filled.iter().map(|f| (f.field, f.column)).collect::<Vec<_>>(), [(1, 1)]);
     }
 
@@ -165,7 +208,10 @@ mod tests {
     #[test]
     fn renames() {
         let plan_of = |renames: &[(&str, &str)]| plan("when,time,amount", &[], renames);
-        assert_eq!(plan_of(&[("orders.time", "When"), ("other.time", "x")]).unwrap().time, 0);
+        assert_eq!(
+            plan_of(&[("orders.time", "When"), ("other.time", "x")]).unwrap().time.column,
+            0
+        );
         assert!(
             plan_of(&[("orders.count", "n")]).unwrap_err().contains("no column n for orders.count")
         );

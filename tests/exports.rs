@@ -1,0 +1,247 @@
+//! Exports as they come out of shops: small files of made-up values, each with what it once came to
+//! be read as and should be.
+
+#[path = "support/program.rs"]
+mod program;
+
+use program::{directory, fail, run};
+use std::fs;
+use std::path::PathBuf;
+
+/// A file in a place of its own, and the options it is read with.
+struct Export {
+    at: PathBuf,
+    args: Vec<String>,
+}
+
+/// What came of a run.
+struct Loaded {
+    /// The view, without its header.
+    rows: Vec<String>,
+    /// What was said.
+    said: String,
+    /// The reasons of bad records.
+    bad: Vec<String>,
+}
+
+impl Export {
+    fn new(name: &str, stream: &str, text: &str, options: &[&str]) -> Export {
+        Export::bytes(name, stream, text.as_bytes(), options)
+    }
+
+    fn bytes(name: &str, stream: &str, text: &[u8], options: &[&str]) -> Export {
+        let at = directory(&format!("exports-{name}"));
+        fs::write(at.join("in.csv"), text).expect("a file");
+        let source = format!("{stream}={}", at.join("in.csv").display());
+        let sink = format!("csv:{}", at.join("out").display());
+        let mut args =
+            ["run", "-w", "1", "--source", &source, "--sink", &sink].map(String::from).to_vec();
+        args.extend(options.iter().map(|option| option.to_string()));
+        Export { at, args }
+    }
+
+    /// Runs a query; gives its view.
+    fn view(&self, query: &str) -> Loaded {
+        let mut args: Vec<&str> = self.args.iter().map(String::as_str).collect();
+        args.extend(["--query", query]);
+        let output = run(&args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{args:?}: {said}");
+        let out = self.at.join("out");
+        let view = fs::read_to_string(out.join(format!("{query}.csv"))).expect("the view");
+        let letters = fs::read_to_string(out.join("dead_letters.jsonl")).unwrap_or_default();
+        let reason = |line: &str| {
+            serde_json::from_str::<serde_json::Value>(line).expect("JSON")["reason"].to_string()
+        };
+        Loaded {
+            rows: view.lines().skip(1).map(String::from).collect(),
+            said,
+            bad: letters.lines().map(reason).collect(),
+        }
+    }
+
+    /// Runs a query, which is refused.
+    fn refused(&self, query: &str, says: &[&str]) {
+        let mut args: Vec<&str> = self.args.iter().map(String::as_str).collect();
+        args.extend(["--query", query]);
+        fail(2, &args, says);
+    }
+}
+
+impl Loaded {
+    /// The fields of a column of the view.
+    fn column(&self, column: usize) -> Vec<&str> {
+        self.rows.iter().map(|row| row.split(',').nth(column).unwrap_or_default()).collect()
+    }
+}
+
+const ANY: [&str; 2] = ["--max-bad", "100%"];
+
+/// Times alone, each with an amount of 1.00.
+fn sales(times: &[&str]) -> String {
+    let rows = times.iter().map(|time| format!("\"{time}\",1.00\n"));
+    std::iter::once("transaction_time,amount\n".to_string()).chain(rows).collect()
+}
+
+#[test]
+fn short_times_are_dates_and_no_seconds_of_1970() {
+    let text = "transaction_time,amount\n20240101,7.00\n202401011000,9.00\n15,5.00\n";
+    let loaded = Export::new("short", "transactions", text, &ANY).view("hourly_transactions");
+    assert_eq!(loaded.column(0), ["2024-01-01T00:00:00Z", "2024-01-01T10:00:00Z"]);
+    assert_eq!(loaded.bad.len(), 1, "{:?}", loaded.bad);
+    let text = "transaction_time,amount\n15,5.00\n1700000000,5.00\n";
+    let loaded = Export::new("recent", "transactions", text, &ANY).view("hourly_transactions");
+    assert!(
+        loaded.bad[0].contains("no time after 1990 (--time-format epoch-s"),
+        "{:?}",
+        loaded.bad
+    );
+    let asked = Export::new("asked", "transactions", text, &["--time-format", "epoch-s"]);
+    assert_eq!(asked.view("hourly_transactions").column(0)[0], "1970-01-01T00:00:00Z");
+}
+
+#[test]
+fn times_of_one_kind_are_read_in_each_of_its_forms() {
+    let iso = [
+        "2024-01-01 10:00",
+        "2024-1-1 10:00:00",
+        "2024-01-01T11:00:00+0100",
+        "2024-01-01 10:00:00 UTC",
+        "2024-01-01 11:00:00 +01:00",
+        "2024-01-01T10:00Z",
+        "1-Jan-24 10:00",
+        "2024/01/01 10:00:00",
+        "202401011000",
+        "2024-01-01 10:00:00,5",
+    ];
+    let loaded = Export::new("iso", "transactions", &sales(&iso), &[]).view("hourly_transactions");
+    assert_eq!((loaded.column(0), loaded.column(1)), (vec!["2024-01-01T10:00:00Z"], vec!["10"]));
+    for (name, times) in [
+        ("s", ["1704103200", "1704103200.5"]),
+        ("ms", ["1704103200000", "1704103201000"]),
+        ("us", ["1704103200000000", "1704103201000000"]),
+        ("ns", ["1704103200000000000", "1704103201000000000"]),
+    ] {
+        let loaded =
+            Export::new(name, "transactions", &sales(&times), &[]).view("hourly_transactions");
+        assert_eq!((loaded.column(0), loaded.column(1)), (vec!["2024-01-01T10:00:00Z"], vec!["2"]));
+    }
+    // What was found holds for the whole file.
+    let mixed = sales(&["1704103200", "2024-01-01 10:00:00", "20240101", "1704103200000"]);
+    let loaded = Export::new("mixed", "transactions", &mixed, &ANY).view("hourly_transactions");
+    assert_eq!((loaded.column(1), loaded.bad.len()), (vec!["1"], 3));
+}
+
+#[test]
+fn the_day_or_the_month_comes_first_as_some_value_tells() {
+    let hours = |name: &str, times: &[&str], options: &[&str]| {
+        let loaded =
+            Export::new(name, "transactions", &sales(times), options).view("hourly_transactions");
+        loaded.rows.iter().map(|row| row[..13].to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        hours("us", &["12/1/2010 8:26", "12/31/2010 8:26"], &[]),
+        ["2010-12-01T08", "2010-12-31T08"]
+    );
+    assert_eq!(
+        hours("de", &["1.12.2010 8:26", "31.12.2010 8:26"], &[]),
+        ["2010-12-01T08", "2010-12-31T08"]
+    );
+    // The value that tells may come late.
+    let mut times = vec!["1/12/2010"; 3000];
+    times.push("13/12/2010");
+    assert_eq!(hours("late", &times, &[]), ["2010-12-01T00", "2010-12-13T00"]);
+    let unclear = ["01/02/2024 10:00", "03/04/2024 10:00"];
+    let says = [
+        "01/02/2024 10:00 is 2024-02-01 or 2024-01-02",
+        "--time-format transactions.transaction_time=day-first",
+    ];
+    Export::new("unclear", "transactions", &sales(&unclear), &[])
+        .refused("hourly_transactions", &says);
+    let said = |form| hours("said", &unclear, &["--time-format", form]);
+    assert_eq!(said("day-first"), ["2024-02-01T10", "2024-04-03T10"]);
+    assert_eq!(
+        said("transactions.transaction_time=month-first"),
+        ["2024-01-02T10", "2024-03-04T10"]
+    );
+    assert_eq!(said("%m/%d/%Y %H:%M"), ["2024-01-02T10", "2024-03-04T10"]);
+    let both = sales(&["13/02/2024", "02/13/2024"]);
+    let says = ["13/02/2024 has the day first and 02/13/2024 the month"];
+    Export::new("both", "transactions", &both, &[]).refused("hourly_transactions", &says);
+    let export =
+        Export::new("wrong", "transactions", &both, &["--time-format", "behavior.visit_time=iso"]);
+    export.refused("hourly_transactions", &["--time-format behavior.visit_time would do nothing"]);
+    let export =
+        Export::new("wrong", "transactions", &both, &["--time-format", "transactions.amount=iso"]);
+    export.refused(
+        "hourly_transactions",
+        &["transactions has no such time; its times are: transaction_time"],
+    );
+}
+
+#[test]
+fn amounts_are_read_as_they_are_written() {
+    let text = |amounts: &[&str]| {
+        let rows = amounts.iter().map(|amount| format!("2024-01-01 10:00:00,\"{amount}\"\n"));
+        std::iter::once("transaction_time,amount\n".to_string()).chain(rows).collect::<String>()
+    };
+    let amounts =
+        ["1,234.50", "$5.00", "3.0000000000001", ".5", "1e3", "5.", "(5.00)", " 5.00 ", "5.00 €"];
+    let loaded =
+        Export::new("amounts", "transactions", &text(&amounts), &[]).view("hourly_transactions");
+    assert_eq!((loaded.column(1), loaded.column(2)), (vec!["9"], vec!["2253.00"]));
+    let refused = ["5,00", "12.345"];
+    let loaded =
+        Export::new("refused", "transactions", &text(&refused), &ANY).view("hourly_transactions");
+    assert!(
+        loaded.bad[0].contains("--decimal-comma") && loaded.bad[1].contains("--decimals"),
+        "{:?}",
+        loaded.bad
+    );
+    let comma = ["5,00", "1.234,50", "1 000,5", "-2"];
+    let export = Export::new("comma", "transactions", &text(&comma), &["--decimal-comma"]);
+    assert_eq!(export.view("hourly_transactions").column(2), ["2238.00"]);
+    let export =
+        Export::new("thousandths", "transactions", &text(&refused[1..]), &["--decimals", "3"]);
+    assert_eq!(export.view("hourly_transactions").column(2), ["12.345"]);
+}
+
+#[test]
+fn counts_may_be_written_as_floats() {
+    let text = "visit_time,page_views,orders\n2024-01-01 10:00:00,3.0,1.0\n";
+    let loaded = Export::new("counts", "behavior", text, &[]).view("hourly_behavior");
+    assert_eq!((loaded.column(1), loaded.column(2)), (vec!["3"], vec!["1"]));
+}
+
+#[test]
+fn words_for_nothing_are_absent_and_cost_no_record() {
+    let text = "delivery_time,cost\n2024-01-01 10:00:00,5.00\n2024-01-01 10:00:00,N/A\n\
+                2024-01-01 10:00:00,NULL\n2024-01-01 10:00:00,nan\n2024-01-01 10:00:00,\n";
+    let loaded = Export::new("na", "logistics", text, &[]).view("hourly_logistics");
+    assert_eq!(loaded.column(1), ["5"]);
+    assert!(!loaded.said.contains("left out"), "{}", loaded.said);
+    let text = "transaction_time,amount,user_id,order_id\n2024-01-01 10:00:00,5.00,NA,1\n\
+                2024-01-02 10:00:00,5.00,NA,2\n2024-01-02 10:00:00,5.00,null,3\n\
+                2024-01-02 10:00:00,5.00,,4\n2024-01-02 10:00:00,5.00,guest,5\n2024-01-02 10:00:00,5.00,u,6\n";
+    let loaded = Export::new("na-user", "transactions", text, &["--absent", "guest,\\N"])
+        .view("rfm_segments");
+    assert_eq!(loaded.column(0), ["u"]);
+}
+
+#[test]
+fn an_optional_value_that_cannot_be_read_is_left_out_and_told() {
+    let text = "delivery_time,cost,shipped_time\n2024-01-03 10:00:00,5.00,2024-01-01 10:00:00\n\
+                2024-01-03 10:00:00,free,2024-01-01 10:00:00\n2024-01-03 10:00:00,1.00,soon\n\
+                never,free,2024-01-01 10:00:00\n";
+    let loaded = Export::new("left-out", "logistics", text, &ANY).view("hourly_logistics");
+    assert_eq!((loaded.column(1), loaded.bad.len()), (vec!["3"], 1));
+    let told = "1 value of logistics.cost left out (not an amount: \"free\")";
+    assert!(loaded.said.contains(told), "{}", loaded.said);
+    assert!(loaded.said.contains("1 value of logistics.shipped_time left out"), "{}", loaded.said);
+    // What a record is about is not optional.
+    let text = "transaction_time,amount\n2024-01-03 10:00:00,free\n";
+    assert_eq!(
+        Export::new("essential", "transactions", text, &ANY).view("hourly_transactions").bad.len(),
+        1
+    );
+}
