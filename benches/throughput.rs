@@ -92,7 +92,7 @@ fn engine(path: &str, view: &str, workers: usize, tick: Option<Tick>) -> Vec<Str
         _ => Arc::new(HourlyMoments),
     };
     let reads = reads(&*query);
-    let reader = Reader::open(path, BLOCK_SIZE).expect("the sample file");
+    let reader = Reader::open(path, BLOCK_SIZE, &Default::default()).expect("the sample file");
     let fields = reads.fields(Stream::Transactions);
     let schema = Stream::Transactions.schema();
     let options = ParseOptions::default();

@@ -245,3 +245,87 @@ fn an_optional_value_that_cannot_be_read_is_left_out_and_told() {
         1
     );
 }
+
+#[test]
+fn what_separates_fields_is_found_or_said() {
+    let text = "delivery_time;carrier;region;cost\n2024-01-01 10:00:00;dhl;x;1,00\n";
+    let loaded =
+        Export::new("semicolon", "logistics", text, &["--decimal-comma"]).view("hourly_logistics");
+    assert_eq!((loaded.column(1), loaded.column(2)), (vec!["1"], vec!["1.00"]));
+    for (name, mark) in [("tab", '\t'), ("bar", '|')] {
+        let text = text.replace(';', &mark.to_string()).replace("1,00", "\"1.00\"");
+        let loaded = Export::new(name, "logistics", &text, &[]).view("hourly_logistics");
+        assert_eq!((loaded.column(1), loaded.column(2)), (vec!["1"], vec!["1.00"]));
+    }
+    let text = text.replace(';', ":").replace(":00:00", "").replace("1,00", "1.00");
+    let export = Export::new("colon", "logistics", &text, &[]);
+    export.refused("hourly_logistics", &["no column delivery_time", "--delimiter"]);
+    let export = Export::new(
+        "colon-said",
+        "logistics",
+        &text,
+        &["--delimiter", ":", "--time-format", "%Y-%m-%d %H"],
+    );
+    assert_eq!(export.view("hourly_logistics").column(1), ["1"]);
+}
+
+#[test]
+fn columns_without_names_are_named() {
+    let text = "2024-01-01 10:00:00,x,5.00\n2024-01-01 10:00:00,y,6.00\n";
+    let export = Export::new("unnamed", "transactions", text, &[]);
+    export.refused("hourly_transactions", &["looks like a record: --no-header"]);
+    let export =
+        Export::new("named", "transactions", text, &["--no-header", "transaction_time,,amount"]);
+    let loaded = export.view("hourly_transactions");
+    assert_eq!((loaded.column(1), loaded.column(2)), (vec!["2"], vec!["11.00"]));
+    let bad = Export::new(
+        "named",
+        "transactions",
+        &(text.to_owned() + "x,y,1.00\n"),
+        &["--no-header", "transaction_time,,amount", "--max-bad", "50"],
+    );
+    assert_eq!(bad.view("hourly_transactions").bad.len(), 1);
+    let letters = fs::read_to_string(bad.at.join("out/dead_letters.jsonl")).expect("letters");
+    assert!(letters.contains("\"line\":3"), "{letters}");
+}
+
+#[test]
+fn names_that_differ_in_case_alone_are_told_apart_and_empty_last_columns_dropped() {
+    let text = "transaction_time,Amount,amount,x,x\n2024-01-01 10:00:00,1.00,2.00,3,4\n";
+    assert_eq!(
+        Export::new("case", "transactions", text, &[]).view("hourly_transactions").column(2),
+        ["2.00"]
+    );
+    let export = Export::new("twice", "transactions", text, &["--map", "transactions.user_id=x"]);
+    export.refused("rfm_segments", &["two columns are named x"]);
+    for (header, row) in [("", ","), ("", ",,"), (",", ""), (",", ","), (",,", ",note")] {
+        let text = format!(
+            "transaction_time,amount{header}\n2024-01-01 10:00:00,10.00{row}\n2024-01-01 10:00:00,10.00{row}\n"
+        );
+        let loaded =
+            Export::new("trailing", "transactions", &text, &[]).view("hourly_transactions");
+        assert_eq!(loaded.column(2), ["20.00"], "{text}");
+    }
+    let text = "transaction_time,amount\n2024-01-01 10:00:00,10.00,x\n";
+    assert_eq!(
+        Export::new("wide", "transactions", text, &ANY).view("hourly_transactions").bad.len(),
+        1
+    );
+}
+
+#[test]
+fn text_of_other_encodings_is_read() {
+    let text =
+        "visit_time;user_id;category;event;Größe\n2024-01-01 10:00:00;u;Möbel €;page_view;x\n";
+    let utf16: Vec<u8> =
+        format!("\u{FEFF}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let loaded = Export::bytes("utf16", "behavior", &utf16, &[]).view("user_profile");
+    assert!(loaded.rows[0].contains("möbel €"), "{:?}", loaded.rows);
+    let latin: Vec<u8> =
+        text.chars().map(|c| if c == '€' { 0x80 } else { c as u32 as u8 }).collect();
+    let export = Export::bytes("latin", "behavior", &latin, &[]);
+    export.refused("user_profile", &["the header is not UTF-8", "--encoding"]);
+    let loaded = Export::bytes("latin-said", "behavior", &latin, &["--encoding", "windows-1252"])
+        .view("user_profile");
+    assert!(loaded.rows[0].contains("möbel €"), "{:?}", loaded.rows);
+}

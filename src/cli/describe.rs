@@ -6,6 +6,7 @@
 use super::launch::Launch;
 use crate::clock::Tick;
 use crate::query::{AnyQuery, Parameter};
+use crate::source::dialect::Dialect;
 use crate::worker::{Cluster, Description};
 use clap::ValueEnum;
 use std::io::{Read, Seek, SeekFrom};
@@ -39,6 +40,11 @@ impl Launch {
         says.add("--steps", steps.join(","));
         let map: Vec<String> = cleaning.map.iter().map(|(a, b)| format!("{a}={b}")).collect();
         says.add("--map", or_none(map.join(" ")));
+        let Dialect { delimiter, columns, encoding } = cleaning.dialect();
+        let delimiter = delimiter.map(|byte| char::from(byte).to_string());
+        says.add("--delimiter", or_none(delimiter.unwrap_or_default()));
+        says.add("--no-header", or_none(columns.unwrap_or_default().join(",")));
+        says.add("--encoding", or_none(encoding.map_or(String::new(), |e| e.name().into())));
         let forms = cleaning.time_format.iter().map(|form| format!("{form:?}"));
         says.add("--time-format", or_none(forms.collect::<Vec<_>>().join(" ")));
         says.add("--decimal-comma", cleaning.decimal_comma);

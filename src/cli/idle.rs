@@ -32,7 +32,7 @@ impl Launch {
         let visits = (!text(Some(Stream::Behavior)))
             .then_some("it is for items seen, and no source of behavior is given as text");
         let rates = cleaning.rates.is_none().then_some("it goes with --rates, which is not given");
-        let given: [(bool, &str, &[Option<&str>]); 13] = [
+        let given: [(bool, &str, &[Option<&str>]); 16] = [
             (
                 cleaning.time_zone != TIME_ZONE,
                 "--time-zone",
@@ -58,6 +58,9 @@ impl Launch {
             (cleaning.on_duplicate != OnDuplicate::default(), "--on-duplicate", &[ids]),
             (cleaning.dedupe_hours.is_some(), "--dedupe-hours", &[ids]),
             (!cleaning.map.is_empty(), "--map", &[no_text]),
+            (cleaning.delimiter.is_some(), "--delimiter", &[no_text]),
+            (cleaning.no_header.is_some(), "--no-header", &[no_text]),
+            (cleaning.encoding.is_some(), "--encoding", &[no_text]),
             (!cleaning.time_format.is_empty(), "--time-format", &[no_text]),
             (cleaning.decimal_comma, "--decimal-comma", &[no_text]),
             (!cleaning.absent.is_empty(), "--absent", &[no_text]),

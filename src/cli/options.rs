@@ -5,6 +5,7 @@ use crate::clock::Millis;
 use crate::config::Settings;
 use crate::error::Error;
 use crate::operator::OnDuplicate;
+use crate::source::dialect::{Dialect, delimiter_named, encoding_named};
 use crate::source::time::Form;
 use std::path::PathBuf;
 
@@ -22,6 +23,15 @@ pub struct Cleaning {
     /// A column under another name, for instance transactions.amount=paid
     #[arg(long, value_name = "STREAM.FIELD=COLUMN", value_parser = pair)]
     pub map: Vec<(String, String)>,
+    /// What separates fields: one character, or tab [default: found on the first line]
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter_named)]
+    pub delimiter: Option<u8>,
+    /// The files do not name their columns, which are these: --no-header time,,amount
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub no_header: Option<Vec<String>>,
+    /// The encoding of the files, for instance windows-1252 [default: UTF-8, or UTF-16 with its mark]
+    #[arg(long, value_name = "NAME", value_parser = encoding_named)]
+    pub encoding: Option<&'static encoding_rs::Encoding>,
     /// The cleaning steps to take
     #[arg(
         long,
@@ -78,6 +88,13 @@ pub struct Cleaning {
 }
 
 impl Cleaning {
+    /// How the text of files is written, as far as it was said.
+    pub fn dialect(&self) -> Dialect {
+        let columns =
+            self.no_header.as_ref().map(|names| names.iter().map(|n| n.trim().into()).collect());
+        Dialect { delimiter: self.delimiter, columns, encoding: self.encoding }
+    }
+
     /// Whether every step is taken, as it is by default.
     pub fn takes_all_steps(&self) -> bool {
         use clap::ValueEnum;

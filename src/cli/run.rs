@@ -47,7 +47,7 @@ pub struct Args {
 impl Args {
     pub fn run(self) -> Result<(), Error> {
         let meter = Meter::start();
-        let opened = sources::open(&self.source)?;
+        let opened = sources::open(&self.source, &self.cleaning.dialect())?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(
                 "standard input cannot be shared by several processes; use a file".into(),

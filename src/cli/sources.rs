@@ -4,6 +4,7 @@ use super::choose::stream_names;
 use super::near::did_you_mean;
 use crate::error::Error;
 use crate::event::Stream;
+use crate::source::dialect::Dialect;
 use crate::source::read::{BLOCK_SIZE, Reader};
 use crate::source::{Input, replay_log};
 use std::path::Path;
@@ -19,7 +20,7 @@ pub struct Opened {
 }
 
 /// Opens what `--source` names: `STREAM=FILE`, or a replay log.
-pub fn open(sources: &[String]) -> Result<Opened, Error> {
+pub fn open(sources: &[String], dialect: &Dialect) -> Result<Opened, Error> {
     let mut opened = Opened { inputs: Vec::new(), bytes: Some(0), stdin: false };
     for source in sources {
         if Path::new(source).extension().is_some_and(|e| e == replay_log::EXTENSION) {
@@ -38,7 +39,7 @@ pub fn open(sources: &[String]) -> Result<Opened, Error> {
             let plain = !(path == "-" || path.ends_with(".gz") || path.ends_with(".zst"));
             let size = std::fs::metadata(&path).map(|m| m.len()).ok();
             opened.bytes = opened.bytes.zip(size.filter(|_| plain)).map(|(a, b)| a + b);
-            opened.inputs.push((stream, Reader::open(&path, BLOCK_SIZE)?.into()));
+            opened.inputs.push((stream, Reader::open(&path, BLOCK_SIZE, dialect)?.into()));
         }
     }
     Ok(opened)

@@ -47,7 +47,7 @@ impl Plan {
                 &rows.bytes[rows.span(found.row, found.column..found.column + 1)],
             );
             (
-                rows.span(found.row, 0..width),
+                rows.record(found.row),
                 format!("column {column}: {}: {:?}", found.fault, shortened(&value)),
             )
         });
@@ -92,14 +92,14 @@ impl Plan {
         if refused.is_empty() {
             return;
         }
-        let width = self.header.columns().len();
+        let (width, spare) = self.header.widths();
         let (mut index, mut segments, mut ragged) = (Index::default(), Vec::new(), Vec::new());
-        index.fill(&block.bytes, block.shape == Shape::Quoted);
-        index.rows(&block.bytes, width, &mut segments, &mut ragged);
+        index.fill(&block.bytes, block.shape == Shape::Quoted, self.header.delimiter());
+        index.rows(&block.bytes, (width, spare), &mut segments, &mut ragged);
         let rows = Rows { bytes: &block.bytes, places: index.places(), segments: &segments, width };
         let known: Vec<u64> = parsed.bad.iter().map(|bad| bad.offset).collect();
         let good = (0..rows.len())
-            .map(|row| rows.span(row, 0..width))
+            .map(|row| rows.record(row))
             .filter(|span| known.binary_search(&(block.offset + span.start as u64)).is_err());
         let mut wanted = refused.iter().peekable();
         for (row, span) in good.enumerate() {

@@ -176,7 +176,7 @@ fn dirty(random: &mut Random) -> Vec<u8> {
             row.truncate(1 + random.below(row.len()));
         }
         if random.below(400) < dirt {
-            row.push("more".to_owned());
+            row.push(["more", "", " ", "\"\""][random.below(4)].to_owned());
         }
         file.extend_from_slice(row.join(",").as_bytes());
         if random.below(800) < dirt {

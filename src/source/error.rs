@@ -32,7 +32,7 @@ pub enum SourceError {
         error: io::Error,
     },
     /// There is no usable header line.
-    #[error("{file}: {problem}; the first line must name the columns, separated by commas")]
+    #[error("{file}: {problem}; the first line must name the columns (or --no-header does)")]
     Header {
         /// The file.
         file: String,
@@ -46,7 +46,9 @@ pub enum SourceError {
         file: String,
     },
     /// Two columns of one name.
-    #[error("{file}: two columns are named {column}; rename one of them in the file")]
+    #[error(
+        "{file}: two columns are named {column}; rename one of them in the file, or name all of them with --no-header"
+    )]
     DuplicateColumn {
         /// The file.
         file: String,
@@ -127,7 +129,7 @@ fn ended(problem: &str) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Error)]
 pub enum Fault {
     /// The bytes of the field are not UTF-8.
-    #[error("not UTF-8")]
+    #[error("not UTF-8 (--encoding says what it is)")]
     Encoding,
     /// A value that must be there is empty.
     #[error("missing value")]

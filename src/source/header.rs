@@ -1,28 +1,34 @@
 //! The header line of a CSV source: its column names.
 //!
-//! Names are compared without regard to case and surrounding space, so they are kept trimmed. Two columns of one name
-//! would leave it open which is meant, so that is an error; columns without a name cannot be meant and may repeat.
+//! Names are compared without regard to surrounding space, and to case where none is exactly the same. Two columns of one
+//! name leave it open which is meant, so it is an error to mean them; columns without a name cannot be meant. The last
+//! ones without a name are no columns at all: many programs end each line in what separates fields.
 
+use super::dialect::Dialect;
 use super::error::SourceError;
+use super::number;
 use super::scan::{Index, unquote};
 use super::split::HeaderLine;
+use super::time::Form;
 use crate::shown::{self, VALUE, shown};
-use std::collections::HashSet;
 
 /// The columns of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     file: String,
     columns: Vec<String>,
+    /// How many columns without a name there are behind the last.
+    spare: usize,
+    delimiter: u8,
 }
 
 impl Header {
     /// Takes apart a header line, given without its line end. `file` names the source in errors.
-    pub fn parse(file: &str, line: Option<&[u8]>) -> Result<Header, SourceError> {
+    pub fn parse(file: &str, line: Option<&[u8]>, delimiter: u8) -> Result<Header, SourceError> {
         let wrong = |problem| SourceError::Header { file: file.to_owned(), problem };
         let line = line.ok_or_else(|| wrong("there is no header, the file is empty"))?;
         let mut index = Index::default();
-        index.fill(line, true);
+        index.fill(line, true, delimiter);
         let fields = || {
             let places = index.places().windows(2);
             places.map(|place| &line[place[0].wrapping_add(1) as usize..place[1] as usize])
@@ -34,34 +40,44 @@ impl Header {
         if index.is_broken() {
             return Err(wrong("a quote in the header is not closed, or text follows it"));
         }
-        let (mut columns, mut known) = (Vec::new(), HashSet::new());
+        let mut columns = Vec::new();
         for field in fields() {
             let mut room = Vec::new();
-            let name = unquote(field, &mut room);
-            let name =
-                std::str::from_utf8(name).map_err(|_| wrong("the header is not UTF-8"))?.trim();
-            if !name.is_empty() && !known.insert(name.to_lowercase()) {
-                return Err(SourceError::DuplicateColumn {
-                    file: file.to_owned(),
-                    column: shown(name, VALUE),
-                });
-            }
-            columns.push(name.to_owned());
+            let name = std::str::from_utf8(unquote(field, &mut room));
+            let name = name.map_err(|_| {
+                wrong("the header is not UTF-8 (--encoding windows-1252 if the file is from a spreadsheet)")
+            })?;
+            columns.push(name.trim().to_owned());
         }
-        Ok(Header { file: file.to_owned(), columns })
+        Ok(Header::named(file, columns, delimiter))
     }
 
-    /// Takes apart a header as it was read.
-    pub(super) fn read(file: &str, line: Option<&HeaderLine>) -> Result<Header, SourceError> {
-        match line {
-            Some(line) if line.cut => Err(match memchr::memchr(b'\r', &line.bytes) {
+    /// A header of columns whose names are known.
+    pub fn named(file: &str, mut columns: Vec<String>, delimiter: u8) -> Header {
+        let all = columns.len();
+        columns
+            .truncate(columns.iter().rposition(|name| !name.is_empty()).map_or(1, |last| last + 1));
+        Header { file: file.to_owned(), spare: all - columns.len(), columns, delimiter }
+    }
+
+    /// Takes apart a header as it was read, unless the names were said.
+    pub(super) fn read(
+        file: &str,
+        line: Option<&HeaderLine>,
+        dialect: &Dialect,
+    ) -> Result<Header, SourceError> {
+        let bytes = line.map(|line| line.bytes.as_slice());
+        let delimiter = dialect.delimiter(bytes.unwrap_or_default());
+        match (&dialect.columns, line) {
+            (Some(columns), _) => Ok(Header::named(file, columns.clone(), delimiter)),
+            (None, Some(line)) if line.cut => Err(match memchr::memchr(b'\r', &line.bytes) {
                 Some(_) => SourceError::CarriageReturns { file: file.to_owned() },
                 None => SourceError::Header {
                     file: file.to_owned(),
                     problem: "the header is longer than 4 MiB",
                 },
             }),
-            _ => Header::parse(file, line.map(|line| line.bytes.as_slice())),
+            (None, _) => Header::parse(file, bytes, delimiter),
         }
     }
 
@@ -75,14 +91,51 @@ impl Header {
         &self.columns
     }
 
-    /// The column names for a message.
-    pub fn list(&self) -> String {
-        shown::list(self.columns.iter().map(String::as_str))
+    /// How many columns there are, and how many without a name behind them.
+    pub(super) fn widths(&self) -> (usize, usize) {
+        (self.columns.len(), self.spare)
     }
 
-    /// Which column has the name.
-    pub fn position(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| same(column, name.trim()))
+    /// What separates fields.
+    pub(super) fn delimiter(&self) -> u8 {
+        self.delimiter
+    }
+
+    /// The column names for a message, with what else may be wrong with them.
+    pub fn list(&self) -> String {
+        let names = shown::list(self.columns.iter().map(String::as_str));
+        let is_value =
+            |name: &String| number::read(name, 9, false).is_ok() || Form::Any.reads(name);
+        match self.columns.as_slice() {
+            [one] if one.chars().any(|c| !c.is_alphanumeric() && !" _-./".contains(c)) => {
+                format!("{names} (what separates fields? --delimiter says it)")
+            }
+            columns if columns.iter().any(is_value) => {
+                format!(
+                    "{names} (that looks like a record: --no-header NAME,NAME,... names the columns)"
+                )
+            }
+            _ => names,
+        }
+    }
+
+    /// Which column has the name, if any has.
+    pub fn position(&self, name: &str) -> Result<Option<usize>, SourceError> {
+        let name = name.trim();
+        let only = |like: &dyn Fn(&String) -> bool| {
+            let mut found = self.columns.iter().enumerate().filter(|(_, column)| like(column));
+            match (found.next(), found.next()) {
+                (Some(_), Some(_)) if !name.is_empty() => Err(SourceError::DuplicateColumn {
+                    file: self.file.clone(),
+                    column: shown(name, VALUE),
+                }),
+                (first, _) => Ok(first.map(|(place, _)| place)),
+            }
+        };
+        match only(&|column| column == name)? {
+            Some(place) => Ok(Some(place)),
+            None => only(&|column| same(column, name)),
+        }
     }
 }
 
@@ -95,19 +148,37 @@ fn same(a: &str, b: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn parse(line: &[u8]) -> Header {
+        Header::parse("f.csv", Some(line), b',').unwrap()
+    }
+
     #[test]
     fn reads_names() {
-        let header = Header::parse("f", Some(b"Time, \"a\"\"b\" ,\"x,y\",,AMOUNT ,")).unwrap();
-        assert_eq!(header.columns(), ["Time", "\"a\"\"b\"", "x,y", "", "AMOUNT", ""]);
-        assert_eq!(header.position(" amount"), Some(4));
-        assert_eq!(header.position("time"), Some(0));
-        assert_eq!(header.position("none"), None);
+        let header = parse(b"Time, \"a\"\"b\" ,\"x,y\",,AMOUNT ,");
+        assert_eq!(header.columns(), ["Time", "\"a\"\"b\"", "x,y", "", "AMOUNT"]);
+        assert_eq!(header.widths(), (5, 1));
+        let position = |name| header.position(name).unwrap();
+        assert_eq!(position(" amount"), Some(4));
+        assert_eq!(position("time"), Some(0));
+        assert_eq!(position("none"), None);
+        assert_eq!(Header::parse("f", Some(b"a;b"), b';').unwrap().columns(), ["a", "b"]);
+    }
+
+    #[test]
+    fn of_two_names_that_differ_in_case_the_one_is_meant_that_is_the_same() {
+        let header = parse(b"Amount,amount,NET,Net,x,x");
+        assert_eq!(header.position("amount").unwrap(), Some(1));
+        assert_eq!(header.position("Amount").unwrap(), Some(0));
+        for name in ["AMOUNT", "net", "x"] {
+            let error = header.position(name).unwrap_err().to_string();
+            assert!(error.contains("f.csv: two columns are named"), "{error}");
+        }
     }
 
     #[test]
     fn refuses_what_is_unclear() {
-        let error = |line: Option<&[u8]>| Header::parse("f.csv", line).unwrap_err().to_string();
-        assert!(error(Some(b"a,B, b")).contains("f.csv: two columns are named b"));
+        let error =
+            |line: Option<&[u8]>| Header::parse("f.csv", line, b',').unwrap_err().to_string();
         assert!(error(Some(b"a,\xFF")).contains("not UTF-8"));
         assert!(error(None).contains("empty"));
         for line in [&b"a\r1"[..], b"a,b\r1,2\r", b"\"a\",\"b\"\r\"1\",\"2\""] {
@@ -116,13 +187,20 @@ mod tests {
         for line in [&b"a,\"b"[..], b"a,\"b\"c"] {
             assert!(error(Some(line)).contains("a quote in the header is not closed"));
         }
-        assert!(Header::parse("f", Some(b"a,\"b\rc\"")).is_ok());
+        assert!(Header::parse("f", Some(b"a,\"b\rc\""), b',').is_ok());
+    }
+
+    #[test]
+    fn a_first_line_that_is_none_of_names_is_told() {
+        assert!(parse(b"2024-01-01 10:00,5.00").list().contains("--no-header"));
+        assert!(parse(b"a:b:c").list().contains("--delimiter"));
+        assert_eq!(parse(b"order id,amount").list(), "order id, amount");
     }
 
     #[test]
     fn many_columns_are_no_trouble() {
         let names: Vec<String> = (0..200_000).map(|i| format!("c{i}")).collect();
-        let header = Header::parse("f", Some(names.join(",").as_bytes())).unwrap();
-        assert_eq!(header.position("C199999"), Some(199_999));
+        let header = parse(names.join(",").as_bytes());
+        assert_eq!(header.position("C199999").unwrap(), Some(199_999));
     }
 }

@@ -66,9 +66,9 @@ impl Look {
     /// Looks at whole records, which lie `at` bytes behind the first.
     fn piece(&mut self, plan: &Plan, bytes: &[u8], quotes: bool, at: u64) -> bool {
         let (mut index, mut segments, mut ragged) = (Index::default(), Vec::new(), Vec::new());
-        let width = plan.header.columns().len();
-        index.fill(bytes, quotes);
-        index.rows(bytes, width, &mut segments, &mut ragged);
+        let (width, spare) = plan.header.widths();
+        index.fill(bytes, quotes, plan.header.delimiter());
+        index.rows(bytes, (width, spare), &mut segments, &mut ragged);
         let rows = Rows { bytes, places: index.places(), segments: &segments, width };
         let mut room = Vec::new();
         for row in 0..rows.len() {

@@ -62,9 +62,9 @@ impl Plan {
             Shape::Unclosed => return broken(block, batch, Fault::Unclosed),
         };
         let Scratch { index, segments, ragged, faults, unread, room } = scratch;
-        let width = self.header.columns().len();
-        index.fill(bytes, quotes);
-        index.rows(bytes, width, segments, ragged);
+        let (width, spare) = self.header.widths();
+        index.fill(bytes, quotes, self.header.delimiter());
+        index.rows(bytes, (width, spare), segments, ragged);
         faults.clear();
         unread.clear();
         let rows = Rows { bytes, places: index.places(), segments, width };
@@ -228,6 +228,7 @@ fn folded(text: &str, fold: Fold) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dialect::Dialect;
     use super::super::header::Header;
     use super::super::plan::ParseOptions;
     use super::super::split::{MAX_RAW, Splitter};
@@ -238,7 +239,9 @@ mod tests {
     /// Parses a file of one block with all fields wanted.
     fn parse(file: &[u8]) -> Parsed {
         let mut splitter = Splitter::new(file, 1 << 18, false);
-        let header = Header::read("f.csv", splitter.header().unwrap().as_ref()).unwrap();
+        let header =
+            Header::read("f.csv", splitter.header(true).unwrap().as_ref(), &Dialect::default())
+                .unwrap();
         // Small numbers are enough here.
         let epoch = (Some("orders.time".into()), Form::Epoch(Unit::Seconds));
         let options = ParseOptions {
@@ -307,7 +310,10 @@ mod tests {
         let long = reason(&format!("time\n{}\n", "é".repeat(100)));
         assert_eq!(long, format!("column time: not a time: \"{}…\"", "é".repeat(40)));
         let parsed = parse(b"time,label\n5,\xFF\n");
-        assert_eq!(parsed.bad[0].reason, "column label: not UTF-8: \"\u{FFFD}\"");
+        assert_eq!(
+            parsed.bad[0].reason,
+            "column label: not UTF-8 (--encoding says what it is): \"\u{FFFD}\""
+        );
         assert_eq!(parsed.bad[0].raw, b"5,\xFF");
     }
 

@@ -106,7 +106,7 @@ impl Plan {
         };
         let find = |field: usize| {
             let column = column_of(field);
-            header.position(column).ok_or_else(|| SourceError::MissingColumn {
+            header.position(column)?.ok_or_else(|| SourceError::MissingColumn {
                 file: header.file().to_owned(),
                 field: format!("{}.{}", schema.name, schema.fields[field].name),
                 column: column.trim().to_owned(),
@@ -118,6 +118,9 @@ impl Plan {
         for field in 1..schema.fields.len() {
             let column = match find(field) {
                 Ok(column) => column,
+                Err(unclear @ SourceError::DuplicateColumn { .. }) if wanted.contains(&field) => {
+                    return Err(unclear);
+                }
                 Err(missing) if required.contains(&field) => return Err(missing),
                 // A renaming names a column the user says is there.
                 Err(missing) if renames.iter().any(|(of, _)| *of == field) => return Err(missing),
@@ -132,7 +135,7 @@ impl Plan {
             fields: schema.fields.len(),
             stream: schema.name,
             time,
-            diff: header.position(DIFF),
+            diff: header.position(DIFF)?,
             filled,
             money,
             options: options.clone(),
@@ -182,7 +185,7 @@ mod tests {
     use super::*;
 
     fn plan(header: &str, required: &[usize], renames: &[(&str, &str)]) -> Result<Plan, String> {
-        let header = Header::parse("f.csv", Some(header.as_bytes())).unwrap();
+        let header = Header::parse("f.csv", Some(header.as_bytes()), b',').unwrap();
         let renames: Vec<_> = renames.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
         let options = ParseOptions::default();
         Plan::new(&SCHEMA, &header, &[1, 2], required, &options, &renames)
@@ -225,7 +228,7 @@ mod tests {
 
     #[test]
     fn decimals_have_a_limit() {
-        let header = Header::parse("f.csv", Some(b"time")).unwrap();
+        let header = Header::parse("f.csv", Some(b"time"), b',').unwrap();
         let options = ParseOptions { decimals: 19, ..ParseOptions::default() };
         assert!(Plan::new(&SCHEMA, &header, &[], &[], &options, &[]).is_err());
     }

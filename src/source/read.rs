@@ -14,10 +14,11 @@ use std::thread::{self, JoinHandle};
 
 use flate2::bufread::GzDecoder;
 
+use super::dialect::{Decoded, Dialect};
 use super::error::SourceError;
 use super::header::Header;
 use super::plain::Plain;
-use super::split::{Block, Splitter};
+use super::split::{Block, HeaderLine, Splitter};
 
 /// The usual size of a block.
 pub const BLOCK_SIZE: usize = 256 << 10;
@@ -51,7 +52,7 @@ pub struct Reader {
 }
 
 enum Input {
-    Inline { splitter: Splitter<Box<dyn Read + Send>>, spare: Vec<Vec<u8>> },
+    Inline { splitter: Splitter<Decoded<Box<dyn Read + Send>>>, spare: Vec<Vec<u8>> },
     Thread(Decoder),
 }
 
@@ -84,9 +85,15 @@ struct Decoder {
 impl Reader {
     /// Opens a file, decompressing it if its name ends in `.gz` or `.zst`, or standard input for `-`. Reads the header,
     /// and on standard input waits for it.
-    pub fn open(path: &str, block_size: usize) -> Result<Reader, SourceError> {
+    pub fn open(path: &str, block_size: usize, dialect: &Dialect) -> Result<Reader, SourceError> {
+        let sizes = (block_size, false);
         if path == "-" {
-            return Reader::threaded("standard input", Box::new(io::stdin()), block_size, true);
+            return Reader::threaded(
+                "standard input",
+                Box::new(io::stdin()),
+                (block_size, true),
+                dialect,
+            );
         }
         let failed = |error| SourceError::Open { file: path.to_owned(), error };
         let file = File::open(path).map_err(failed)?;
@@ -98,7 +105,7 @@ impl Reader {
             (extension.eq_ignore_ascii_case("gz"), extension.eq_ignore_ascii_case("zst"));
         let (file, size) = Plain::new(Path::new(path), file, block_size).map_err(failed)?;
         if !gzip && !zstd {
-            return Reader::inline(path, Box::new(file), size);
+            return Reader::inline(path, Box::new(file), size, dialect);
         }
         let file = io::BufReader::with_capacity(size, file);
         let decoder: Box<dyn Read + Send> = match gzip {
@@ -107,9 +114,9 @@ impl Reader {
         };
         match Ahead::take() {
             Some(ahead) => {
-                Reader::threaded(path, Box::new(Counted(decoder, ahead)), block_size, false)
+                Reader::threaded(path, Box::new(Counted(decoder, ahead)), sizes, dialect)
             }
-            None => Reader::inline(path, decoder, block_size.min(SMALL_BLOCK)),
+            None => Reader::inline(path, decoder, block_size.min(SMALL_BLOCK), dialect),
         }
     }
 
@@ -117,10 +124,11 @@ impl Reader {
         name: &str,
         input: Box<dyn Read + Send>,
         block_size: usize,
+        dialect: &Dialect,
     ) -> Result<Reader, SourceError> {
-        let mut splitter = Splitter::new(input, block_size, false);
-        let line = read_with(name, splitter.header())?;
-        let header = Header::read(name, line.as_ref())?;
+        let mut splitter = Splitter::new(Decoded::new(input, dialect.encoding), block_size, false);
+        let line = read_with(name, begin(&mut splitter, dialect))?;
+        let header = Header::read(name, line.as_ref(), dialect)?;
         let lines = line.map_or(0, |line| line.lines);
         Ok(Reader { header, lines, input: Input::Inline { splitter, spare: Vec::new() } })
     }
@@ -132,23 +140,25 @@ impl Reader {
         input: Box<dyn Read + Send>,
         block_size: usize,
     ) -> Result<Reader, SourceError> {
-        Reader::threaded(name, input, block_size, true)
+        Reader::threaded(name, input, (block_size, true), &Dialect::default())
     }
 
     fn threaded(
         name: &str,
         input: Box<dyn Read + Send>,
-        block_size: usize,
-        eager: bool,
+        (block_size, eager): (usize, bool),
+        dialect: &Dialect,
     ) -> Result<Reader, SourceError> {
+        let said = dialect.clone();
         let (to_header, header) = sync_channel(1);
         let (to_blocks, blocks) = sync_channel(AHEAD);
         let (spare, from_spare) = sync_channel::<Vec<u8>>(SPARE);
         let thread = thread::Builder::new()
             .name("read".to_owned())
             .spawn(move || {
+                let input = Decoded::new(input, said.encoding);
                 let mut splitter = Splitter::new(input, block_size, eager);
-                let line = splitter.header();
+                let line = begin(&mut splitter, &said);
                 let failed = line.is_err();
                 if to_header.send(line).is_err() || failed {
                     return;
@@ -166,7 +176,7 @@ impl Reader {
             .map_err(|error| SourceError::Open { file: name.to_owned(), error })?;
         let line = header.recv().unwrap_or_else(|RecvError| Err(panicked()));
         let line = read_with(name, line)?;
-        let header = Header::read(name, line.as_ref())?;
+        let header = Header::read(name, line.as_ref(), dialect)?;
         let lines = line.map_or(0, |line| line.lines);
         let input = Input::Thread(Decoder { blocks, spare, thread: Some(thread) });
         Ok(Reader { header, lines, input })
@@ -281,6 +291,13 @@ impl<R: BufRead> Read for Members<R> {
     }
 }
 
+/// Reads the first line, and has the records taken apart as it tells.
+fn begin<R: Read>(splitter: &mut Splitter<R>, dialect: &Dialect) -> io::Result<Option<HeaderLine>> {
+    let line = splitter.header(dialect.columns.is_none())?;
+    splitter.delimiter = dialect.delimiter(line.as_ref().map_or(&[], |line| &line.bytes));
+    Ok(line)
+}
+
 fn panicked() -> io::Error {
     io::Error::other("the reading thread stopped on a bug")
 }
@@ -315,7 +332,7 @@ mod tests {
         }
 
         fn open(&self, block_size: usize) -> Result<Reader, SourceError> {
-            Reader::open(self.0.to_str().unwrap(), block_size)
+            Reader::open(self.0.to_str().unwrap(), block_size, &Dialect::default())
         }
     }
 
@@ -398,7 +415,10 @@ mod tests {
 
     #[test]
     fn errors_name_the_file() {
-        let error = Reader::open("/nowhere/x.csv", BLOCK_SIZE).err().unwrap().to_string();
+        let error = Reader::open("/nowhere/x.csv", BLOCK_SIZE, &Dialect::default())
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.contains("/nowhere/x.csv"), "{error}");
         let error = Temporary::new("empty.csv", b"").open(BLOCK_SIZE).err().unwrap().to_string();
         assert!(error.contains("empty.csv") && error.contains("no header"), "{error}");

@@ -202,7 +202,7 @@ fn columns_of(file: &str, recorded: &Recorded) -> Result<header::Header, SourceE
     if recorded.change_log {
         names.push("_diff");
     }
-    header::Header::parse(file, Some(names.join(",").as_bytes()))
+    header::Header::parse(file, Some(names.join(",").as_bytes()), b',')
 }
 
 #[cfg(test)]

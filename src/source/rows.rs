@@ -61,11 +61,31 @@ impl<'a> Rows<'a> {
         values
     }
 
-    /// Where some columns of a row are in the block, without the line end.
-    pub fn span(&self, row: usize, columns: Range<usize>) -> Range<usize> {
+    /// Where a row is in the block, without its line end.
+    pub fn record(&self, row: usize) -> Range<usize> {
+        let (start, mut at) = self.place(row);
+        let ends = |place: u32| self.bytes.get(place as usize).is_none_or(|&byte| byte == b'\n');
+        at += self.width;
+        // It may have empty fields beyond the even ones.
+        while !ends(self.places[at]) {
+            at += 1;
+        }
+        let end = self.places[at] as usize;
+        let carriage = self.bytes[start..end].last() == Some(&b'\r');
+        start..end - usize::from(carriage)
+    }
+
+    /// Where a row starts in the block, and where in the index the separator before it is.
+    fn place(&self, row: usize) -> (usize, usize) {
         let after = self.segments.partition_point(|segment| segment.row <= row);
         let segment = &self.segments[after - 1]; // the first has row 0
         let first = segment.first + (row - segment.row) * self.width;
+        (self.places[first].wrapping_add(1) as usize, first)
+    }
+
+    /// Where some columns of a row are in the block, without the line end.
+    pub fn span(&self, row: usize, columns: Range<usize>) -> Range<usize> {
+        let (_, first) = self.place(row);
         let start = self.places[first + columns.start].wrapping_add(1) as usize;
         let end = self.places[first + columns.end] as usize;
         let carriage = columns.end == self.width && self.bytes[start..end].last() == Some(&b'\r');

@@ -1,4 +1,4 @@
-//! Finds the separators of a block: every comma and line end that is not inside quotes.
+//! Finds the separators of a block: every delimiter (mostly a comma) and line end that is not inside quotes.
 //!
 //! Sixty-four bytes are compared at once and the hits read off as the bits of a word. Without a quote in the block every
 //! hit is a separator. With one, the hits are walked under the rules of RFC 4180: a quote opens only as the first byte
@@ -49,7 +49,7 @@ pub(super) struct Ragged {
 
 impl Index {
     /// Finds the separators of a block of less than 4 GiB that starts with a record. Its end ends a record too.
-    pub fn fill(&mut self, bytes: &[u8], quotes: bool) {
+    pub fn fill(&mut self, bytes: &[u8], quotes: bool, delimiter: u8) {
         self.len = 0;
         self.records = 0;
         self.broken.clear();
@@ -57,9 +57,9 @@ impl Index {
         self.places[0] = u32::MAX;
         self.len = 1;
         if quotes {
-            self.fill_quoted(bytes);
+            self.fill_quoted(bytes, delimiter);
         } else {
-            self.fill_plain(bytes);
+            self.fill_plain(bytes, delimiter);
         }
         let ended = self.places[self.len - 1] == bytes.len() as u32;
         if !ended && bytes.last().is_some_and(|&last| last != b'\n') {
@@ -70,8 +70,8 @@ impl Index {
         }
     }
 
-    fn fill_quoted(&mut self, bytes: &[u8]) {
-        let mut walk = Walk::default();
+    fn fill_quoted(&mut self, bytes: &[u8], delimiter: u8) {
+        let mut walk = Walk { delimiter, ..Walk::default() };
         let mut record = self.len;
         let mut found = |place: usize, sound: bool| {
             if !sound {
@@ -101,17 +101,17 @@ impl Index {
         !self.broken.is_empty()
     }
 
-    fn fill_plain(&mut self, bytes: &[u8]) {
+    fn fill_plain(&mut self, bytes: &[u8], delimiter: u8) {
         let (steps, rest) = bytes.as_chunks::<STEP>();
         let mut base = 0;
         for step in steps {
-            let [commas, lines, _] = masks(step);
+            let [commas, lines, _] = masks(step, delimiter);
             self.push(base, commas | lines, lines);
             base += STEP as u32;
         }
         let mut step = [0; STEP];
         step[..rest.len()].copy_from_slice(rest);
-        let [commas, lines, _] = masks(&step);
+        let [commas, lines, _] = masks(&step, delimiter);
         self.push(base, commas | lines, lines);
     }
 
@@ -159,11 +159,12 @@ impl Index {
         }
     }
 
-    /// Sorts the records into even rows of `width` fields, ragged ones and blank lines, which are left out.
+    /// Sorts the records into even rows of `width` fields, ragged ones and blank lines, which are left out. A row may
+    /// have `spare` fields more, and empty ones beyond.
     pub fn rows(
         &self,
         bytes: &[u8],
-        width: usize,
+        (width, spare): (usize, usize),
         segments: &mut Vec<Segment>,
         ragged: &mut Vec<Ragged>,
     ) {
@@ -193,7 +194,7 @@ impl Index {
                 ragged.push(Ragged { span, fields: None });
             } else if span.is_empty() && fields == 1 {
                 // A blank line.
-            } else if fields != width {
+            } else if fields != width && !self.is_wider(bytes, first, fields, width, spare) {
                 ragged.push(Ragged { span, fields: Some(fields) });
             } else {
                 match segments.last_mut().filter(|last| last.first + last.rows * width == first) {
@@ -207,13 +208,35 @@ impl Index {
     }
 }
 
-/// Which of the bytes are commas, line ends and quotes.
+impl Index {
+    /// Whether a row has fields beyond the even ones, which are empty but for the spare ones.
+    fn is_wider(
+        &self,
+        bytes: &[u8],
+        first: usize,
+        fields: usize,
+        width: usize,
+        spare: usize,
+    ) -> bool {
+        let beyond = first + (width + spare).min(fields)..first + fields;
+        let empty = |at: usize| {
+            let field =
+                &bytes[self.places[at].wrapping_add(1) as usize..self.places[at + 1] as usize];
+            let field = field.trim_ascii_end();
+            let inside = field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\""));
+            inside.unwrap_or(field).trim_ascii().is_empty()
+        };
+        fields > width && beyond.into_iter().all(empty)
+    }
+}
+
+/// Which of the bytes are delimiters, line ends and quotes.
 #[inline]
-fn masks(step: &[u8; STEP]) -> [u64; 3] {
+fn masks(step: &[u8; STEP], delimiter: u8) -> [u64; 3] {
     let mut masks = [0; 3];
     for (i, part) in step.as_chunks::<16>().0.iter().enumerate() {
         let part = u8x16::new(*part);
-        for (mask, byte) in masks.iter_mut().zip([b',', b'\n', b'"']) {
+        for (mask, byte) in masks.iter_mut().zip([delimiter, b'\n', b'"']) {
             *mask |= u64::from(part.simd_eq(u8x16::splat(byte)).to_bitmask()) << (16 * i);
         }
     }
@@ -221,8 +244,8 @@ fn masks(step: &[u8; STEP]) -> [u64; 3] {
 }
 
 /// Walks over bytes that start with a record, and goes on where it was when there are more of them.
-#[derive(Default)]
 struct Walk {
+    delimiter: u8,
     /// What lies before has been looked at.
     at: usize,
     /// Where the current record starts.
@@ -233,6 +256,12 @@ struct Walk {
     open: bool,
     /// Whether the current record is broken and only the end of its line is looked for.
     broken: bool,
+}
+
+impl Default for Walk {
+    fn default() -> Walk {
+        Walk { delimiter: b',', at: 0, record: 0, field: 0, open: false, broken: false }
+    }
 }
 
 impl Walk {
@@ -261,7 +290,7 @@ impl Walk {
             let part = &bytes[base..bytes.len().min(base + STEP)];
             let mut step = [0; STEP];
             step[..part.len()].copy_from_slice(part);
-            let [commas, lines, quotes] = masks(&step);
+            let [commas, lines, quotes] = masks(&step, self.delimiter);
             let mut bits = commas | lines | quotes;
             while bits != 0 {
                 let bit = bits.trailing_zeros();
@@ -280,7 +309,8 @@ impl Walk {
                 } else if place != escaped {
                     match (bytes.get(place + 1), bytes.get(place + 2)) {
                         (Some(b'"'), _) => escaped = place + 1,
-                        (Some(b',' | b'\n'), _) | (Some(b'\r'), Some(b'\n')) => open = false,
+                        (Some(b'\n'), _) | (Some(b'\r'), Some(b'\n')) => open = false,
+                        (Some(next), _) if *next == self.delimiter => open = false,
                         (None, _) | (Some(b'\r'), None) if whole => open = false,
                         // What comes next will tell: look at this quote again then.
                         (None, _) | (Some(b'\r'), None) => {
@@ -329,6 +359,11 @@ pub(super) struct Ends {
 }
 
 impl Ends {
+    /// Of records whose fields are separated so.
+    pub fn new(delimiter: u8) -> Ends {
+        Ends { walk: Walk { delimiter, ..Walk::default() }, ..Ends::default() }
+    }
+
     /// Looks at the bytes that have come to be known since the last time. `whole` says that there are no more.
     pub fn find(&mut self, bytes: &[u8], whole: bool) {
         let seen = std::mem::replace(&mut self.seen, bytes.len());
@@ -344,7 +379,8 @@ impl Ends {
             }
             // Up to the record with the quote there is nothing to be walked.
             let record = self.last.unwrap_or(0);
-            self.walk = Walk { at: record, record, field: record, ..Walk::default() };
+            let delimiter = self.walk.delimiter;
+            self.walk = Walk { delimiter, at: record, record, field: record, ..Walk::default() };
         }
         let Ends { first, last, walk, .. } = self;
         walk.on(bytes, whole, &mut |place, _| {
@@ -444,14 +480,14 @@ mod tests {
         for round in 0..10_000 {
             let of = [&b"ab,\n\"\"\""[..], b"a\",\n\r", b"abc,,\r\n\n\""][round % 3];
             let bytes = random_bytes(&mut random, of);
-            index.fill(&bytes, true);
+            index.fill(&bytes, true, b',');
             let starts = index.broken.iter().map(|&at| index.places[at].wrapping_add(1));
             assert_eq!((index.places().to_vec(), starts.collect()), slow(&bytes), "{bytes:?}");
             let bytes = random_bytes(&mut random, b"abcdefgh,,\r\n");
-            index.fill(&bytes, false);
+            index.fill(&bytes, false, b',');
             assert_eq!(index.places(), slow(&bytes).0, "{bytes:?}");
         }
-        index.fill(&[b','; 100_000], false);
+        index.fill(&[b','; 100_000], false, b',');
         assert_eq!(index.places().len(), 100_002);
     }
 
@@ -460,16 +496,16 @@ mod tests {
         let mut index = Index::default();
         let (mut segments, mut ragged) = (Vec::new(), Vec::new());
         let bytes = b"a,b\nc,d\r\n\n\r\ne\nf,g\nh,i,j\r\nk,l";
-        index.fill(bytes, false);
-        index.rows(bytes, 2, &mut segments, &mut ragged);
+        index.fill(bytes, false, b',');
+        index.rows(bytes, (2, 0), &mut segments, &mut ragged);
         let found: Vec<_> = segments.iter().map(|s| (s.row, s.rows)).collect();
         assert_eq!(found, [(0, 2), (2, 1), (3, 1)]);
         assert_eq!(
             ragged,
             [Ragged { span: 12..13, fields: Some(1) }, Ragged { span: 18..23, fields: Some(3) }]
         );
-        index.fill(b"a\n\nb", false);
-        index.rows(b"a\n\nb", 1, &mut segments, &mut ragged);
+        index.fill(b"a\n\nb", false, b',');
+        index.rows(b"a\n\nb", (1, 0), &mut segments, &mut ragged);
         assert_eq!(segments.iter().map(|s| s.rows).sum::<usize>(), 2);
     }
 

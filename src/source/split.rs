@@ -68,6 +68,8 @@ pub(super) struct Splitter<R> {
     eager: bool,
     /// Bytes read but not handed over; they start with a record.
     carried: Vec<u8>,
+    /// What separates fields, where it matters for quotes.
+    pub delimiter: u8,
     /// Where `carried` starts in the stream.
     offset: u64,
     /// Whether the input has ended.
@@ -83,11 +85,13 @@ impl<R: Read> Splitter<R> {
     /// A splitter with another limit for records.
     pub fn with_limit(input: R, target: usize, eager: bool, limit: usize) -> Splitter<R> {
         let target = target.clamp(1, limit);
-        Splitter { input, target, limit, eager, carried: Vec::new(), offset: 0, ended: false }
+        let (carried, delimiter) = (Vec::new(), b',');
+        Splitter { input, target, limit, eager, carried, delimiter, offset: 0, ended: false }
     }
 
-    /// The first line that is not blank, without a byte order mark. None at the end of the input.
-    pub fn header(&mut self) -> io::Result<Option<HeaderLine>> {
+    /// The first line that is not blank, without a byte order mark. None at the end of the input. It is taken off, or
+    /// left as the first record.
+    pub fn header(&mut self, take: bool) -> io::Result<Option<HeaderLine>> {
         let (mut lines, mut ends) = (0, Ends::default());
         loop {
             if self.offset == 0 && self.carried.starts_with(MARK) {
@@ -114,14 +118,25 @@ impl<R: Read> Splitter<R> {
             if end == 0 {
                 return Ok(None);
             }
-            let line: Vec<u8> = self.carried.drain(..end).collect();
-            ends = Ends::default();
-            self.offset += end as u64;
-            lines += memchr::memchr_iter(b'\n', &line).count() as u64;
-            let text = line.trim_ascii();
-            if !text.is_empty() {
-                return Ok(Some(HeaderLine { bytes: text.to_vec(), lines, cut }));
+            let line = &self.carried[..end];
+            let blank = line.trim_ascii().is_empty();
+            let found = !blank && !take;
+            // Tabs may stand between empty names.
+            let spaces = |byte: &u8| matches!(byte, b' ' | b'\r' | b'\n');
+            let text = line
+                .iter()
+                .position(|byte| !spaces(byte))
+                .zip(line.iter().rposition(|byte| !spaces(byte)));
+            let bytes = text.map_or(Vec::new(), |(first, last)| line[first..=last].to_vec());
+            if !found {
+                lines += memchr::memchr_iter(b'\n', line).count() as u64;
+                self.carried.drain(..end);
+                self.offset += end as u64;
             }
+            if !blank {
+                return Ok(Some(HeaderLine { bytes, lines, cut }));
+            }
+            ends = Ends::default();
         }
     }
 
@@ -135,7 +150,7 @@ impl<R: Read> Splitter<R> {
         self.carried.clear();
         // Records that came with the header or the last block must not wait for the next read.
         let mut look_first = self.eager && filled > 0;
-        let mut ends = Ends::default();
+        let mut ends = Ends::new(self.delimiter);
         loop {
             while filled < goal && !self.ended && !std::mem::take(&mut look_first) {
                 filled += self.read(&mut buffer[filled..goal])?;
@@ -225,7 +240,7 @@ mod tests {
     /// The blocks of some bytes after the header, and the header.
     fn blocks(bytes: &[u8], target: usize) -> (Vec<u8>, Vec<Block>) {
         let mut splitter = Splitter::new(bytes, target, false);
-        let header = splitter.header().unwrap().unwrap();
+        let header = splitter.header(true).unwrap().unwrap();
         let next = || splitter.next(Vec::new()).unwrap();
         (header.bytes, std::iter::from_fn(next).collect())
     }
@@ -303,7 +318,7 @@ mod tests {
         for (file, lines) in [("a,b\n1", 1), ("\n \r\na,b\r\n1", 3), ("\n\"a\nb\",c\n1", 3)] {
             for target in [1, 3, 100] {
                 let mut splitter = Splitter::new(file.as_bytes(), target, false);
-                assert_eq!(splitter.header().unwrap().unwrap().lines, lines, "{file:?}");
+                assert_eq!(splitter.header(true).unwrap().unwrap().lines, lines, "{file:?}");
                 assert_eq!(splitter.next(Vec::new()).unwrap().unwrap().bytes, b"1");
             }
         }
@@ -312,7 +327,7 @@ mod tests {
     #[test]
     fn a_header_has_a_limit() {
         let file = vec![b'x'; MAX_HEADER + 10];
-        let header = Splitter::new(file.as_slice(), 1 << 18, false).header().unwrap().unwrap();
+        let header = Splitter::new(file.as_slice(), 1 << 18, false).header(true).unwrap().unwrap();
         assert!(header.cut && header.bytes.len() < file.len());
     }
 
@@ -329,7 +344,7 @@ mod tests {
             }
         }
         let mut splitter = Splitter::new(Live(vec![b"a,b\n", b"1,", b"2\n3"]), 1000, true);
-        assert_eq!(splitter.header().unwrap().unwrap().bytes, b"a,b");
+        assert_eq!(splitter.header(true).unwrap().unwrap().bytes, b"a,b");
         assert_eq!(splitter.next(Vec::new()).unwrap().unwrap().bytes, b"1,2\n");
         assert!(splitter.next(Vec::new()).is_err());
     }

@@ -163,6 +163,13 @@ impl<'a> Clock<'a> {
     }
 }
 
+impl Form {
+    /// Whether a text is a time of this form.
+    pub fn reads(&self, text: &str) -> bool {
+        Clock::new(&TimeZone::UTC, None, self).parse(text).is_ok()
+    }
+}
+
 /// A number as it stands where a time should: whole and the digits behind the point, as billionths.
 struct Number {
     minus: bool,

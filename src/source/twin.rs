@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use jiff::civil::DateTime;
 use jiff::{Timestamp, civil};
 
+use super::dialect::Dialect;
 use super::error::Fault;
 use super::header::Header;
 use super::number;
@@ -103,7 +104,11 @@ pub(super) fn real(
         block_size.is_multiple_of(2),
         limit,
     );
-    let header = Header::read("test", splitter.header().unwrap().as_ref());
+    let header = Header::read(
+        "test",
+        splitter.header(true).unwrap().as_ref(),
+        &Dialect { delimiter: Some(b','), ..Dialect::default() },
+    );
     let header = header.map_err(|error| error.to_string())?;
     let plan = Plan::new(&SCHEMA, &header, wanted, &[], options, &[]).unwrap();
     let (mut outcome, mut scratch, mut buffer) =
@@ -246,12 +251,11 @@ fn twin_row(
     wanted: &[usize],
     options: &ParseOptions,
 ) -> Result<(i64, i32, Vec<Value>, u64), String> {
-    if fields.len() != columns.len() {
-        return Err(format!(
-            "the record has {} fields, the header {}",
-            fields.len(),
-            columns.len()
-        ));
+    // The last columns without a name need not be there, and empty fields beyond are none.
+    let named = columns.iter().rposition(|name| !name.is_empty()).map_or(1, |last| last + 1);
+    let beyond = fields.get(columns.len()..).unwrap_or_default();
+    if fields.len() < named || beyond.iter().any(|field| !field.trim_ascii().is_empty()) {
+        return Err(format!("the record has {} fields, the header {}", fields.len(), named));
     }
     let (mut time, mut diff, mut values) = (0, 1, vec![Value::None; SCHEMA.fields.len()]);
     let mut left = 0;
