@@ -127,6 +127,8 @@ impl Error {
                 | SourceError::MissingColumn { .. }
                 | SourceError::UnknownField { .. }
                 | SourceError::Unclear { .. }
+                | SourceError::UnknownValue { .. }
+                | SourceError::Names { .. }
                 | SourceError::Replay { .. }
                 | SourceError::Decimals(_),
             ) => 2,

@@ -40,6 +40,8 @@ pub enum Kind {
     Name {
         /// The list.
         names: &'static [&'static str],
+        /// Other spellings, with the index each stands for.
+        also: &'static [(&'static str, i64)],
         /// What an unknown name becomes.
         other: Option<usize>,
     },

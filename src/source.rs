@@ -302,7 +302,7 @@ impl Partition {
             let refused = refused.into_iter().map(|row| (row, far.to_string())).collect();
             self.plan().refuse(&mut parsed, &block, refused);
         }
-        let Parsed { mut batch, mut bad, lines, records, left } = parsed;
+        let Parsed { mut batch, mut bad, lines, records, notes } = parsed;
         // What was stamped before keeps its stamps. Were they not those of this clock, which they
         // are in every log of ours, it would be stamped like new records.
         if batch.runs.is_empty() || !chain.clock.follow(&mut batch) {
@@ -311,8 +311,8 @@ impl Partition {
         bad.iter_mut().for_each(|bad| bad.line += chain.lines);
         feeds.records.fetch_add(records, Ordering::Relaxed);
         feeds.dead_letters.write(self.stream, &self.name, &bad);
-        if !left.is_empty() {
-            lock(&feeds.notes).add(self.index, left);
+        if !notes.is_empty() {
+            lock(&feeds.notes).add(self.stream, self.index, notes);
         }
         chain.lines += lines;
         chain.next += 1;
@@ -352,7 +352,7 @@ pub struct Feeds {
     pub partitions: Vec<Partition>,
     /// Where bad records go.
     pub dead_letters: DeadLetters,
-    /// What was left out of good records.
+    /// What is to be told of records though it stops none.
     pub notes: Mutex<Notes>,
     /// The cleaning steps that look at more than one field.
     pub cleaner: Option<Cleaner>,
@@ -396,7 +396,12 @@ impl Feeds {
                 Taken::Ended => {}
             }
         }
-        Ok(())
+        self.partitions.iter().try_for_each(|p| Ok(self.refuse_nameless(p.stream)?))
+    }
+
+    /// Refuses a stream that has been read to its end and of which no name is known.
+    pub fn refuse_nameless(&self, stream: Stream) -> Result<(), SourceError> {
+        lock(&self.notes).refuse_nameless(stream)
     }
 
     /// Refuses what this process has read if too much of it is bad.

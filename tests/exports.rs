@@ -175,7 +175,7 @@ fn the_day_or_the_month_comes_first_as_some_value_tells() {
         Export::new("wrong", "transactions", &both, &["--time-format", "transactions.amount=iso"]);
     export.refused(
         "hourly_transactions",
-        &["transactions has no such time; its times are: transaction_time"],
+        &["transactions has no such field that could have it; it is for: transaction_time"],
     );
 }
 
@@ -328,4 +328,58 @@ fn text_of_other_encodings_is_read() {
     let loaded = Export::bytes("latin-said", "behavior", &latin, &["--encoding", "windows-1252"])
         .view("user_profile");
     assert!(loaded.rows[0].contains("möbel €"), "{:?}", loaded.rows);
+}
+
+#[test]
+fn names_are_mapped_and_unknown_ones_told() {
+    let text = "transaction_time,amount,status\n2024-01-01 10:00:00,5.00,canceled\n2024-01-01 10:00:00,6.00,paid\n\
+                2024-01-01 10:00:00,6.00,Completed\n2024-01-01 10:00:00,7.00,CAPTURED\n2024-01-01 10:00:00,8.00,paid\n";
+    let loaded = Export::new("status", "transactions", text, &ANY).view("hourly_transactions");
+    assert_eq!((loaded.column(1), loaded.bad.len()), (vec!["1"], 3));
+    let told = "unknown names of transactions.status are bad records: paid (2), Completed (1) (--map-value transactions.status.paid=NAME)";
+    assert!(loaded.said.contains(told), "{}", loaded.said);
+    let maps = [
+        "--map-value",
+        "transactions.status.paid=captured",
+        "--map-value",
+        "transactions.status.completed=captured",
+    ];
+    let loaded =
+        Export::new("status-mapped", "transactions", text, &maps).view("hourly_transactions");
+    assert_eq!((loaded.column(1), loaded.column(2)), (vec!["4"], vec!["27.00"]));
+    for (map, says) in [
+        (
+            "transactions.status.paid=payed",
+            "transactions.status has no name payed; its names are: authorized, captured",
+        ),
+        ("transactions.amount.paid=captured", "it is for: status"),
+        ("transactions.paid=captured", "expected STREAM.FIELD.NAME=KNOWN"),
+        ("behavior.event.pv=page_view", "would do nothing"),
+    ] {
+        Export::new("status-wrong", "transactions", text, &["--map-value", map])
+            .refused("hourly_transactions", &[says]);
+    }
+}
+
+#[test]
+fn a_stream_of_which_no_name_is_known_is_refused() {
+    let text = "user_id,item_id,event,visit_time\n1,a,pv,1704103200\n1,a,cart,1704103260\n1,a,buy,1704103320\n2,a,pv,1704103330\n";
+    let says = [
+        "none of the names in behavior.event is known: pv (2), buy (1), cart (1)",
+        "--map-value behavior.event.pv=",
+    ];
+    Export::new("events", "behavior", text, &[]).refused("hourly_behavior", &says);
+    let maps = [
+        "--map-value",
+        "behavior.event.pv=view_item",
+        "--map-value",
+        "behavior.event.buy=purchase",
+    ];
+    let loaded = Export::new("events-mapped", "behavior", text, &maps).view("hourly_behavior");
+    assert_eq!((loaded.column(1), loaded.column(2)), (vec!["2"], vec!["1"]));
+    assert!(
+        loaded.said.contains("unknown names of behavior.event count as other: cart (1)"),
+        "{}",
+        loaded.said
+    );
 }

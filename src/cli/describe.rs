@@ -40,6 +40,9 @@ impl Launch {
         says.add("--steps", steps.join(","));
         let map: Vec<String> = cleaning.map.iter().map(|(a, b)| format!("{a}={b}")).collect();
         says.add("--map", or_none(map.join(" ")));
+        let values =
+            cleaning.map_value.iter().map(|map| format!("{}.{}={}", map.field, map.from, map.to));
+        says.add("--map-value", or_none(values.collect::<Vec<_>>().join(" ")));
         let Dialect { delimiter, columns, encoding } = cleaning.dialect();
         let delimiter = delimiter.map(|byte| char::from(byte).to_string());
         says.add("--delimiter", or_none(delimiter.unwrap_or_default()));

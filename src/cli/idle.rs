@@ -32,7 +32,7 @@ impl Launch {
         let visits = (!text(Some(Stream::Behavior)))
             .then_some("it is for items seen, and no source of behavior is given as text");
         let rates = cleaning.rates.is_none().then_some("it goes with --rates, which is not given");
-        let given: [(bool, &str, &[Option<&str>]); 16] = [
+        let given: [(bool, &str, &[Option<&str>]); 17] = [
             (
                 cleaning.time_zone != TIME_ZONE,
                 "--time-zone",
@@ -58,6 +58,7 @@ impl Launch {
             (cleaning.on_duplicate != OnDuplicate::default(), "--on-duplicate", &[ids]),
             (cleaning.dedupe_hours.is_some(), "--dedupe-hours", &[ids]),
             (!cleaning.map.is_empty(), "--map", &[no_text]),
+            (!cleaning.map_value.is_empty(), "--map-value", &[no_text]),
             (cleaning.delimiter.is_some(), "--delimiter", &[no_text]),
             (cleaning.no_header.is_some(), "--no-header", &[no_text]),
             (cleaning.encoding.is_some(), "--encoding", &[no_text]),
@@ -72,9 +73,7 @@ impl Launch {
                 return Err(Error::Usage(format!("{option} would do nothing: {why}")));
             }
         }
-        let maps = cleaning.map.iter().map(|(name, _)| ("--map", name));
-        let forms = cleaning.time_format.iter().filter_map(|(name, _)| name.as_ref());
-        for (option, name) in maps.chain(forms.map(|name| ("--time-format", name))) {
+        for (option, name) in cleaning.named_fields() {
             let stream = Stream::by_name(name.split('.').next().unwrap_or_default());
             if stream.is_some_and(|stream| !text(Some(stream))) {
                 return Err(Error::Usage(format!(

@@ -1,12 +1,12 @@
 //! From what was asked to a plan that can run: open everything, and refuse early and by name what
 //! cannot work.
 
-use super::choose::{Available, stream_names};
+use super::choose::Available;
 use super::options::{Cleaning, Running};
 use crate::clean::{Cleaner, Step, currency::Rates, enrich::Categories};
 use crate::clock::{Clock, Millis, Tick};
 use crate::error::Error;
-use crate::event::{Kind, Stream, behavior, transactions};
+use crate::event::{Stream, behavior, transactions};
 use crate::operator::Dedupe;
 use crate::query::{AnyQuery, Reads};
 use crate::sink::{Schema, Sink, Spec};
@@ -311,30 +311,13 @@ impl Launch {
             decimal_comma: self.cleaning.decimal_comma,
             absent: Absent::with(&self.cleaning.absent),
             time_forms: self.cleaning.time_format.clone(),
+            values: self.cleaning.map_value.clone(),
         })
     }
 
     /// What each source has, as a plan that would read every column.
     fn available(&self, options: &ParseOptions) -> Result<Vec<(Stream, Header, Columns)>, Error> {
-        let maps = self.cleaning.map.iter().map(|(name, _)| ("--map", name));
-        let forms = self.cleaning.time_format.iter().filter_map(|(name, _)| name.as_ref());
-        for (option, name) in maps.chain(forms.map(|name| ("--time-format", name))) {
-            let (stream, field) = name.split_once('.').unwrap_or((name, ""));
-            let Some(known) = Stream::by_name(stream) else {
-                return Err(Error::Usage(format!(
-                    "{option} {name}: there is no stream {stream}; {}",
-                    stream_names()
-                )));
-            };
-            let times = known.schema().fields.iter().filter(|field| field.kind == Kind::Time);
-            if option == "--time-format" && times.clone().all(|time| time.name != field) {
-                let times: Vec<&str> = times.map(|time| time.name).collect();
-                return Err(Error::Usage(format!(
-                    "{option} {name}: {stream} has no such time; its times are: {}",
-                    times.join(", ")
-                )));
-            }
-        }
+        self.cleaning.refuse_unknown_fields()?;
         let plan = |(stream, input): &(Stream, Input)| {
             let all: Vec<usize> = (0..stream.schema().fields.len()).collect();
             let plan = self.columns(*stream, input, &all, options)?;

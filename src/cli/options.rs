@@ -1,11 +1,14 @@
 //! The options that several subcommands share: how records are cleaned, and how a run is made.
 
+use super::choose::stream_names;
 use crate::clean::Step;
 use crate::clock::Millis;
 use crate::config::Settings;
 use crate::error::Error;
+use crate::event::{Kind, Stream};
 use crate::operator::OnDuplicate;
 use crate::source::dialect::{Dialect, delimiter_named, encoding_named};
+use crate::source::plan::ValueMap;
 use crate::source::time::Form;
 use std::path::PathBuf;
 
@@ -23,6 +26,9 @@ pub struct Cleaning {
     /// A column under another name, for instance transactions.amount=paid
     #[arg(long, value_name = "STREAM.FIELD=COLUMN", value_parser = pair)]
     pub map: Vec<(String, String)>,
+    /// What a name of a source stands for, for instance transactions.status.paid=captured
+    #[arg(long, value_name = "STREAM.FIELD.NAME=KNOWN", value_parser = value_map)]
+    pub map_value: Vec<ValueMap>,
     /// What separates fields: one character, or tab [default: found on the first line]
     #[arg(long, value_name = "CHARACTER", value_parser = delimiter_named)]
     pub delimiter: Option<u8>,
@@ -88,6 +94,44 @@ pub struct Cleaning {
 }
 
 impl Cleaning {
+    /// The fields that options name, each as STREAM.FIELD, with the option.
+    pub fn named_fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let maps = self.map.iter().map(|(name, _)| ("--map", name.as_str()));
+        let forms = self
+            .time_format
+            .iter()
+            .filter_map(|(name, _)| Some(("--time-format", name.as_deref()?)));
+        let values = self.map_value.iter().map(|map| ("--map-value", map.field.as_str()));
+        maps.chain(forms).chain(values)
+    }
+
+    /// Refuses options for fields that there are not. The field of a renaming is looked at where it is used.
+    pub fn refuse_unknown_fields(&self) -> Result<(), Error> {
+        for (option, name) in self.named_fields() {
+            let (stream, field) = name.split_once('.').unwrap_or((name, ""));
+            let Some(known) = Stream::by_name(stream) else {
+                let names = stream_names();
+                return Err(Error::Usage(format!(
+                    "{option} {name}: there is no stream {stream}; {names}"
+                )));
+            };
+            let can = |kind: Kind| match option {
+                "--time-format" => kind == Kind::Time,
+                "--map-value" => matches!(kind, Kind::Name { .. }),
+                _ => true,
+            };
+            let fields = known.schema().fields.iter().filter(|field| can(field.kind));
+            let names: Vec<&str> = fields.map(|field| field.name).collect();
+            if option != "--map" && !names.contains(&field) {
+                let names = names.join(", ");
+                return Err(Error::Usage(format!(
+                    "{option} {name}: {stream} has no such field that could have it; it is for: {names}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// How the text of files is written, as far as it was said.
     pub fn dialect(&self) -> Dialect {
         let columns =
@@ -185,6 +229,21 @@ fn time_form(text: &str) -> Result<(Option<String>, Form), String> {
         None => (None, text.trim()),
     };
     Ok((field, Form::named(form)?))
+}
+
+fn value_map(text: &str) -> Result<ValueMap, String> {
+    let expected =
+        "expected STREAM.FIELD.NAME=KNOWN, for instance transactions.status.paid=captured";
+    let parts = || {
+        // The name may hold anything, the known ones do not.
+        let (left, to) = text.rsplit_once('=')?;
+        let (stream, rest) = left.split_once('.')?;
+        let (field, from) = rest.split_once('.')?;
+        let field = format!("{}.{}", stream.trim(), field.trim());
+        let (from, to) = (from.trim().to_string(), to.trim().to_string());
+        (!from.is_empty() && !to.is_empty()).then_some(ValueMap { field, from, to })
+    };
+    parts().ok_or_else(|| expected.to_string())
 }
 
 fn percent(text: &str) -> Result<f64, String> {

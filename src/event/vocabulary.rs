@@ -4,7 +4,9 @@
 use super::Kind;
 
 macro_rules! vocabulary {
-    ($(#[$doc:meta])* $name:ident, other $other:expr, { $( $variant:ident = $text:literal ),* $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident, other $other:expr, {
+        $( $variant:ident = $text:literal $( or $also:literal )* ),* $(,)?
+    }) => {
         $(#[$doc])*
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash,
@@ -16,7 +18,11 @@ macro_rules! vocabulary {
             /// All of them, in order.
             pub const ALL: &'static [$name] = &[$( $name::$variant ),*];
             /// How the parser reads it.
-            pub const KIND: Kind = Kind::Name { names: &[$( $text ),*], other: $other };
+            pub const KIND: Kind = Kind::Name {
+                names: &[$( $text ),*],
+                also: &[$( $( ($also, $name::$variant as i64), )* )*],
+                other: $other,
+            };
             /// The name at a position.
             #[inline]
             pub fn of(index: i64) -> Option<$name> {
@@ -73,7 +79,7 @@ vocabulary! {
     PaymentStatus, other None, {
         Authorized = "authorized",
         Captured = "captured",
-        Cancelled = "cancelled",
+        Cancelled = "cancelled" or "canceled",
         Refunded = "refunded",
         Chargeback = "chargeback",
     }

@@ -139,5 +139,5 @@ pub(super) fn broken(block: &Block, batch: Batch, fault: Fault) -> Parsed {
     let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
     let bad = Bad { offset: block.offset, line: 1, reason: fault.to_string(), raw: raw.to_vec() };
     let lines = u64::from(line.is_some());
-    Parsed { batch, bad: vec![bad], lines, records: 1, left: Vec::new() }
+    Parsed { batch, bad: vec![bad], lines, records: 1, notes: Vec::new() }
 }

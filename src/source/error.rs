@@ -79,6 +79,35 @@ pub enum SourceError {
         /// The fields that are there.
         fields: String,
     },
+    /// A name that is to stand for one there is not.
+    #[error("--map-value {field}.{from}={to}: {field} has no name {to}; {known}")]
+    UnknownValue {
+        /// The stream and field.
+        field: String,
+        /// The source's name.
+        from: String,
+        /// What it is to stand for.
+        to: String,
+        /// The names there are.
+        known: String,
+    },
+    /// A stream of which no name is known.
+    #[error(
+        "none of the names in {field} is known: {found}; say what they stand for, for instance \
+         --map-value {field}.{first}={example} (known are: {known})"
+    )]
+    Names {
+        /// The stream and field.
+        field: String,
+        /// The names found, with how often.
+        found: String,
+        /// The most frequent one.
+        first: String,
+        /// One of those known.
+        example: &'static str,
+        /// The names known.
+        known: String,
+    },
     /// Times of which it is open how they are to be read.
     #[error(
         "{file}: column {column}: {why}; say which with --time-format {field}=day-first or =month-first"

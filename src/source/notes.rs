@@ -1,65 +1,191 @@
-//! What was left out of records that stand: values that could not be read and that no record is refused for. They are
-//! absent, counted, and told at the end with an example.
+//! What is to be told of records though it stops none: values that could not be read and are left out, and names that
+//! nobody knows. They are counted, and told at the end with examples.
 
 use std::collections::BTreeMap;
 
-use super::plan::Plan;
+use super::error::SourceError;
+use super::plan::{Filled, Plan};
 use super::rows::{Found, Rows};
+use crate::event::{Kind, Stream};
 use crate::shown::{VALUE, shown};
 
-/// The values of one column of a block that were left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
-    /// The stream and field.
-    pub field: String,
-    /// How many.
-    pub count: u64,
-    /// What was wrong with the first, and what it was.
+/// How many unknown names of a field are counted each by itself.
+const NAMES: usize = 1000;
+/// How many of them are told.
+const TOLD: usize = 10;
+
+/// What is to be told of one field of some records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Note {
+    /// How many values were left out.
+    pub left: u64,
+    /// What was wrong with the first of them, and what it was.
     pub example: String,
+    /// How many names were known.
+    pub known: u64,
+    /// The names that were not, with how often.
+    pub unknown: BTreeMap<String, u64>,
+    /// How often others were not.
+    pub more: u64,
 }
 
-/// What was left out of all records of a run, by source and field.
+/// What is to be told of all records of a run, by stream, field and partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Notes(BTreeMap<(u32, String), (u64, String)>);
+pub struct Notes(BTreeMap<(Stream, usize, u32), Note>);
 
-impl Plan {
-    /// The values that were not read, by column.
-    pub(super) fn left_out(&self, rows: &Rows<'_>, unread: &[Found]) -> Vec<Left> {
-        let of_column = unread.chunk_by(|a, b| a.column == b.column);
-        of_column.map(|found| self.left_of(rows, found)).collect()
+impl Note {
+    /// Counts a name, known or not.
+    pub(super) fn name(&mut self, name: &str, known: bool) {
+        if known {
+            self.known += 1;
+        } else {
+            self.unknown(name, 1);
+        }
     }
 
-    fn left_of(&self, rows: &Rows<'_>, found: &[Found]) -> Left {
-        let Found { row, column, fault } = found[0];
-        let name = self.filled.iter().find(|filled| filled.column == column);
-        let name = name.map_or("", |filled| filled.name);
-        let value = String::from_utf8_lossy(&rows.bytes[rows.span(row, column..column + 1)]);
-        Left {
-            field: format!("{}.{name}", self.stream),
-            count: found.len() as u64,
-            example: format!("{fault}: {:?}", shown(&value, VALUE)),
+    fn unknown(&mut self, name: &str, count: u64) {
+        let room = self.unknown.len() < NAMES;
+        match self.unknown.get_mut(name) {
+            Some(so_far) => *so_far += count,
+            None if room => drop(self.unknown.insert(name.into(), count)),
+            None => self.more += count,
         }
+    }
+
+    fn add(&mut self, other: &Note) {
+        if self.left == 0 {
+            self.example.clone_from(&other.example);
+        }
+        self.left += other.left;
+        self.known += other.known;
+        self.more += other.more;
+        other.unknown.iter().for_each(|(name, count)| self.unknown(name, *count));
+    }
+
+    /// The unknown names, the most frequent first.
+    fn ranked(&self) -> Vec<(&str, u64)> {
+        let mut names: Vec<_> =
+            self.unknown.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+        names.sort_by_key(|(name, count)| (u64::MAX - count, *name));
+        names
+    }
+
+    /// The unknown names for a message.
+    fn list(&self) -> String {
+        let names = self.ranked();
+        let told = names
+            .iter()
+            .take(TOLD)
+            .map(|(name, count)| format!("{} ({count})", shown(name, VALUE)));
+        let mut list = told.collect::<Vec<_>>().join(", ");
+        let rest = names.iter().skip(TOLD).map(|(_, count)| count).sum::<u64>() + self.more;
+        if rest > 0 {
+            list += &format!(" and {rest} of others");
+        }
+        list
+    }
+}
+
+impl Plan {
+    /// What is to be told of values that were not read, by field.
+    pub(super) fn left_out(&self, rows: &Rows<'_>, unread: &[Found]) -> Vec<(usize, Note)> {
+        let note = |filled: &Filled| {
+            let mut mine = unread.iter().filter(|found| found.column == filled.column);
+            let Found { row, column, fault } = *mine.next().filter(|_| !filled.essential)?;
+            let value = String::from_utf8_lossy(&rows.bytes[rows.span(row, column..column + 1)]);
+            let example = format!("{fault}: {:?}", shown(&value, VALUE));
+            Some((filled.field, Note { left: 1 + mine.count() as u64, example, ..Note::default() }))
+        };
+        if unread.is_empty() { Vec::new() } else { self.filled.iter().filter_map(note).collect() }
     }
 }
 
 impl Notes {
-    /// Adds what was left out of a block, in the order of the source.
-    pub fn add(&mut self, partition: u32, left: Vec<Left>) {
-        for Left { field, count, example } in left {
-            self.0.entry((partition, field)).or_insert((0, example)).0 += count;
+    /// Adds what is to be told of a block.
+    pub fn add(&mut self, stream: Stream, partition: u32, notes: Vec<(usize, Note)>) {
+        for (field, note) in notes {
+            self.0.entry((stream, field, partition)).or_default().add(&note);
         }
     }
 
-    /// A line for each field.
-    pub fn lines(&self) -> Vec<String> {
-        let mut fields: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
-        for ((_, field), (count, example)) in &self.0 {
-            fields.entry(field).or_insert((0, example)).0 += count;
+    /// What is to be told by field.
+    fn by_field(&self) -> BTreeMap<(Stream, usize), Note> {
+        let mut fields = BTreeMap::new();
+        for ((stream, field, _), note) in &self.0 {
+            fields.entry((*stream, *field)).or_insert_with(Note::default).add(note);
         }
-        let line = |(field, (count, example)): (&str, (u64, &str))| {
-            let values = if count == 1 { "value" } else { "values" };
-            format!("{count} {values} of {field} left out ({example})")
-        };
-        fields.into_iter().map(line).collect()
+        fields
+    }
+
+    /// Refuses a stream of which no name of a field is known.
+    pub fn refuse_nameless(&self, stream: Stream) -> Result<(), SourceError> {
+        for ((of, field), note) in self.by_field() {
+            let Kind::Name { names, .. } = stream.schema().fields[field].kind else { continue };
+            if of == stream && note.known == 0 && !note.unknown.is_empty() {
+                let first =
+                    note.ranked().first().map_or(String::new(), |(name, _)| shown(name, VALUE));
+                return Err(SourceError::Names {
+                    field: format!("{}.{}", stream.name(), stream.schema().fields[field].name),
+                    found: note.list(),
+                    first,
+                    example: names.get(1).copied().unwrap_or_default(),
+                    known: names.join(", "),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Lines for each field.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for ((stream, field), note) in self.by_field() {
+            let about = &stream.schema().fields[field];
+            let name = format!("{}.{}", stream.name(), about.name);
+            if note.left > 0 {
+                let values = if note.left == 1 { "value" } else { "values" };
+                lines.push(format!("{} {values} of {name} left out ({})", note.left, note.example));
+            }
+            if let (Kind::Name { names, other, .. }, Some((first, _))) =
+                (about.kind, note.ranked().first())
+            {
+                let so = match other {
+                    Some(other) => format!("count as {}", names[other]),
+                    None => "are bad records".into(),
+                };
+                lines.push(format!(
+                    "unknown names of {name} {so}: {} (--map-value {name}.{}=NAME)",
+                    note.list(),
+                    shown(first, VALUE)
+                ));
+            }
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_frequent_names_are_told_and_all_counted() {
+        let mut note = Note::default();
+        for i in 0..2 * NAMES {
+            (0..1 + i % 3).for_each(|_| note.name(&format!("n{i}"), false));
+        }
+        (0..5).for_each(|_| note.name("often", false));
+        assert_eq!(note.unknown.len(), NAMES);
+        let mut notes = Notes::default();
+        notes.add(Stream::Behavior, 1, vec![(4, note.clone())]);
+        notes.add(Stream::Behavior, 0, vec![(4, note)]);
+        let lines = notes.lines();
+        let told = lines[0].split(": ").nth(1).expect("names");
+        assert!(told.starts_with("n1001 (6)") || told.starts_with("n101 (6)"), "{lines:?}");
+        assert_eq!(told.matches('(').count(), TOLD + 1);
+        assert!(notes.refuse_nameless(Stream::Behavior).is_err());
+        assert!(notes.refuse_nameless(Stream::Transactions).is_ok());
+        notes.add(Stream::Behavior, 2, vec![(4, Note { known: 1, ..Note::default() })]);
+        assert!(notes.refuse_nameless(Stream::Behavior).is_ok());
     }
 }

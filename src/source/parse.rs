@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use super::bad::{Bad, broken};
 use super::error::Fault;
-use super::notes::Left;
+use super::notes::Note;
 use super::number;
 use super::plan::{Filled, Plan};
 use super::rows::{Cell, Found, Rows};
@@ -33,8 +33,8 @@ pub struct Parsed {
     pub lines: u64,
     /// How many records it has, good and bad.
     pub records: u64,
-    /// What was left out of the good ones.
-    pub left: Vec<Left>,
+    /// What is to be told of fields.
+    pub notes: Vec<(usize, Note)>,
 }
 
 /// Memory kept from one block to the next.
@@ -71,7 +71,7 @@ impl Plan {
         let mut parsed = Parsed { batch, ..Parsed::default() };
         parsed.records = (rows.len() + ragged.len()) as u64;
         parsed.lines = index.lines(bytes, quotes);
-        self.fill(&mut parsed.batch, &rows, (faults, unread), room);
+        self.fill(&mut parsed, &rows, (faults, unread), room);
         if !faults.is_empty() || !ragged.is_empty() {
             faults.sort_unstable();
             faults.dedup_by_key(|found| found.row);
@@ -80,7 +80,7 @@ impl Plan {
             let rows: Vec<usize> = faults.iter().map(|found| found.row).collect();
             parsed.batch.remove(&rows);
         }
-        parsed.left = self.left_out(&rows, unread);
+        parsed.notes.extend(self.left_out(&rows, unread));
         if parsed.batch.diffs.iter().all(|&diff| diff == 1) {
             parsed.batch.diffs = Vec::new();
         }
@@ -90,7 +90,7 @@ impl Plan {
     /// Reads all columns. What is at fault goes to the first list where it costs the record, else to the second.
     fn fill(
         &self,
-        batch: &mut Batch,
+        Parsed { batch, notes, .. }: &mut Parsed,
         rows: &Rows<'_>,
         (faults, unread): (&mut Vec<Found>, &mut Vec<Found>),
         room: &mut Vec<u8>,
@@ -117,7 +117,15 @@ impl Plan {
                     (&mut *unread, before)
                 }
             };
-            let mut column = self.column(filled, rows, faults, room);
+            let mut column = match filled.kind {
+                Kind::Name { .. } => {
+                    let mut note = Note::default();
+                    let names = self.names(filled, rows, (faults, &mut note), room);
+                    notes.push((filled.field, note));
+                    Column::Number(names)
+                }
+                _ => self.column(filled, rows, faults, room),
+            };
             if let Column::Number(values) = &mut column {
                 faults.iter().skip(before).for_each(|found| values[found.row] = NULL);
             }
@@ -160,6 +168,31 @@ impl Plan {
         Ok(if self.options.absent.has(text) { "" } else { text })
     }
 
+    /// Reads a column of names, and counts those that are known and those that are not.
+    fn names(
+        &self,
+        filled: &Filled,
+        rows: &Rows<'_>,
+        (faults, note): (&mut Vec<Found>, &mut Note),
+        room: &mut Vec<u8>,
+    ) -> Vec<i64> {
+        let Kind::Name { names, also, other } = filled.kind else { return Vec::new() };
+        let fold = self.options.trim_fold;
+        rows.column(filled.column, faults, |field| match self.text(field, room)? {
+            "" => Ok(NULL),
+            text => {
+                let same = |name: &str| name == text || (fold && name.eq_ignore_ascii_case(text));
+                let said =
+                    filled.values.iter().find(|(name, _)| same(name)).map(|(_, index)| *index);
+                let found = said.or_else(|| name(text, names, fold));
+                let found = found
+                    .or_else(|| also.iter().find(|(name, _)| same(name)).map(|(_, index)| *index));
+                note.name(text, found.is_some());
+                found.or(other.map(|other| other as i64)).ok_or(Fault::Name)
+            }
+        })
+    }
+
     /// Reads the column of a field.
     fn column(
         &self,
@@ -176,6 +209,7 @@ impl Plan {
             text => read(text),
         };
         match filled.kind {
+            Kind::Name { .. } => Column::Absent, // see `names`
             Kind::Time => Column::Number(self.times(filled, rows, faults, room)),
             Kind::Money => Column::Number(rows.column(column, faults, |field| {
                 match self.money.short(field.block, field.start, field.end) {
@@ -192,9 +226,6 @@ impl Plan {
                     }
                 }))
             }
-            Kind::Name { names, other } => Column::Number(rows.column(column, faults, |field| {
-                absent_or(self.text(field, room)?, &|text| name(text, names, other, trim))
-            })),
             Kind::Text(fold) => {
                 let fold = if trim { fold } else { Fold::Keep };
                 Column::Text(rows.column(column, faults, |field| match field.number() {
@@ -207,10 +238,10 @@ impl Plan {
 }
 
 /// The index of a name, exactly so or, if `fold`, in any case.
-fn name(text: &str, names: &[&str], other: Option<usize>, fold: bool) -> Result<i64, Fault> {
+fn name(text: &str, names: &[&str], fold: bool) -> Option<i64> {
     let exact = names.iter().position(|name| *name == text);
     let folded = || names.iter().position(|name| fold && name.eq_ignore_ascii_case(text));
-    exact.or_else(folded).or(other).map(|index| index as i64).ok_or(Fault::Name)
+    exact.or_else(folded).map(|index| index as i64)
 }
 
 /// A text in the case it should have.

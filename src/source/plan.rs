@@ -30,6 +30,8 @@ pub struct ParseOptions {
     pub decimal_comma: bool,
     /// The words that stand for nothing.
     pub absent: Absent,
+    /// What names of a source stand for: field, its name and ours, as `--map-value` has them.
+    pub values: Vec<ValueMap>,
     /// The forms of times that were said: of a `stream.field`, or of all.
     pub time_forms: Vec<(Option<String>, Form)>,
 }
@@ -44,8 +46,20 @@ impl Default for ParseOptions {
             decimal_comma: false,
             absent: Absent::default(),
             time_forms: Vec::new(),
+            values: Vec::new(),
         }
     }
+}
+
+/// That a name of a source stands for one of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValueMap {
+    /// The stream and field.
+    pub field: String,
+    /// The source's name.
+    pub from: String,
+    /// The name of the vocabulary.
+    pub to: String,
 }
 
 /// How to read the records of one file.
@@ -74,15 +88,24 @@ pub(super) struct Filled {
     pub essential: bool,
     /// The form of a time; none as long as it has to be found.
     pub form: Option<Form>,
+    /// The names that were said to stand for others, with the index of those.
+    pub values: Vec<(String, i64)>,
 }
 
 impl Filled {
-    fn new(field: usize, column: usize, schema: &Schema, options: &ParseOptions) -> Filled {
+    fn new(
+        field: usize,
+        column: usize,
+        schema: &Schema,
+        options: &ParseOptions,
+    ) -> Result<Filled, SourceError> {
         let Field { name, kind, essential } = schema.fields[field];
         let said = options.time_forms.iter().rev().find(|(of, _)| {
             of.as_deref().is_none_or(|of| of.split_once('.') == Some((schema.name, name)))
         });
-        Filled { field, name, column, kind, essential, form: said.map(|(_, form)| form.clone()) }
+        let form = said.map(|(_, form)| form.clone());
+        let values = values_of(schema, field, &options.values)?;
+        Ok(Filled { field, name, column, kind, essential, form, values })
     }
 }
 
@@ -113,7 +136,7 @@ impl Plan {
                 columns: header.list(),
             })
         };
-        let time = Filled::new(0, find(0)?, schema, options);
+        let time = Filled::new(0, find(0)?, schema, options)?;
         let mut filled = Vec::new();
         for field in 1..schema.fields.len() {
             let column = match find(field) {
@@ -127,7 +150,7 @@ impl Plan {
                 Err(_) => continue,
             };
             if wanted.contains(&field) {
-                filled.push(Filled::new(field, column, schema, options));
+                filled.push(Filled::new(field, column, schema, options)?);
             }
         }
         Ok(Plan {
@@ -149,6 +172,34 @@ impl Plan {
         let times = self.filled.iter_mut().filter(|filled| filled.kind == Kind::Time);
         std::iter::once(&mut self.time).chain(times)
     }
+}
+
+/// What the names of a field were said to stand for. Those said last come first.
+fn values_of(
+    schema: &Schema,
+    field: usize,
+    maps: &[ValueMap],
+) -> Result<Vec<(String, i64)>, SourceError> {
+    let Field { name, kind, .. } = schema.fields[field];
+    let mine = |map: &&ValueMap| map.field.split_once('.') == Some((schema.name, name));
+    let index = |map: &ValueMap| {
+        let Kind::Name { names, .. } = kind else { return None };
+        names.iter().position(|known| known.eq_ignore_ascii_case(&map.to)).map(|index| index as i64)
+    };
+    let known = match kind {
+        Kind::Name { names, .. } => format!("its names are: {}", names.join(", ")),
+        _ => "it has no list of names".into(),
+    };
+    let found = maps.iter().rev().filter(mine).map(|map| match index(map) {
+        Some(index) => Ok((map.from.clone(), index)),
+        None => Err(SourceError::UnknownValue {
+            field: map.field.clone(),
+            from: map.from.clone(),
+            to: map.to.clone(),
+            known: known.clone(),
+        }),
+    });
+    found.collect()
 }
 
 /// The renamings of this stream's fields, by field.

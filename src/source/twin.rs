@@ -29,14 +29,18 @@ pub(super) static SCHEMA: Schema = Schema {
         Field { name: "count", kind: Kind::Integer, essential: true },
         Field {
             name: "status",
-            kind: Kind::Name { names: &["paid", "open", "sent back"], other: None },
+            kind: Kind::Name {
+                names: &["paid", "open", "sent back"],
+                also: &[("opened", 1)],
+                other: None,
+            },
             essential: true,
         },
         Field { name: "label", kind: Kind::Text(Fold::Lower), essential: true },
         Field { name: "shipped", kind: Kind::Time, essential: false },
         Field {
             name: "channel",
-            kind: Kind::Name { names: &["Web", "Shop"], other: Some(7) },
+            kind: Kind::Name { names: &["Web", "Shop"], also: &[], other: Some(7) },
             essential: true,
         },
         Field { name: "code", kind: Kind::Text(Fold::Upper), essential: false },
@@ -132,7 +136,7 @@ pub(super) fn real(
             let reason = bad.reason.split(": \"").next().unwrap().to_owned();
             outcome.bad.push((bad.offset, outcome.lines + bad.line, reason, bad.raw));
         }
-        outcome.left += parsed.left.iter().map(|left| left.count).sum::<u64>();
+        outcome.left += parsed.notes.iter().map(|(_, note)| note.left).sum::<u64>();
         outcome.lines += parsed.lines;
         outcome.records += parsed.records;
         buffer = block.bytes;
@@ -315,12 +319,16 @@ fn twin_value(kind: Kind, text: &str, options: &ParseOptions) -> Result<Value, F
         Kind::Money => Value::Number(twin_money(text, options)?),
         Kind::Integer if options.decimal_comma => Value::Number(number::whole(text, true)?),
         Kind::Integer => Value::Number(twin_integer(text)?),
-        Kind::Name { names, other } => {
+        Kind::Name { names, also, other } => {
             let fold = |s: &str| {
                 if options.trim_fold { s.to_ascii_lowercase() } else { s.to_owned() }
             };
-            let found = names.iter().position(|name| fold(name) == fold(text)).or(other);
-            Value::Number(found.ok_or(Fault::Name)? as i64)
+            let index =
+                |name: &&str| names.iter().position(|known| known == name).map(|i| i as i64);
+            let names = names.iter().map(|name| (*name, index(name).unwrap()));
+            let mut known = names.chain(also.iter().copied());
+            let found = known.find(|(name, _)| fold(name) == fold(text)).map(|(_, index)| index);
+            Value::Number(found.or(other.map(|other| other as i64)).ok_or(Fault::Name)?)
         }
     })
 }

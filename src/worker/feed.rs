@@ -88,6 +88,7 @@ enum Turn {
 
 /// One worker's part in reading a stream.
 struct Mine {
+    stream: Stream,
     feeds: Arc<Feeds>,
     /// Positions in `feeds.partitions`, with the blocks this worker parsed that wait for their turn.
     partitions: Vec<(usize, VecDeque<Box<Waiting>>)>,
@@ -103,6 +104,7 @@ impl Mine {
         let partitions =
             all.filter(|(_, p)| p.stream == stream).map(|(i, _)| (i, VecDeque::new())).collect();
         Mine {
+            stream,
             feeds,
             partitions,
             parser: Scratch::default(),
@@ -136,7 +138,10 @@ impl Mine {
         self.stamp(cap, &mut send);
         let partitions = self.partitions.iter();
         match partitions.filter_map(|(p, _)| self.feeds.partitions[*p].frontier()).min() {
-            None => Ok(Turn::Ended),
+            None => {
+                self.feeds.refuse_nameless(self.stream)?;
+                Ok(Turn::Ended)
+            }
             Some(least) => {
                 if *cap.time() < least {
                     cap.downgrade(&least);
