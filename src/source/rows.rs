@@ -121,7 +121,15 @@ impl<'a> Cell<'a> {
     where
         'a: 'b,
     {
-        let text = std::str::from_utf8(unquote(self.bytes(), room)).map_err(|_| Fault::Encoding)?;
+        let bytes = self.bytes();
+        // Between two plain letters there is nothing to be taken off.
+        let plain =
+            |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_graphic() && *byte != b'"');
+        let (bytes, trim) = match plain(bytes.first()) && plain(bytes.last()) {
+            true => (bytes, false),
+            false => (unquote(bytes, room), trim),
+        };
+        let text = std::str::from_utf8(bytes).map_err(|_| Fault::Encoding)?;
         Ok(if trim { text.trim() } else { text })
     }
 }

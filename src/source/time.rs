@@ -58,12 +58,13 @@ impl<'a> Clock<'a> {
         matches!(self.form, Form::Any | Form::Written(_))
     }
 
-    /// Reads a time of the usual form, alone or with a `Z`; None to have it read slowly.
+    /// Reads a time of the usual form, with or without a fraction and a `Z`; None to have it read slowly.
     #[inline]
     pub fn usual(&mut self, field: &[u8]) -> Option<i64> {
-        let utc = match field.len() {
-            19 => false,
-            20 if field[19] == b'Z' => true,
+        let (milliseconds, utc) = match field.len() {
+            19 => (0, false),
+            20 if field[19] == b'Z' => (0, true),
+            21..=30 => fraction(&field[19..])?,
             _ => return None,
         };
         let bytes: &[u8; 19] = field.first_chunk()?;
@@ -81,7 +82,7 @@ impl<'a> Clock<'a> {
         }
         let pairs = rest.wrapping_mul(10).wrapping_add(rest >> 8);
         let seconds = (pairs >> 8 & 0xFF) * 60 + (pairs >> 32 & 0xFF);
-        let time = self.hours[slot].start + 1000 * seconds as i64;
+        let time = self.hours[slot].start + 1000 * seconds as i64 + milliseconds;
         (time <= self.latest).then_some(time)
     }
 
@@ -220,6 +221,25 @@ fn load(bytes: &[u8; 19], at: usize) -> u64 {
     let mut word = [0; 8];
     word.copy_from_slice(&bytes[at..at + 8]);
     u64::from_le_bytes(word)
+}
+
+/// The milliseconds of a fraction of a second, and whether a `Z` follows.
+#[inline]
+fn fraction(text: &[u8]) -> Option<(i64, bool)> {
+    let (utc, digits) = match text {
+        [b'.', digits @ .., b'Z'] => (true, digits),
+        [b'.', digits @ ..] => (false, digits),
+        _ => return None,
+    };
+    let (mut milliseconds, mut unit) = (0, 100);
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        milliseconds += i64::from(digit - b'0') * unit;
+        unit /= 10;
+    }
+    (!digits.is_empty()).then_some((milliseconds, utc))
 }
 
 /// Two digits as a number.

@@ -26,6 +26,13 @@ fn the_fast_way_takes_the_usual() {
     assert_eq!(clock.usual(b"2026-01-01 00:01:01"), Some(1_767_225_661_000));
     assert_eq!(clock.usual(b"2026-01-01T00:00:59Z"), Some(1_767_225_659_000));
     assert_eq!(clock.usual(b"2026-01-01 00:01:02"), None);
+    assert_eq!(clock.usual(b"2026-01-01 00:00:59.0129"), Some(1_767_225_659_012));
+    assert_eq!(clock.usual(b"2026-01-01T00:00:59.5Z"), Some(1_767_225_659_500));
+    for odd in
+        [&b"2026-01-01 00:00:59."[..], b"2026-01-01 00:00:59.Z", b"2026-01-01 00:00:59.1+01:00"]
+    {
+        assert_eq!(clock.usual(odd), None);
+    }
     assert_eq!(clock.parse("2026-01-01 00:01:02"), Err(Fault::Future));
 }
 
