@@ -36,8 +36,11 @@ const JUDGED: Duration = Duration::from_millis(200);
 const SHORT: Duration = Duration::from_millis(400);
 
 /// Queries and shapes whose view has more than in proportion to say, and why.
-const GIVES_MORE: &[(&str, &str, &str)] =
-    &[("sla_watch", "", "each full hour changes the elapsed minutes of every open parcel")];
+const GIVES_MORE: &[(&str, &str, &str)] = &[
+    ("sla_watch", "", "each full hour changes the elapsed minutes of every open parcel"),
+    ("stock_outs", "late", "a late change changes what was on hand ever after"),
+    ("attribution", "one-user", "a sale changes every campaign that its user met"),
+];
 
 struct Asked {
     sizes: Vec<usize>,

@@ -52,7 +52,8 @@ pub const SHAPES: &[Shape] = &[
     Shape { name: "one-record", pace: 10 * SECOND, order: Order::OnTime, ids: Ids::Same },
     Shape { name: "one-instant", pace: 0, order: Order::OnTime, ids: Ids::One },
     Shape { name: "newest-first", pace: 10 * SECOND, order: Order::NewestFirst, ids: Ids::One },
-    Shape { name: "late", pace: HOUR, order: Order::Late, ids: Ids::One },
+    // So far apart that the widest windows, of 90 days, are full from some hundred records on.
+    Shape { name: "late", pace: 6 * HOUR, order: Order::Late, ids: Ids::One },
 ];
 
 const START: i64 = 1_767_571_200_000;
@@ -95,7 +96,7 @@ impl Shape {
         match self.order {
             Order::OnTime => i,
             Order::NewestFirst => count - 1 - i,
-            Order::Late if i % 50 == 49 => i.wrapping_mul(2_654_435_761) % i,
+            Order::Late if i % 50 == 49 => dice(i) as usize % i,
             Order::Late => i,
         }
     }
@@ -119,9 +120,13 @@ impl Shape {
     }
 }
 
+/// A number that is not in step with anything else.
+fn dice(i: usize) -> u64 {
+    (i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40
+}
+
 fn number(stream: Stream, field: &str, kind: Kind, i: usize, time: i64) -> i64 {
-    // Not in step with anything else.
-    let dice = (i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+    let dice = dice(i);
     let of = |names: &[i64]| names[dice as usize % names.len()];
     match (stream, field) {
         (Stream::Behavior, "event") => of(&[
