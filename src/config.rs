@@ -1,4 +1,4 @@
-//! `tidemill.toml` and `--set`: the parameters of queries.
+//! `tidemill.toml` and `--set`: the parameters of queries, and sources that are described.
 //!
 //! A query's parameters are the fields of its struct, so the struct is the schema: each value is
 //! read on its own first, so that what is wrong with it is told by name and line. What is given
@@ -6,6 +6,8 @@
 
 use crate::error::Error;
 use crate::query::Parameter;
+use crate::source::described::{Described, Said};
+use serde::Deserialize;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde::de::value::MapDeserializer;
@@ -68,6 +70,9 @@ impl File {
             .map_err(|e| self.wrong(e.span().map_or(0, |span| span.start), e.message().trim()))?;
         for (key, value) in root.into_inner() {
             let (at, name) = (key.span().start, key.into_inner());
+            if name == "source" {
+                continue; // see `sources`
+            }
             let DeValue::Table(queries) = value.into_inner() else {
                 return Err(self.wrong(at, unknown(&name)));
             };
@@ -92,7 +97,40 @@ impl File {
     }
 }
 
+impl File {
+    fn sources(&self) -> Result<Vec<Said>, Error> {
+        let root = DeTable::parse(&self.text)
+            .map_err(|e| self.wrong(e.span().map_or(0, |span| span.start), e.message().trim()))?;
+        let sources = root.into_inner().into_iter().find(|(key, _)| key.get_ref() == "source");
+        let Some((key, sources)) = sources else { return Ok(Vec::new()) };
+        let DeValue::Array(sources) = sources.into_inner() else {
+            return Err(self.wrong(key.span().start, "sources stand in sections [[source]]"));
+        };
+        let said = |value: Spanned<DeValue<'_>>| {
+            let at = value.span().start;
+            let described =
+                Described::deserialize(ValueDeserializer::from(value)).map_err(|e| {
+                    self.wrong(
+                        e.span().map_or(at, |span| span.start),
+                        format!("[[source]]: {}", e.message().trim()),
+                    )
+                })?;
+            described.said().map_err(|what| self.wrong(at, format!("[[source]]: {what}")))
+        };
+        sources.into_iter().map(said).collect()
+    }
+}
+
 impl Settings {
+    /// The sources that are described.
+    pub fn sources(&self) -> Result<Vec<Said>, Error> {
+        let mut all = Vec::new();
+        for file in &self.files {
+            all.extend(file.sources()?);
+        }
+        Ok(all)
+    }
+
     /// Adds what a file says.
     pub fn read(&mut self, path: &Path) -> Result<(), Error> {
         let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
@@ -196,7 +234,7 @@ fn split(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 fn unknown(key: &str) -> String {
-    format!("unknown key `{key}`; parameters stand in sections [query.NAME]")
+    format!("unknown key `{key}`; parameters stand in sections [query.NAME], sources in [[source]]")
 }
 
 fn build<'a, 'b: 'a, Q: DeserializeOwned>(

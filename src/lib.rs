@@ -22,7 +22,7 @@
 //! | [`recommend`] | what goes with what: pairs of items, the index that requests read, rankers, evaluation | nothing else |
 //! | [`source`], [`clean`] | blocks, parsing, cleaning, dead letters | files |
 //! | [`files`] | files that are put in place whole | nothing else |
-//! | [`config`] | parameters of queries, from a file and flags | query |
+//! | [`config`] | parameters of queries and descriptions of sources, from a file and flags | query, source |
 //! | [`serving`] | the index that requests read, fed by the dataflow | query, recommend, sink |
 //! | [`sink`], [`plot`] | where views go | files |
 //! | [`worker`] | joins dataflow and I/O; nothing else does | all |

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 pub mod absent;
 mod bad;
 pub mod dead_letters;
+pub mod described;
 pub mod dialect;
 #[cfg(test)]
 mod dirty;

@@ -4,7 +4,7 @@
 #[path = "support/program.rs"]
 mod program;
 
-use program::{directory, fail, run};
+use program::{directory, fail, run, succeed};
 use std::fs;
 use std::path::PathBuf;
 
@@ -382,4 +382,61 @@ fn a_stream_of_which_no_name_is_known_is_refused() {
         "{}",
         loaded.said
     );
+}
+
+#[test]
+fn a_source_is_described_once_and_options_have_the_last_word() {
+    let at = directory("exports-described");
+    let text =
+        "Datum;Betrag;Zustand\n01.02.2024 10:00;1.000,50;bezahlt\n02.02.2024 10:00;2,00;offen\n";
+    fs::write(at.join("a.csv"), text).expect("a file");
+    fs::write(at.join("b.csv"), text.replace("1.000,50", "?")).expect("a file");
+    let describe = |change: &dyn Fn(String) -> String| {
+        let toml = format!(
+            "[query.velocity]\n\n[[source]]\nstream = \"transactions\"\nfiles = \"{}/a*.csv\"\ntime_format = \"day-first\"\n\
+             decimal_comma = true\nabsent = [\"?\"]\n[source.fields]\ntransaction_time = \"Datum\"\namount = \"betrag\"\n\
+             status = \"Zustand\"\n[source.values.status]\nbezahlt = \"captured\"\noffen = \"authorized\"\n",
+            at.display()
+        );
+        fs::write(at.join("shop.toml"), change(toml)).expect("a file");
+    };
+    let (config, sink) =
+        (at.join("shop.toml").display().to_string(), format!("csv:{}", at.join("out").display()));
+    let view = |options: &[&str]| {
+        let query = [
+            "run",
+            "-q",
+            "-w",
+            "1",
+            "--config",
+            &config,
+            "--sink",
+            &sink,
+            "--query",
+            "hourly_transactions",
+        ];
+        succeed(&[&query[..], options].concat());
+        let view = fs::read_to_string(at.join("out/hourly_transactions.csv")).expect("the view");
+        let cells = |row: &str| row.split(',').take(3).collect::<Vec<_>>().join(" ");
+        view.lines().skip(1).map(cells).collect::<Vec<_>>()
+    };
+    describe(&|toml| toml);
+    assert_eq!(view(&[]), ["2024-02-01T10:00:00Z 1 1000.50", "2024-02-02T10:00:00Z 1 2.00"]);
+    assert_eq!(view(&["--time-format", "month-first"])[0], "2024-01-02T10:00:00Z 1 1000.50");
+    assert_eq!(view(&["--map-value", "transactions.status.offen=cancelled"]).len(), 1);
+    let other = format!("transactions={}", at.join("b.csv").display());
+    assert_eq!(view(&["--source", &other]), ["2024-02-02T10:00:00Z 1 2.00"]);
+    for (from, to, says) in [
+        ("transactions", "sales", "shop.toml, line 3: [[source]]: stream: there is no stream"),
+        ("day-first", "first", "[[source]]: time_format \"first\": expected iso, day-first"),
+        ("amount =", "sum =", "[[source]]: fields: transactions has no field sum"),
+        ("decimal_comma", "decimal_komma", "unknown field `decimal_komma`"),
+        ("captured", "payed", "transactions.status has no name payed"),
+        ("[[source]]", "[[sources]]", "sources in [[source]]"),
+        ("files", "#", "names no files"),
+    ] {
+        describe(&|toml| toml.replacen(from, to, 1));
+        fail(2, &["run", "--config", &config, "--query", "hourly_transactions"], &[says]);
+    }
+    fail(2, &["run", "--query", "hourly_transactions"], &["--source STREAM=FILE", "--config"]);
 }

@@ -41,8 +41,13 @@ fn the_readme_query_works_and_is_the_one_shown() {
 
 #[test]
 fn the_readme_parameters_are_good() {
-    let toml = README.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
-    let mut settings = Settings::default();
-    settings.parse("README.md", toml.expect("a block of TOML")).expect("it is TOML");
-    configured(&settings).expect("the queries know them");
+    let blocks = README.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut sources = 0;
+    for toml in blocks {
+        let mut settings = Settings::default();
+        settings.parse("README.md", toml).expect("it is TOML");
+        configured(&settings).expect("the queries know them");
+        sources += settings.sources().expect("the sources are sound").len();
+    }
+    assert_eq!(sources, 1);
 }

@@ -6,6 +6,7 @@
 use super::launch::Launch;
 use crate::clock::Tick;
 use crate::query::{AnyQuery, Parameter};
+use crate::source::Input;
 use crate::source::dialect::Dialect;
 use crate::worker::{Cluster, Description};
 use clap::ValueEnum;
@@ -73,7 +74,11 @@ impl Launch {
         let mut rest = Vec::new();
         for (i, (stream, input)) in self.sources.iter().enumerate() {
             let (name, ends) = glance(input.header().file());
-            let shown = format!("{}={name}", stream.name());
+            let said = match input {
+                Input::Text(reader) => reader.said().map(|said| format!(" described as {said:?}")),
+                Input::Recorded(_) => None,
+            };
+            let shown = format!("{}={name}{}", stream.name(), said.unwrap_or_default());
             if i < SOURCES {
                 says.add_contents(format!("source {}", i + 1), &shown, &ends);
             } else {

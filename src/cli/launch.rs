@@ -250,11 +250,14 @@ impl Launch {
         options: &ParseOptions,
     ) -> Result<Columns, Error> {
         // A recording has the fields under their own names.
-        let renames = match input {
-            Input::Text(_) => self.cleaning.map.as_slice(),
-            Input::Recorded(_) => &[],
+        let (schema, header) = (stream.schema(), input.header());
+        let Input::Text(reader) = input else {
+            return Ok(Columns::new(schema, header, wanted, &[], options, &[])?);
         };
-        Ok(Columns::new(stream.schema(), input.header(), wanted, &[], options, renames)?)
+        let options = reader.said().map_or_else(|| options.clone(), |said| said.over(options));
+        let renames = reader.said().map_or(&[][..], |said| said.map.as_slice());
+        let renames = [renames, self.cleaning.map.as_slice()].concat();
+        Ok(Columns::new(schema, header, wanted, &[], &options, &renames)?)
     }
 
     fn feeds(&self, partitions: Vec<Partition>, cleaner: Cleaner) -> Arc<Feeds> {

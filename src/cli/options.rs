@@ -170,7 +170,7 @@ pub struct Running {
     /// How long to wait for the other processes to start
     #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = duration)]
     pub join_timeout: u64,
-    /// Parameters of queries: a TOML file with sections [query.NAME]
+    /// A TOML file: parameters of queries in sections [query.NAME], sources in [[source]]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// One parameter of a query; wins over the file

@@ -107,7 +107,11 @@ impl Args {
 
     /// The index after the streams have passed through the dataflow.
     fn follow(self) -> Result<Recommender<Text, Text>, Error> {
-        let opened = sources::open(&self.source, &self.cleaning.dialect())?;
+        let opened = sources::open(
+            &self.source,
+            &self.cleaning.dialect(),
+            self.running.settings()?.sources()?,
+        )?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(
                 "standard input cannot be shared by several processes; use a file".into(),

@@ -56,7 +56,7 @@ impl Args {
                 self.out.display()
             )));
         }
-        let opened = sources::open(&self.source, &self.cleaning.dialect())?;
+        let opened = sources::open(&self.source, &self.cleaning.dialect(), Vec::new())?;
         if self.cleaning.dead_letters.is_none() {
             self.cleaning.dead_letters = Some(self.out.with_extension("dead_letters.jsonl"));
         }

@@ -18,6 +18,7 @@ Examples:
   zcat log.gz | tidemill run --source behavior=- --map behavior.visit_time=ts
   tidemill run --source transactions=pay.csv --rates rates.csv --base-currency EUR
   tidemill run --source transactions=export.csv --time-format day-first --decimal-comma
+  tidemill run --config shop.toml        (sources described in sections [[source]])
 
 Sources are CSV with a header; columns may be in any order and others are ignored. Only the time
 column and what the chosen queries read must be there. A column _diff (+1/-1) makes a source a
@@ -25,8 +26,9 @@ change log: its records are told apart by all fields and not by id, and a retrac
 came counts for nothing but is told at the end. Files ending in .gz and .zst are decompressed; - is standard input. A replay log made by
 `tidemill record` is named alone (--source shop.tide): its streams, cleaning and tick are in it.")]
 pub struct Args {
-    /// A stream and its file, or a replay log (FILE.tide); repeat for more, or use a pattern
-    #[arg(long, value_name = "STREAM=FILE", required = true)]
+    /// A stream and its file, or a replay log (FILE.tide); repeat for more, or use a pattern;
+    /// beside those that --config describes
+    #[arg(long, value_name = "STREAM=FILE")]
     source: Vec<String>,
     /// The queries to maintain [default: all whose streams are given]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
@@ -47,7 +49,11 @@ pub struct Args {
 impl Args {
     pub fn run(self) -> Result<(), Error> {
         let meter = Meter::start();
-        let opened = sources::open(&self.source, &self.cleaning.dialect())?;
+        let opened = sources::open(
+            &self.source,
+            &self.cleaning.dialect(),
+            self.running.settings()?.sources()?,
+        )?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(
                 "standard input cannot be shared by several processes; use a file".into(),

@@ -4,10 +4,13 @@ use super::choose::stream_names;
 use super::near::did_you_mean;
 use crate::error::Error;
 use crate::event::Stream;
+use crate::source::described::Said;
 use crate::source::dialect::Dialect;
 use crate::source::read::{BLOCK_SIZE, Reader};
 use crate::source::{Input, replay_log};
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The sources of a command line, opened.
 pub struct Opened {
@@ -19,9 +22,12 @@ pub struct Opened {
     pub stdin: bool,
 }
 
-/// Opens what `--source` names: `STREAM=FILE`, or a replay log.
-pub fn open(sources: &[String], dialect: &Dialect) -> Result<Opened, Error> {
+/// Opens what `--source` names, `STREAM=FILE` or a replay log, and the sources that are described. A description whose
+/// stream is named tells how to read what is named instead of its own files.
+pub fn open(sources: &[String], dialect: &Dialect, described: Vec<Said>) -> Result<Opened, Error> {
     let mut opened = Opened { inputs: Vec::new(), bytes: Some(0), stdin: false };
+    let described: Vec<Arc<Said>> = described.into_iter().map(Arc::new).collect();
+    let mut named = BTreeSet::new();
     for source in sources {
         if Path::new(source).extension().is_some_and(|e| e == replay_log::EXTENSION) {
             let partitions = replay_log::open(source)?;
@@ -32,17 +38,61 @@ pub fn open(sources: &[String], dialect: &Dialect) -> Result<Opened, Error> {
             continue;
         }
         let (stream, paths) = files(source)?;
+        named.insert(stream);
+        let mut of_stream = described.iter().filter(|said| said.stream == stream);
+        let said = of_stream.next().cloned();
+        if of_stream.next().is_some() {
+            return Err(Error::Usage(format!(
+                "--source {source}: several sources of {} are described; name its files there",
+                stream.name()
+            )));
+        }
+        opened.add(stream, paths, dialect, said)?;
+    }
+    for said in described.iter().filter(|said| !named.contains(&said.stream)) {
+        let stream = said.stream;
+        if said.files.is_empty() {
+            return Err(Error::Usage(format!(
+                "[[source]] of {name} names no files; add files = \"...\", or --source {name}=FILE",
+                name = stream.name()
+            )));
+        }
+        for pattern in &said.files {
+            let (_, paths) = files(&format!("{}={pattern}", stream.name()))?;
+            opened.add(stream, paths, dialect, Some(Arc::clone(said)))?;
+        }
+    }
+    if opened.inputs.is_empty() {
+        let what =
+            "nothing to read: name a source with --source STREAM=FILE, or describe one in --config";
+        return Err(Error::Usage(what.into()));
+    }
+    Ok(opened)
+}
+
+impl Opened {
+    /// Opens files of a stream.
+    fn add(
+        &mut self,
+        stream: Stream,
+        paths: Vec<String>,
+        dialect: &Dialect,
+        said: Option<Arc<Said>>,
+    ) -> Result<(), Error> {
+        let dialect =
+            said.as_ref().map_or_else(|| dialect.clone(), |said| dialect.or(&said.dialect));
         for path in paths {
-            if path == "-" && std::mem::replace(&mut opened.stdin, true) {
+            if path == "-" && std::mem::replace(&mut self.stdin, true) {
                 return Err(Error::Usage("standard input can be read once only".into()));
             }
             let plain = !(path == "-" || path.ends_with(".gz") || path.ends_with(".zst"));
             let size = std::fs::metadata(&path).map(|m| m.len()).ok();
-            opened.bytes = opened.bytes.zip(size.filter(|_| plain)).map(|(a, b)| a + b);
-            opened.inputs.push((stream, Reader::open(&path, BLOCK_SIZE, dialect)?.into()));
+            self.bytes = self.bytes.zip(size.filter(|_| plain)).map(|(a, b)| a + b);
+            let reader = Reader::open(&path, BLOCK_SIZE, &dialect)?.described(said.clone());
+            self.inputs.push((stream, reader.into()));
         }
+        Ok(())
     }
-    Ok(opened)
 }
 
 /// The stream and the files that a `--source` names.

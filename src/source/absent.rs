@@ -18,6 +18,11 @@ impl Absent {
         Absent(words.to_vec())
     }
 
+    /// Adds words.
+    pub fn add(&mut self, words: &[String]) {
+        self.0.extend_from_slice(words);
+    }
+
     /// Whether a text stands for nothing.
     #[inline]
     pub fn has(&self, text: &str) -> bool {

@@ -29,6 +29,15 @@ pub struct Dialect {
 }
 
 impl Dialect {
+    /// As is said here, or else there.
+    pub fn or(&self, other: &Dialect) -> Dialect {
+        Dialect {
+            delimiter: self.delimiter.or(other.delimiter),
+            columns: self.columns.clone().or_else(|| other.columns.clone()),
+            encoding: self.encoding.or(other.encoding),
+        }
+    }
+
     /// What separates the fields, if this is the first line.
     pub(super) fn delimiter(&self, line: &[u8]) -> u8 {
         let fields = |delimiter: u8| {

@@ -8,12 +8,14 @@
 use std::fs::File;
 use std::io::{self, BufRead, Read};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use flate2::bufread::GzDecoder;
 
+use super::described::Said;
 use super::dialect::{Decoded, Dialect};
 use super::error::SourceError;
 use super::header::Header;
@@ -49,6 +51,7 @@ pub struct Reader {
     /// How many lines the header takes, blank ones before it included.
     lines: u64,
     input: Input,
+    said: Option<Arc<Said>>,
 }
 
 enum Input {
@@ -130,7 +133,12 @@ impl Reader {
         let line = read_with(name, begin(&mut splitter, dialect))?;
         let header = Header::read(name, line.as_ref(), dialect)?;
         let lines = line.map_or(0, |line| line.lines);
-        Ok(Reader { header, lines, input: Input::Inline { splitter, spare: Vec::new() } })
+        Ok(Reader {
+            header,
+            lines,
+            input: Input::Inline { splitter, spare: Vec::new() },
+            said: None,
+        })
     }
 
     /// Reads any stream of bytes on its own thread and hands over records as soon as they are there. `name` stands for
@@ -179,7 +187,17 @@ impl Reader {
         let header = Header::read(name, line.as_ref(), dialect)?;
         let lines = line.map_or(0, |line| line.lines);
         let input = Input::Thread(Decoder { blocks, spare, thread: Some(thread) });
-        Ok(Reader { header, lines, input })
+        Ok(Reader { header, lines, input, said: None })
+    }
+
+    /// The same source, of which so much is said.
+    pub fn described(self, said: Option<Arc<Said>>) -> Reader {
+        Reader { said, ..self }
+    }
+
+    /// What is said of the source, if it was described.
+    pub fn said(&self) -> Option<&Said> {
+        self.said.as_deref()
     }
 
     /// The header.

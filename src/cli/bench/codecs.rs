@@ -36,7 +36,7 @@ impl Args {
     pub fn run(self) -> Result<(), Error> {
         let workload = &self.workload;
         let texts = workload.texts()?;
-        let opened = sources::open(&texts, &Default::default())?;
+        let opened = sources::open(&texts, &Default::default(), Vec::new())?;
         if opened.inputs.iter().any(|(_, input)| matches!(input, Input::Recorded(_))) {
             let why = "a replay log is what sources are compared with here; give a CSV file";
             return Err(Error::Usage(why.into()));

@@ -57,7 +57,7 @@ impl Workload {
         let path = self.shop().with_extension(EXTENSION);
         let text = path.display().to_string();
         // One that this build cannot read is made again.
-        if sources::open(std::slice::from_ref(&text), &Default::default()).is_err() {
+        if sources::open(std::slice::from_ref(&text), &Default::default(), Vec::new()).is_err() {
             self.record(&path)?;
         }
         Ok(vec![text])
@@ -149,7 +149,7 @@ impl Workload {
 
     /// The workload, to be run in this process by one worker.
     pub fn launch(&self, sources: &[String]) -> Result<Launch, Error> {
-        let opened = sources::open(sources, &Default::default())?;
+        let opened = sources::open(sources, &Default::default(), Vec::new())?;
         // A minute, as `tidemill record` has it; a log has its own.
         let log = opened.inputs.iter().any(|(_, input)| matches!(input, Input::Recorded(_)));
         let tick = (!log).then_some(60_000);
