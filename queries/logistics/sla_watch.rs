@@ -16,7 +16,7 @@
 //! back), once a record has a time at or after it, with what was known by then and with elapsed as
 //! of then (see `Board`): in between nothing changes, so its cost is the open parcels per hour, and
 //! the view at a time is that of the last full hour. The levels meet at one place. State: the open
-//! parcels, the rows shown, and per lane a count per distinct minute of transit.
+//! parcels, the rows shown, and per lane, region and carrier a count per distinct minute of transit.
 
 use crate::clock::{Millis, Time};
 use crate::event::logistics::{
@@ -29,7 +29,11 @@ use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::Real;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+mod leads;
+
+use leads::{Lead, Leads, Survival};
 
 crate::parameters! {
     /// See the module.
@@ -73,20 +77,17 @@ const HOUR: Millis = Millis::hours(1);
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 1440 * MINUTE;
 
-/// An open parcel; in the order of ids, and of scans for one id.
+/// An open parcel, in the order of scans.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Open {
-    id: Text,
     scanned: i64,
+    id: Text,
     status: Option<ParcelStatus>,
     carrier: Text,
     region: Text,
     sent: i64,
     promised: i64,
 }
-
-/// A delivery by a carrier in a region, and the minutes it took.
-type Lead = (Text, Text, i64);
 
 /// What a record is to the board.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -120,44 +121,6 @@ impl Entry {
     }
 }
 
-/// For each level the minutes deliveries took, ascending, each with the number that took longer.
-#[derive(Default)]
-struct Survival<K>(BTreeMap<K, Vec<(i64, i64)>>);
-
-impl<K: Ord> Survival<K> {
-    /// Counts the leads of a level; `add` them, then `close`.
-    fn add(&mut self, level: K, minutes: i64, count: i64) {
-        self.0.entry(level).or_default().push((minutes, count));
-    }
-
-    fn close(mut self) -> Self {
-        for leads in self.0.values_mut() {
-            leads.sort_unstable();
-            let mut longer = 0;
-            for (_, count) in leads.iter_mut().rev() {
-                longer += std::mem::replace(count, longer);
-            }
-            // Of equal minutes, from several lanes, the last knows how many took longer.
-            leads.dedup_by(|later, kept| {
-                let equal = later.0 == kept.0;
-                if equal {
-                    kept.1 = later.1;
-                }
-                equal
-            });
-            leads.insert(0, (i64::MIN, longer));
-        }
-        self
-    }
-
-    /// How many deliveries of a level took longer.
-    fn longer(&self, level: &K, minutes: i64) -> i64 {
-        let Some(leads) = self.0.get(level) else { return 0 };
-        let up_to = leads.partition_point(|(m, _)| *m <= minutes);
-        leads[up_to - 1].1 // the first is at i64::MIN
-    }
-}
-
 impl SlaWatch {
     /// The chances of the levels, widest first, each `(took longer than promised, than elapsed)`.
     fn chance(&self, levels: [(i64, i64); 3]) -> Option<Real> {
@@ -170,33 +133,20 @@ impl SlaWatch {
         chance.map(Real)
     }
 
-    fn read(&self, open: &Items<Open>, leads: &Items<Lead>, now: i64, rows: &mut Vec<Output>) {
-        let mut lanes: Survival<(Text, Text)> = Survival::default();
-        let (mut regions, mut carriers) = (Survival::default(), Survival::default());
-        for ((carrier, region, minutes), count) in leads {
-            lanes.add((carrier.clone(), region.clone()), *minutes, *count);
-            regions.add(region.clone(), *minutes, *count);
-            carriers.add(carrier.clone(), *minutes, *count);
-        }
-        let (lanes, regions, carriers) = (lanes.close(), regions.close(), carriers.close());
-        let mut parcels = open.keys().peekable();
-        while let Some(parcel) = parcels.next() {
-            let replaced = parcels.peek().is_some_and(|next| next.id == parcel.id);
-            if replaced || now - parcel.scanned > i64::from(self.patience_days) * DAY {
+    fn read(&self, open: &Items<Open>, leads: &Survival, now: i64, rows: &mut Vec<Output>) {
+        let patience = i64::from(self.patience_days) * DAY;
+        let mut known = BTreeSet::new();
+        // From the last scan back: of a parcel the first that is met is its latest.
+        for parcel in open.keys().rev().take_while(|parcel| now - parcel.scanned <= patience) {
+            if !known.insert(&parcel.id) {
                 continue;
             }
             let elapsed = (now - parcel.sent).max(0).div_euclid(MINUTE);
             let promised = (parcel.promised - parcel.sent).div_euclid(MINUTE);
             let late = now > parcel.promised;
             let lane = (parcel.carrier.clone(), parcel.region.clone());
-            let levels = [promised.max(elapsed), elapsed].map(|minutes| {
-                [
-                    carriers.longer(&parcel.carrier, minutes),
-                    regions.longer(&parcel.region, minutes),
-                    lanes.longer(&lane, minutes),
-                ]
-            });
-            let [missed, still] = levels;
+            let [missed, still] =
+                [promised.max(elapsed), elapsed].map(|minutes| leads.longer(&lane, minutes));
             let chance = || self.chance([0, 1, 2].map(|level| (missed[level], still[level])));
             rows.push(Output {
                 shipment_id: parcel.id.clone(),
@@ -235,7 +185,7 @@ impl Query for SlaWatch {
             "SlaWatch",
             &hours,
             |_entry| Some(()),
-            |(open, leads): &mut (Bag<Open>, Bag<Lead>), entry, diff| match entry {
+            |(open, leads): &mut (Bag<Open>, Leads), entry, diff| match entry {
                 Entry::Scan => {}
                 Entry::Open(parcel) => open.add(parcel.clone(), diff),
                 Entry::Lead(lead) => leads.add(lead.clone(), diff),

@@ -73,8 +73,17 @@ fn centroid(country: &Text) -> Option<(f64, f64)> {
     Some((CENTROIDS[at].1.to_radians(), CENTROIDS[at].2.to_radians()))
 }
 
+/// Whether a country is in the table.
+pub fn is_known(country: &Text) -> bool {
+    centroid(country).is_some()
+}
+
 /// Whole kilometres between two countries' centroids; `None` if one is not in the table.
 pub fn distance(from: &Text, to: &Text) -> Option<i64> {
+    // Most payments of a user come from one country.
+    if from == to {
+        return is_known(from).then_some(0);
+    }
     let ((lat, lon), (lat2, lon2)) = (centroid(from)?, centroid(to)?);
     let half = |x: f64| (x / 2.0).sin().powi(2);
     let chord = half(lat2 - lat) + lat.cos() * lat2.cos() * half(lon2 - lon);

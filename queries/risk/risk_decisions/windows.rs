@@ -229,7 +229,7 @@ impl Contents {
             Contents::Amounts(amounts) => amounts.add(x.value, n),
             Contents::Travels(places) => {
                 let place = &x.item.contents.country;
-                if travel::distance(place, place).is_some() {
+                if travel::is_known(place) {
                     change(places, (x.time, place.clone(), x.item.id().clone()), n);
                 }
             }
