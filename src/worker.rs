@@ -87,7 +87,7 @@ pub struct Summary {
     pub duplicates: u64,
     /// Those among them that changed nothing because a newer one was known.
     pub superseded: u64,
-    /// Ids with cancellations or refunds, but nothing known that they could take back.
+    /// Ids with cancellations, refunds or chargebacks, but no known payment that they could be of.
     pub unpaired: u64,
     /// Retractions in change logs of records that did not come.
     pub never_came: u64,

@@ -12,6 +12,7 @@ use std::io::Cursor;
 use std::path::PathBuf;
 use std::time::Instant;
 use support::Random;
+use tidemill::batch::{Batch, Column};
 use tidemill::clean::currency::Rates;
 use tidemill::clock::Millis;
 use tidemill::config::Settings;
@@ -70,12 +71,13 @@ fn damaged(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
     for _ in 0..1 + random.below(6) {
         let at = random.below(bytes.len() as u64 + 1) as usize;
         let end = (at + random.below(12) as usize).min(bytes.len());
-        match random.below(6) {
+        match random.below(7) {
             0 if at < bytes.len() => bytes[at] = random.bits() as u8,
             1 => drop(bytes.drain(at..end)),
-            2 => {
-                let piece = random.of(PIECES).as_bytes().to_vec();
-                bytes.splice(at..at, piece);
+            // Some at once: what goes wrong often takes two that meet.
+            2 | 5 => {
+                let pieces: String = (0..=random.below(5)).map(|_| random.of(PIECES)).collect();
+                bytes.splice(at..at, pieces.into_bytes());
             }
             3 => {
                 let again = bytes[at..end].to_vec();
@@ -114,8 +116,19 @@ fn file(name: &str) -> PathBuf {
     dir.join(name)
 }
 
-/// The times of the good records, and the lines and reasons of the bad ones.
-type Found = (Vec<i64>, Vec<(u64, String)>);
+/// The times and fields of the good records, and the lines and reasons of the bad ones.
+type Found = (Vec<(i64, String)>, Vec<(u64, String)>);
+
+/// The fields of a record as text.
+fn fields(batch: &Batch, row: usize) -> String {
+    let field = |column: &Column| match column {
+        Column::Number(numbers) => format!("{};", numbers[row]),
+        Column::Text(texts) => format!("{:?};", texts[row].to_string()),
+        Column::Absent => ";".to_string(),
+    };
+    let fields: String = batch.columns.iter().map(field).collect();
+    format!("{fields}{}", batch.diff(row))
+}
 
 /// What is read of a text as a stream in blocks of some size.
 fn read(stream: Stream, bytes: &[u8], block: usize) -> Option<Found> {
@@ -130,7 +143,8 @@ fn read(stream: Stream, bytes: &[u8], block: usize) -> Option<Found> {
         let parsed = plan.parse(&block, 0, &mut scratch);
         let found = (parsed.batch.times.len() + parsed.bad.len()) as u64;
         assert_eq!(found, parsed.records, "each record is good or bad");
-        times.extend(&parsed.batch.times);
+        let rows = parsed.batch.times.iter().enumerate();
+        times.extend(rows.map(|(row, time)| (*time, fields(&parsed.batch, row))));
         bad.extend(parsed.bad.into_iter().map(|bad| (line + bad.line, bad.reason)));
         line += parsed.lines;
     }

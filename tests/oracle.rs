@@ -7,9 +7,10 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
-use support::Random;
+use support::{Random, View, close};
 use tidemill::batch::Batch;
 use tidemill::clock::{Millis, Tick, Time};
 use tidemill::event::Stream;
@@ -27,35 +28,6 @@ use tidemill::value::{Money, Value};
 use tidemill::worker::reads;
 use tidemill::worker::replay::{Change, Recorded, replay};
 
-/// Equal but for the last digits of a float: the answer may add up in another order.
-fn close(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Real(a, p), Value::Real(b, q)) => {
-            p == q && (a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-3))
-        }
-        _ => a == b,
-    }
-}
-
-/// Rows of the view after all changes up to and including a time.
-struct View(BTreeMap<String, (Vec<Value>, isize)>);
-
-impl View {
-    fn apply(&mut self, change: &Change) {
-        let entry = self.0.entry(format!("{:?}", change.row));
-        let entry = entry.or_insert_with(|| (change.row.clone(), 0));
-        entry.1 += change.diff;
-    }
-    fn rows(&self) -> Vec<Vec<Value>> {
-        let mut rows = Vec::new();
-        for (row, count) in self.0.values() {
-            assert!(*count >= 0, "a row was taken back that is not there: {row:?}");
-            rows.extend(std::iter::repeat_n(row.clone(), *count as usize));
-        }
-        rows
-    }
-}
-
 /// Queries with other parameters than the catalog's, where those would not come into play in the
 /// few hours of a history.
 fn tuned() -> Vec<Arc<dyn AnyQuery>> {
@@ -71,7 +43,11 @@ fn tuned() -> Vec<Arc<dyn AnyQuery>> {
         lead: Millis::minutes(60),
         buffer: Millis::minutes(10),
     };
-    let targets = AdTargets { cap: 2, span: Millis::minutes(50), budget: Money(1_200_000) };
+    let targets = AdTargets {
+        cap: NonZeroU32::MIN.saturating_add(1),
+        span: Millis::minutes(50),
+        budget: Money(1_200_000),
+    };
     vec![
         Arc::new(targets),
         Arc::new(UserRecommendations { active: Millis::minutes(50), refresh: Millis::minutes(30) }),
@@ -135,7 +111,7 @@ impl Case {
         let keys = query.columns().iter().filter(|c| c.key).count();
         let passes = reads(query).time_passes();
         let mut seen = Seen::default();
-        let (mut view, mut changes) = (View(BTreeMap::new()), log.iter().peekable());
+        let (mut view, mut changes) = (View::default(), log.iter().peekable());
         let mut before = Time::default();
         for (n, time) in times.iter().copied().enumerate() {
             while let Some(change) = changes.next_if(|change| change.time <= time) {
@@ -172,7 +148,7 @@ impl Case {
 
 /// The view in the end, exactly.
 fn end(log: &Log) -> BTreeMap<String, isize> {
-    let mut view = View(BTreeMap::new());
+    let mut view = View::default();
     log.iter().for_each(|change| view.apply(change));
     let rows = view.0.into_iter().filter(|(_, (_, n))| *n != 0);
     rows.map(|(row, (_, n))| (row, n)).collect()

@@ -122,7 +122,17 @@ fn ids_are_forgotten_by_the_clock_and_not_by_the_tick_or_the_companions() {
     }
     // A refund whose sale was forgotten, or never came, is told; one that found its sale is not.
     let (_, said) = view("unpaired", &files, "hourly_transactions", &hour);
-    assert!(said.contains("1 refunds or cancellations without their sale"), "{said}");
+    const TOLD: &str = "1 refunds, cancellations or chargebacks without their sale";
+    assert!(said.contains(TOLD), "{said}");
+    // So is what else comes of a forgotten sale, whatever query runs.
+    for status in ["cancelled", "chargeback"] {
+        let late = day.replace("refunded", status);
+        let files = [("transactions", late.as_str())];
+        let (_, said) = view("unpaired", &files, "merchant_health", &hour);
+        assert!(said.contains(TOLD), "{status}: {said}");
+        let (_, said) = view("paired", &files, "merchant_health", &[]);
+        assert!(!said.contains("without their sale"), "{status}: {said}");
+    }
     let (rows, said) = view("paired", &files, "hourly_transactions", &[]);
     assert!(rows.is_empty() && !said.contains("without their sale"), "{said}");
 }
@@ -158,7 +168,7 @@ fn time_passes_for_a_query_with_the_streams_it_reads() {
     let (alone, _) =
         view("alone", &files, "cart_abandonment", &["--set", "cart_abandonment.after=1h"]);
     let queries = "cart_abandonment,hourly_transactions";
-    let (beside, _) = view("beside", &files, queries, &["--set", "cart_abandonment.after=1h"]);
+    let (beside, _) = view("companion", &files, queries, &["--set", "cart_abandonment.after=1h"]);
     assert_eq!(alone, beside);
     // The hour comes once the stream itself has gone on for so long.
     let later = format!("{shop}2026-01-05T12:00:00Z,u2,s2,page_view,,1,0\n");
@@ -345,4 +355,57 @@ fn a_tick_that_does_not_divide_the_hour_of_a_query_is_refused() {
         .collect();
     assert!(views[0].contains("s1") && views[0].contains("1440"), "{}", views[0]);
     assert!(views.iter().all(|view| *view == views[0]), "{views:?}");
+}
+
+#[test]
+fn of_two_records_of_one_age_the_one_read_later_by_the_clock_holds() {
+    // The first file says it last: its clock stands at 12:00 then, that of the second at 11:00.
+    let late = format!(
+        "{PAID}2026-03-02T12:00:00Z,t2,7.00,captured\n2026-03-02T10:00:00Z,t1,1.00,captured\n"
+    );
+    let early = format!(
+        "{PAID}2026-03-02T11:00:00Z,t3,8.00,captured\n2026-03-02T10:00:00Z,t1,2.00,captured\n"
+    );
+    let files = [("transactions", late.as_str()), ("transactions", early.as_str())];
+    let want = ["2026-03-02T10:00:00Z,1,1.00", "2026-03-02T11", "2026-03-02T12"];
+    always("later", &files, "hourly_transactions", &[], &want);
+}
+
+#[test]
+fn an_id_is_forgotten_to_the_millisecond() {
+    let hour = ["--dedupe-hours", "1"];
+    let refunded = |at: &str| {
+        format!("{PAID}2026-03-02T10:30:00Z,t1,5.00,captured\n2026-03-02T{at}Z,t1,5.00,refunded\n")
+    };
+    let (in_time, too_late) = (refunded("11:30:00"), refunded("11:30:00.001"));
+    always("in-time", &[("transactions", &in_time)], "hourly_transactions", &hour, &[]);
+    let stands = ["2026-03-02T10:00:00Z,1,5.00"];
+    always("too-late", &[("transactions", &too_late)], "hourly_transactions", &hour, &stands);
+}
+
+#[test]
+fn time_passes_for_a_query_with_its_own_streams_whatever_runs_beside_it() {
+    let home = directory("truth-own-streams");
+    let (shop, sale) = (home.join("shop.csv"), home.join("sale.csv"));
+    let visits = "visit_time,session_id,event,item_id,category\n\
+                  2026-03-02T10:00:00Z,a,view_item,lamp,home\n\
+                  2026-03-02T10:00:00Z,a,add_to_cart,lamp,home\n2026-03-02T10:30:00Z,b,search,,\n";
+    fs::write(&shop, visits).expect("a file");
+    let paid = "transaction_time,transaction_id,order_id,user_id,item_id,quantity,amount,card_id\n\
+                2026-03-05T18:00:00Z,t1,o1,ann,lamp,1,5.00,c1\n";
+    fs::write(&sale, paid).expect("a file");
+    let sources = [("behavior", &shop), ("transactions", &sale)];
+    let sources = sources.map(|(stream, path)| format!("{stream}={}", path.display()));
+    let out = home.join("out");
+    let sink = format!("csv:{}", out.display());
+    for beside in ["", ",hourly_transactions", ",velocity", ",rfm_segments,risk_decisions_at_time"]
+    {
+        let query = format!("cart_abandonment,trending_for_category{beside}");
+        let mut run = vec!["run", "-q", "--sink", &sink, "--query", &query];
+        run.extend(sources.iter().flat_map(|source| ["--source", source]));
+        succeed(&run);
+        // Nothing says that it is later than 10:30 in the shop.
+        assert_eq!(rows(&out, "cart_abandonment"), [""; 0], "{query}");
+        assert_eq!(rows(&out, "trending_for_category"), ["home,1,lamp,1"], "{query}");
+    }
 }

@@ -57,13 +57,14 @@ use crate::value::{Hour, Money};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 
 crate::parameters! {
     /// See the module.
     #[derive(Clone, Copy)]
     pub struct AdTargets {
-        /// How often a campaign is shown to a user within `span`.
-        pub cap: i64 = 3,
+        /// How often a campaign is shown to a user within `span`; at least once.
+        pub cap: NonZeroU32 = NonZeroU32::MIN.saturating_add(2),
         /// The time over which that is counted.
         pub span: Millis = Millis::hours(24),
         /// What a campaign may spend a day, in minor units.
@@ -137,7 +138,7 @@ impl Query for AdTargets {
     crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let (cap, budget) = (self.cap, self.budget);
+        let (cap, budget) = (i64::from(self.cap.get()), self.budget);
         let columns = [behavior::ITEM_ID, behavior::CAMPAIGN, behavior::EVENT.optional()];
         let adverts = inputs
             .behavior(&columns)
@@ -239,7 +240,7 @@ impl Query for AdTargets {
                 let key = (row.user_id.clone(), campaign.clone());
                 let paid = spent.get(campaign).copied().unwrap_or(0);
                 let dear = now.is_some_and(|now| ahead(paid, self.budget, now));
-                if dear || seen.get(&key).is_some_and(|n| *n >= self.cap) {
+                if dear || seen.get(&key).is_some_and(|n| *n >= i64::from(self.cap.get())) {
                     continue;
                 }
                 let order = |o: &Output| (-o.score, o.item_id.clone(), o.campaign_id.clone());

@@ -76,7 +76,8 @@ pub struct Cleaning {
     /// Which records of one id hold; newer is the higher `version`, or the later event time
     #[arg(long, default_value = "replace")]
     pub on_duplicate: OnDuplicate,
-    /// For how many hours of its source's clock an id is remembered [default: to the end]
+    /// For how many hours of its source's clock an id is remembered; what comes later is a record of
+    /// its own, and the summary counts refunds of forgotten sales [default: to the end]
     #[arg(long, value_name = "HOURS")]
     pub dedupe_hours: Option<u64>,
     /// Where bad records go [default: dead_letters.jsonl beside the first file sink]

@@ -56,7 +56,7 @@ pub fn summary(summary: &Summary) -> String {
     );
     let told = [
         (summary.superseded, "records older than a known one of their id changed nothing"),
-        (summary.unpaired, "refunds or cancellations without their sale"),
+        (summary.unpaired, "refunds, cancellations or chargebacks without their sale"),
         (summary.never_came, "retractions of what never came"),
     ];
     for (number, what) in told.into_iter().filter(|(number, _)| *number > 0) {

@@ -81,6 +81,15 @@ pub(crate) fn withdraws(stream: Stream, batch: &Batch, row: usize) -> bool {
     }
 }
 
+/// Whether a record says nothing without an earlier one: that a payment was taken back or disputed.
+fn undoes(stream: Stream, batch: &Batch, row: usize) -> bool {
+    let disputed = |status: &i64| PaymentStatus::of(*status) == Some(PaymentStatus::Chargeback);
+    let status = &batch.columns[transactions::STATUS.field];
+    stream == Stream::Transactions
+        && (withdraws(stream, batch, row)
+            || matches!(status, Column::Number(status) if disputed(&status[row])))
+}
+
 /// Counts what happened, for the run's summary.
 #[derive(Default, Debug)]
 pub(crate) struct Tally {
@@ -88,7 +97,8 @@ pub(crate) struct Tally {
     pub duplicates: AtomicU64,
     /// Those among them that changed nothing because a newer one was known.
     pub superseded: AtomicU64,
-    /// Ids of which there are cancellations or refunds and nothing that they could take back.
+    /// Ids of which there are cancellations, refunds or chargebacks and no payment, because it never
+    /// came or was forgotten.
     pub unpaired: AtomicI64,
     /// Retractions in change logs of records that have not come.
     pub never_came: AtomicI64,
@@ -119,7 +129,7 @@ struct Held {
     age: Age,
     /// Whether that is a cancellation or refund.
     withdraws: bool,
-    /// Whether some record was none.
+    /// Whether some record was a payment, and not only what became of one.
     sold: bool,
     /// The record that holds.
     row: Box<[u8]>,
@@ -187,6 +197,7 @@ impl Known {
         batch.write_row(row, &self.layout, &mut self.scratch);
         let (age, withdraws) =
             (Age::of(self.stream, batch, row), withdraws(self.stream, batch, row));
+        let undoes = undoes(self.stream, batch, row);
         let mut moved = true;
         match self.rows.entry_ref(id) {
             EntryRef::Occupied(mut entry) if self.how.remembers(entry.get().last, now) => {
@@ -194,7 +205,7 @@ impl Known {
                 let held = entry.get_mut();
                 moved = held.last != now;
                 held.last = now;
-                if !held.sold && !withdraws {
+                if !held.sold && !undoes {
                     held.sold = true;
                     self.tally.unpaired.fetch_sub(1, Relaxed);
                 }
@@ -218,10 +229,10 @@ impl Known {
             entry => {
                 out.push_row(batch, row, 1);
                 out.clocks.push(now);
-                self.tally.unpaired.fetch_add(i64::from(withdraws), Relaxed);
+                self.tally.unpaired.fetch_add(i64::from(undoes), Relaxed);
                 // The record of an id whose time is over stands for good.
                 let row = self.scratch.as_slice().into();
-                let (sold, older) = (!withdraws, Vec::new());
+                let (sold, older) = (!undoes, Vec::new());
                 entry.insert(Held { last: now, age, withdraws, sold, row, older });
             }
         }

@@ -145,6 +145,50 @@ mod tests {
             assert_eq!(got, want);
             assert_eq!(listed, 0);
         }
-        assert!(fold.records < 400 * 500);
+    }
+
+    /// Folds one message of 500 records; gives how many deltas were made of how many keys.
+    fn message<R: Group>(
+        fold: &mut Fold<u64, R>,
+        add: impl Fn(&mut R, u64),
+        key: impl Fn(u64) -> u64,
+    ) -> (usize, usize) {
+        let mut keys: Vec<u64> = (0..500).map(&key).collect();
+        keys.iter().for_each(|key| add(fold.group(*key), *key));
+        let mut made = 0;
+        fold.drain(|_, _| made += 1);
+        keys.sort_unstable();
+        keys.dedup();
+        (made, keys.len())
+    }
+
+    #[test]
+    fn the_search_is_left_out_for_a_while_where_it_was_not_worth_it() {
+        let mut fold = Fold::<u64, i64>::default();
+        let mut next = |key: &dyn Fn(u64) -> u64| message(&mut fold, |sum, _| *sum += 1, key);
+        let few = |i: u64| i % 20;
+        // As long as it is worth it, each key has one delta.
+        assert!((0..20).all(|_| next(&few) == (20, 20)));
+        // A trial of keys of their own: from then on every record is passed on.
+        (0..17).for_each(|_| assert_eq!(next(&|i| i), (500, 500)));
+        assert_eq!(next(&few), (500, 20));
+        // After a while it is tried again, and stays.
+        let rest = REST * TRIAL / 500 + 2;
+        let late = (0..2 * rest).map(|_| next(&few)).collect::<Vec<_>>();
+        assert!(late[..rest / 2].iter().all(|made| *made == (500, 20)));
+        assert!(late[rest..].iter().all(|made| *made == (20, 20)));
+    }
+
+    #[test]
+    fn a_delta_that_lists_its_records_must_combine_more_of_them() {
+        let hundred = |i: u64| i % 100;
+        let mut sums = Fold::<u64, i64>::default();
+        let mut bags = Fold::<u64, Bag<u64>>::default();
+        for _ in 0..17 {
+            message(&mut sums, |sum, _| *sum += 1, hundred);
+            message(&mut bags, |bag, key| bag.add(key, 1), hundred);
+        }
+        assert_eq!(message(&mut sums, |sum, _| *sum += 1, hundred), (100, 100));
+        assert_eq!(message(&mut bags, |bag, key| bag.add(key, 1), hundred), (500, 100));
     }
 }

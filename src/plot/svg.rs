@@ -261,6 +261,9 @@ mod tests {
             assert!(text_width(&cut, 12.0) <= room.max(12.0), "{cut} in {room}");
         }
         assert_eq!(shortened("short", 12.0, 100.0), "short");
+        let (long, cut) = ("a rather long label", shortened("a rather long label", 12.0, 80.0));
+        assert!(cut.ends_with('…') && long.starts_with(cut.trim_end_matches('…')), "{cut}");
+        assert!(text_width(&cut, 12.0) > 60.0, "{cut} is shorter than it must be");
     }
 
     #[test]

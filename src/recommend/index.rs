@@ -298,8 +298,12 @@ mod tests {
     fn readers_on_other_threads_see_whole_rows() {
         let mut index = PairIndex::new(reading(), Arc::default());
         let (reader, names) = (index.reader(), Arc::clone(&index.names));
+        // The writer goes on only when the reader has seen a state, and then another.
+        let (begin, between) = (std::sync::Barrier::new(2), std::sync::atomic::AtomicUsize::new(0));
         std::thread::scope(|scope| {
-            let watch = scope.spawn(move || {
+            let watch = scope.spawn(|| {
+                let mut states = std::collections::BTreeSet::new();
+                begin.wait();
                 while reader.epoch() < 500 {
                     let least = reader.epoch() as f64;
                     let Some(one) = names.get(&1) else { continue };
@@ -309,9 +313,20 @@ mod tests {
                     let forward: Vec<_> = row.iter().map(|n| n.forward).collect();
                     let first = forward.first().copied().unwrap_or(0.0);
                     assert!(forward.iter().all(|f| *f == first) && first >= least);
+                    states.insert(first as usize);
+                    between.store(states.len(), std::sync::atomic::Ordering::Relaxed);
                 }
+                let one = names.get(&1).expect("it was published");
+                let row = reader.view();
+                let last: Vec<_> = row.neighbours(one).iter().map(|n| n.forward).collect();
+                assert_eq!(last, [500.0, 500.0]);
             });
-            for _ in 0..500 {
+            begin.wait();
+            for step in 0..500 {
+                let seen = || between.load(std::sync::atomic::Ordering::Relaxed);
+                while step % 200 == 0 && seen() < step / 200 && !watch.is_finished() {
+                    std::thread::yield_now();
+                }
                 let pairs =
                     [2, 3].map(|after| PairDiff { before: 1, after, bucket: Bucket(0), diff: 1 });
                 index.apply(&pairs, &[]).unwrap();

@@ -3,13 +3,15 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidemill::clock::{Clock, Tick};
 use tidemill::config::Settings;
 use tidemill::event::Stream;
 use tidemill::source::plan::{ParseOptions, Plan};
 use tidemill::source::read::Reader;
-use tidemill::worker::replay::Recorded;
+use tidemill::value::Value;
+use tidemill::worker::replay::{Change, Recorded};
 
 /// splitmix64.
 pub struct Random(pub u64);
@@ -30,6 +32,38 @@ impl Random {
     }
     pub fn of<'a>(&mut self, items: &[&'a str]) -> &'a str {
         items[self.below(items.len() as u64) as usize]
+    }
+}
+
+/// Equal but for the last digits of a float: the answer may add up in another order.
+pub fn close(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Real(a, p), Value::Real(b, q)) => {
+            p == q && (a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-3))
+        }
+        _ => a == b,
+    }
+}
+
+/// Rows of the view after all changes up to and including a time.
+#[derive(Default)]
+pub struct View(pub BTreeMap<String, (Vec<Value>, isize)>);
+
+impl View {
+    /// Takes in a change.
+    pub fn apply(&mut self, change: &Change) {
+        let entry = self.0.entry(format!("{:?}", change.row));
+        let entry = entry.or_insert_with(|| (change.row.clone(), 0));
+        entry.1 += change.diff;
+    }
+    /// Its rows, each as often as it is there.
+    pub fn rows(&self) -> Vec<Vec<Value>> {
+        let mut rows = Vec::new();
+        for (row, count) in self.0.values() {
+            assert!(*count >= 0, "a row was taken back that is not there: {row:?}");
+            rows.extend(std::iter::repeat_n(row.clone(), *count as usize));
+        }
+        rows
     }
 }
 
@@ -66,7 +100,7 @@ pub fn record(stream: Stream, partition: u32, csv: &str, block: usize) -> Record
 
 /// The same batches, stamped by another tick.
 pub fn stamped(recorded: &Recorded, tick: Tick) -> Recorded {
-    let mut clocks: std::collections::BTreeMap<(Stream, u32), Clock> = Default::default();
+    let mut clocks: BTreeMap<(Stream, u32), Clock> = Default::default();
     let stamp = |(stream, batch): &(Stream, Arc<tidemill::batch::Batch>)| {
         let mut batch = (**batch).clone();
         let clock = clocks.entry((*stream, batch.partition));
