@@ -25,6 +25,7 @@ mod error;
 pub mod generator;
 pub mod header;
 mod look;
+pub mod made;
 pub mod notes;
 mod number;
 pub mod parse;

@@ -440,3 +440,58 @@ fn a_source_is_described_once_and_options_have_the_last_word() {
     }
     fail(2, &["run", "--query", "hourly_transactions"], &["--source STREAM=FILE", "--config"]);
 }
+
+#[test]
+fn fields_are_made_of_several_columns() {
+    let at = directory("exports-made");
+    let text = "Invoice,Line,Quantity,Price,Date,Time\n1,a,3,2.55,12/1/2010,8:26\n1,b,-2,$0.35,12/31/2010,9:00\n\
+                2,a,1,x,12/31/2010,9:00\n3,\"\"\"a\",1,1.234,12/31/2010,9:00\n,c,2,5,12/31/2010,9:30\n";
+    fs::write(at.join("in.csv"), text).expect("a file");
+    let toml = format!(
+        "[[source]]\nstream = \"transactions\"\nfiles = \"{}\"\n[source.fields]\n\
+         transaction_time = {{ join = [\"Date\", \"Time\"], with = \" \" }}\n\
+         transaction_id = {{ join = [\"Invoice\", \"Line\"], with = \"/\" }}\n\
+         amount = {{ product = [\"Quantity\", \"Price\"] }}\nuser_id = {{ constant = \"\\\"shop\" }}\n",
+        at.join("in.csv").display()
+    );
+    fs::write(at.join("shop.toml"), &toml).expect("a file");
+    let (config, sink) =
+        (at.join("shop.toml").display().to_string(), format!("csv:{}", at.join("out").display()));
+    let args = [
+        "run",
+        "-q",
+        "-w",
+        "1",
+        "--config",
+        &config,
+        "--sink",
+        &sink,
+        "--max-bad",
+        "100",
+        "--query",
+    ];
+    let view = |query: &str, more: &[&str]| {
+        succeed(&[&args[..], &[query], more].concat());
+        let view = fs::read_to_string(at.join(format!("out/{query}.csv"))).expect("the view");
+        view.lines().skip(1).map(String::from).collect::<Vec<_>>()
+    };
+    let rows = view("hourly_transactions", &[]);
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert!(rows[0].starts_with("2010-12-01T08:00:00Z,1,7.65,"), "{rows:?}");
+    assert!(rows[1].starts_with("2010-12-31T09:00:00Z,2,9.30,"), "{rows:?}");
+    let letters = fs::read_to_string(at.join("out/dead_letters.jsonl")).expect("letters");
+    assert!(
+        letters.contains("not an amount") && letters.contains("too many decimals"),
+        "{letters}"
+    );
+    // A renaming has the last word.
+    let rows = view("hourly_transactions", &["--map", "transactions.amount=Quantity"]);
+    assert!(rows[0].starts_with("2010-12-01T08:00:00Z,1,3.00,"), "{rows:?}");
+    for (from, to, says) in [
+        ("\"Price\"", "\"Cost\"", "no column Cost for transactions.amount"),
+        ("product", "sum", "shop.toml, line"),
+    ] {
+        fs::write(at.join("shop.toml"), toml.replacen(from, to, 1)).expect("a file");
+        fail(2, &[&args[..], &["hourly_transactions"]].concat(), &[says]);
+    }
+}

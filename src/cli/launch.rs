@@ -315,6 +315,7 @@ impl Launch {
             absent: Absent::with(&self.cleaning.absent),
             time_forms: self.cleaning.time_format.clone(),
             values: self.cleaning.map_value.clone(),
+            made: Vec::new(),
         })
     }
 

@@ -11,8 +11,11 @@
 //! decimal_comma = true
 //! absent = ["unknown"]
 //!
-//! [source.fields]                  # in which columns the fields are
-//! amount = "sum"
+//! [source.fields]                  # in which columns the fields are, or what they are made of
+//! status = "state"
+//! amount = { product = ["quantity", "price"] }
+//! transaction_id = { join = ["order", "line"], with = "/" }
+//! currency = { constant = "EUR" }
 //!
 //! [source.values.status]           # what the names of a field stand for
 //! paid = "captured"
@@ -23,6 +26,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::dialect::{Dialect, delimiter_named, encoding_named};
+use super::made::Made;
 use super::plan::{ParseOptions, ValueMap};
 use super::time::Form;
 use crate::event::Stream;
@@ -39,7 +43,7 @@ pub struct Described {
     time_format: Option<OneOr<BTreeMap<String, String>>>,
     decimal_comma: bool,
     absent: Vec<String>,
-    fields: BTreeMap<String, String>,
+    fields: BTreeMap<String, OneOr<Made>>,
     values: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -62,6 +66,7 @@ pub struct Said {
     pub dialect: Dialect,
     /// In which columns fields are.
     pub map: Vec<(String, String)>,
+    made: Vec<(String, Made)>,
     time_forms: Vec<(Option<String>, Form)>,
     values: Vec<ValueMap>,
     decimal_comma: bool,
@@ -108,9 +113,14 @@ impl Described {
             };
             values.extend(names.iter().map(map));
         }
-        let map =
-            self.fields.iter().map(|(field, column)| Ok((known("fields", field)?, column.clone())));
-        let map = map.collect::<Result<_, String>>()?;
+        let (mut map, mut made) = (Vec::new(), Vec::new());
+        for (field, of) in &self.fields {
+            let field = known("fields", field)?;
+            match of {
+                OneOr::One(column) => map.push((field, column.clone())),
+                OneOr::Several(parts) => made.push((field, parts.clone())),
+            }
+        }
         let delimiter = self.delimiter.as_deref().map(delimiter_named).transpose();
         let encoding = self.encoding.as_deref().map(encoding_named).transpose();
         let dialect = Dialect {
@@ -124,7 +134,7 @@ impl Described {
             Some(OneOr::Several(files)) => files,
         };
         let (decimal_comma, absent) = (self.decimal_comma, self.absent);
-        Ok(Said { stream, files, dialect, map, time_forms, values, decimal_comma, absent })
+        Ok(Said { stream, files, dialect, map, made, time_forms, values, decimal_comma, absent })
     }
 }
 
@@ -134,6 +144,7 @@ impl Said {
         let mut both = options.clone();
         // What is said last wins.
         both.time_forms.splice(0..0, self.time_forms.iter().cloned());
+        both.made.splice(0..0, self.made.iter().cloned());
         both.values.splice(0..0, self.values.iter().cloned());
         both.decimal_comma |= self.decimal_comma;
         both.absent.add(&self.absent);

@@ -7,7 +7,8 @@
 //! program slowly would notice: saying the form spares it.
 
 use super::error::SourceError;
-use super::plan::Plan;
+use super::made::MadeColumn;
+use super::plan::{Filled, Plan};
 use super::rows::{Cell, Rows};
 use super::scan::Index;
 use super::split::{Block, MAX_RECORD, Shape};
@@ -23,7 +24,7 @@ const START: usize = 4 << 10;
 /// What is known so far.
 pub(super) struct Look {
     /// For each column of times without a form.
-    finders: Vec<(usize, Finder)>,
+    finders: Vec<(Filled, Finder)>,
     rows: usize,
     /// Where the first block starts.
     start: Option<u64>,
@@ -33,7 +34,7 @@ impl Look {
     /// Nothing is known; none if everything was said.
     pub fn new(plan: &mut Plan) -> Option<Look> {
         let open = plan.time_fields().filter(|filled| filled.form.is_none());
-        let finders: Vec<_> = open.map(|filled| (filled.column, Finder::default())).collect();
+        let finders: Vec<_> = open.map(|filled| (filled.clone(), Finder::default())).collect();
         (!finders.is_empty()).then_some(Look { finders, rows: 0, start: None })
     }
 
@@ -71,12 +72,16 @@ impl Look {
         index.rows(bytes, (width, spare), &mut segments, &mut ragged);
         let rows = Rows { bytes, places: index.places(), segments: &segments, width };
         let mut room = Vec::new();
+        let made = self.finders.iter().map(|(filled, _)| filled.made.as_ref());
+        let made: Vec<_> = made.map(|parts| Some(MadeColumn::of(plan, parts?, &rows))).collect();
         for row in 0..rows.len() {
             let at = at + rows.span(row, 0..1).start as u64;
-            for (column, finder) in &mut self.finders {
+            for ((filled, finder), made) in self.finders.iter_mut().zip(&made) {
                 if !enough(finder, self.rows, at) {
-                    let span = rows.span(row, *column..*column + 1);
-                    let cell = Cell { block: bytes, start: span.start, end: span.end };
+                    let made = made.as_ref().map(MadeColumn::rows);
+                    let rows = made.as_ref().unwrap_or(&rows);
+                    let span = rows.span(row, filled.place()..filled.place() + 1);
+                    let cell = Cell { block: rows.bytes, start: span.start, end: span.end };
                     finder.see(plan.text(cell, &mut room).unwrap_or_default());
                 }
             }
@@ -95,7 +100,7 @@ impl Look {
         let columns = plan.header.columns().to_vec();
         let mut finders = self.finders.into_iter();
         for filled in plan.time_fields().filter(|filled| filled.form.is_none()) {
-            let Some((column, finder)) = finders.next() else { break };
+            let Some((Filled { column, .. }, finder)) = finders.next() else { break };
             filled.form = Some(finder.form().map_err(|Unclear(why)| SourceError::Unclear {
                 file: file.clone(),
                 column: columns[column].clone(),

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use super::bad::{Bad, broken};
 use super::error::Fault;
+use super::made::MadeColumn;
 use super::notes::Note;
 use super::number;
 use super::plan::{Filled, Plan};
@@ -95,7 +96,9 @@ impl Plan {
         (faults, unread): (&mut Vec<Found>, &mut Vec<Found>),
         room: &mut Vec<u8>,
     ) {
-        batch.times = self.times(&self.time, rows, faults, room);
+        batch.times = self.within(&self.time, rows, faults, |rows, faults| {
+            self.times(&self.time, rows, faults, room)
+        });
         if let Some(column) = self.diff {
             batch.diffs = rows.column(column, faults, |field| {
                 let number = match self.text(field, room)? {
@@ -117,7 +120,7 @@ impl Plan {
                     (&mut *unread, before)
                 }
             };
-            let mut column = match filled.kind {
+            let mut column = self.within(filled, rows, faults, |rows, faults| match filled.kind {
                 Kind::Name { .. } => {
                     let mut note = Note::default();
                     let names = self.names(filled, rows, (faults, &mut note), room);
@@ -125,12 +128,28 @@ impl Plan {
                     Column::Number(names)
                 }
                 _ => self.column(filled, rows, faults, room),
-            };
+            });
             if let Column::Number(values) = &mut column {
                 faults.iter().skip(before).for_each(|found| values[found.row] = NULL);
             }
             batch.columns[filled.field] = column;
         }
+    }
+
+    /// Reads a field within the rows of the block, or within the column that is made for it.
+    fn within<T>(
+        &self,
+        filled: &Filled,
+        rows: &Rows<'_>,
+        faults: &mut Vec<Found>,
+        read: impl FnOnce(&Rows<'_>, &mut Vec<Found>) -> T,
+    ) -> T {
+        let Some(parts) = &filled.made else { return read(rows, faults) };
+        let made = MadeColumn::of(self, parts, rows);
+        let before = faults.len();
+        let result = read(&made.rows(), faults);
+        faults.iter_mut().skip(before).for_each(|found| found.column = filled.column);
+        result
     }
 
     /// Reads a column of times. One has to be there in that of the event.
@@ -145,7 +164,7 @@ impl Plan {
         let form = filled.form.as_ref().unwrap_or(&ANY);
         let mut clock = Clock::new(&self.options.zone, self.options.max_time, form);
         let usual = clock.is_usual();
-        rows.column(filled.column, faults, |field| {
+        rows.column(filled.place(), faults, |field| {
             if usual && let Some(time) = clock.usual(field.bytes()) {
                 return Ok(time);
             }
@@ -178,7 +197,7 @@ impl Plan {
     ) -> Vec<i64> {
         let Kind::Name { names, also, other } = filled.kind else { return Vec::new() };
         let fold = self.options.trim_fold;
-        rows.column(filled.column, faults, |field| match self.text(field, room)? {
+        rows.column(filled.place(), faults, |field| match self.text(field, room)? {
             "" => Ok(NULL),
             text => {
                 let same = |name: &str| name == text || (fold && name.eq_ignore_ascii_case(text));
@@ -202,7 +221,7 @@ impl Plan {
         room: &mut Vec<u8>,
     ) -> Column {
         let trim = self.options.trim_fold;
-        let column = filled.column;
+        let column = filled.place();
         // What is empty is absent; the rest is read by its kind.
         let absent_or = |text: &str, read: &dyn Fn(&str) -> Result<i64, Fault>| match text {
             "" => Ok(NULL),

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use super::absent::Absent;
 use super::error::SourceError;
 use super::header::Header;
+use super::made::{Made, Parts};
 use super::scalar::Money;
 use super::time::Form;
 use crate::event::{Field, Kind, Schema};
@@ -32,6 +33,8 @@ pub struct ParseOptions {
     pub absent: Absent,
     /// What names of a source stand for: field, its name and ours, as `--map-value` has them.
     pub values: Vec<ValueMap>,
+    /// What fields are made of that no column holds: of a `stream.field`.
+    pub made: Vec<(String, Made)>,
     /// The forms of times that were said: of a `stream.field`, or of all.
     pub time_forms: Vec<(Option<String>, Form)>,
 }
@@ -47,6 +50,7 @@ impl Default for ParseOptions {
             absent: Absent::default(),
             time_forms: Vec::new(),
             values: Vec::new(),
+            made: Vec::new(),
         }
     }
 }
@@ -82,7 +86,10 @@ pub(super) struct Filled {
     pub field: usize,
     /// The field's name.
     pub name: &'static str,
+    /// Its column, or the first of those it is made of.
     pub column: usize,
+    /// What it is made of, if no column holds it as it is.
+    pub made: Option<Parts>,
     pub kind: Kind,
     /// Whether a value that cannot be read costs the record.
     pub essential: bool,
@@ -93,9 +100,15 @@ pub(super) struct Filled {
 }
 
 impl Filled {
+    /// Where it is in the rows it is read from.
+    #[inline]
+    pub fn place(&self) -> usize {
+        if self.made.is_some() { 0 } else { self.column }
+    }
+
     fn new(
         field: usize,
-        column: usize,
+        (column, made): (usize, Option<Parts>),
         schema: &Schema,
         options: &ParseOptions,
     ) -> Result<Filled, SourceError> {
@@ -105,7 +118,7 @@ impl Filled {
         });
         let form = said.map(|(_, form)| form.clone());
         let values = values_of(schema, field, &options.values)?;
-        Ok(Filled { field, name, column, kind, essential, form, values })
+        Ok(Filled { field, name, column, made, kind, essential, form, values })
     }
 }
 
@@ -127,15 +140,29 @@ impl Plan {
             let renamed = renames.iter().rfind(|(of, _)| *of == field);
             renamed.map_or(schema.fields[field].name, |(_, column)| *column)
         };
+        let made_of = |field: usize| {
+            let mut all = options.made.iter().rev();
+            let named = (schema.name, schema.fields[field].name);
+            // A renaming has the last word.
+            let renamed = renames.iter().any(|(of, _)| *of == field);
+            let made = all.find(|(of, _)| of.split_once('.') == Some(named)).filter(|_| !renamed);
+            made.map(|(of, made)| made.parts(header, of)).transpose()
+        };
         let find = |field: usize| {
+            if let Some(parts) = made_of(field)? {
+                return Ok((parts.column(), Some(parts)));
+            }
             let column = column_of(field);
-            header.position(column)?.ok_or_else(|| SourceError::MissingColumn {
-                file: header.file().to_owned(),
-                field: format!("{}.{}", schema.name, schema.fields[field].name),
-                column: column.trim().to_owned(),
-                columns: header.list(),
+            header.position(column)?.map(|place| (place, None)).ok_or_else(|| {
+                SourceError::MissingColumn {
+                    file: header.file().to_owned(),
+                    field: format!("{}.{}", schema.name, schema.fields[field].name),
+                    column: column.trim().to_owned(),
+                    columns: header.list(),
+                }
             })
         };
+        let is_made = |field: usize| made_of(field).is_err();
         let time = Filled::new(0, find(0)?, schema, options)?;
         let mut filled = Vec::new();
         for field in 1..schema.fields.len() {
@@ -145,6 +172,8 @@ impl Plan {
                     return Err(unclear);
                 }
                 Err(missing) if required.contains(&field) => return Err(missing),
+                // So does what it is made of.
+                Err(missing) if is_made(field) => return Err(missing),
                 // A renaming names a column the user says is there.
                 Err(missing) if renames.iter().any(|(of, _)| *of == field) => return Err(missing),
                 Err(_) => continue,
