@@ -32,7 +32,9 @@ The files have a header that names a session, an item and a time in seconds, in 
 (SessionId, ItemId, Time), parted by tabs, commas or semicolons.
 Protocols: static (the index holds train), streaming (each click is learnt after it was
 predicted), streaming_valid (the clicks of valid are learnt too, each at its time).
-Each is measured with the reminder (the session's own items may come back) and without.")]
+Each is measured with the reminder (the session's own items may come back) and without. The item
+that is being looked at is never recommended, unless --allow-current says so: where sessions often
+have the same item twice in a row, that is what is measured.")]
 struct Recommend {
     /// The clicks to learn from
     #[arg(long, value_name = "FILE")]
@@ -46,6 +48,9 @@ struct Recommend {
     /// Leave out the figures with the reminder
     #[arg(long)]
     no_reminder: bool,
+    /// Let the item that is being looked at, the session's last, come back as well
+    #[arg(long)]
+    allow_current: bool,
     /// How to print the figures
     #[arg(long, default_value = "text")]
     format: super::recommend::Format,
@@ -68,7 +73,11 @@ impl Recommend {
             let what = format!("--test {file}: there are no clicks to predict in it");
             return Err(Error::Usage(what));
         }
-        let mut report = evaluate(&train, &valid, &test, &EvalOptions::default())?;
+        let mut options = EvalOptions::default();
+        if self.allow_current {
+            options.rankers.iter_mut().for_each(|(_, ranker)| ranker.allow_current());
+        }
+        let mut report = evaluate(&train, &valid, &test, &options)?;
         if self.no_reminder {
             report.results.retain(|line| !line.reminder);
             report.comparisons.retain(|line| !line.reminder);

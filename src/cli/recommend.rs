@@ -52,6 +52,9 @@ pub struct Args {
     /// Leave out the session's own items
     #[arg(long)]
     no_reminder: bool,
+    /// Let the item that is being looked at, the session's last, come back as well
+    #[arg(long, conflicts_with = "no_reminder")]
+    allow_current: bool,
     /// How to print them
     #[arg(long, default_value = "text")]
     format: Format,
@@ -93,6 +96,9 @@ impl Args {
         });
         options.n = usize::from(self.n);
         options.reminder = options.reminder.filter(|_| !self.no_reminder);
+        if self.allow_current {
+            options.allow_current();
+        }
         let (format, talks) = (self.format, self.running.process == 0);
         let answer = match &self.sessions {
             Some(path) => ask(&learn(path)?, &items, &options),

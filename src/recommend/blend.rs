@@ -50,6 +50,13 @@ pub struct Options {
     pub n: usize,
 }
 
+impl Options {
+    /// Lets the reminder bring back the item that the visitor is looking at as well.
+    pub fn allow_current(&mut self) {
+        self.reminder.iter_mut().for_each(|reminder| reminder.skip_current = false);
+    }
+}
+
 /// A session asking.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<'a, T, K> {
