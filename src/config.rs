@@ -19,6 +19,8 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 /// The parameters that were given, as they were written.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
+    /// Values for every query that has such a parameter and is not given another.
+    all: Vec<(String, String)>,
     files: Vec<File>,
     sets: Vec<String>,
 }
@@ -158,6 +160,11 @@ impl Settings {
         Ok(())
     }
 
+    /// A value for every query that has this parameter, where it is not given another.
+    pub fn for_all(&mut self, parameter: &str, value: &str) {
+        self.all.push((parameter.to_owned(), value.to_owned()));
+    }
+
     fn sections(&self) -> Result<Sections<'_>, Error> {
         let mut sections = Sections::default();
         for file in &self.files {
@@ -173,10 +180,22 @@ impl Settings {
         Ok(sections)
     }
 
-    /// The parameters of a query: those given for it, and the defaults for the rest.
-    pub fn of<Q: DeserializeOwned>(&self, query: &str) -> Result<Q, Error> {
+    /// The parameters of a query, by name and meaning: those given for it, and the defaults for
+    /// the rest.
+    pub fn of<Q: DeserializeOwned>(
+        &self,
+        query: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Q, Error> {
         let mut sections = self.sections()?;
-        let section = sections.remove(query).unwrap_or_default();
+        let mut section = sections.remove(query).unwrap_or_default();
+        for (parameter, value) in &self.all {
+            if parameters.iter().any(|(name, _)| name == parameter) {
+                let plain = Spanned::new(0..0, DeValue::String(value.as_str().into()));
+                let entry = Entry { value: plain, origin: Origin::Set(value) };
+                section.entry(parameter.clone()).or_insert(entry);
+            }
+        }
         for (key, entry) in &section {
             build::<Q>(std::iter::once((key, entry))).map_err(|e| {
                 let place = entry.origin.place(e.span().map(|span| span.start));
@@ -278,17 +297,17 @@ mod tests {
     }
 
     fn refused(text: &str, sets: &[&str]) -> String {
-        let alarm = settings(text, sets).and_then(|s| s.of::<Alarm>("alarm"));
+        let alarm = settings(text, sets).and_then(|s| s.of::<Alarm>("alarm", &[]));
         alarm.expect_err("a refusal").to_string()
     }
 
     #[test]
     fn what_is_given_later_wins_and_the_rest_stays() {
         let text = "[query.alarm]\nlimit = 5\nwindow = '2h'\n[[query.alarm.names]]\nid = 'x'\n";
-        let given = settings(text, &["alarm.limit=7"]).unwrap().of::<Alarm>("alarm").unwrap();
+        let given = settings(text, &["alarm.limit=7"]).unwrap().of::<Alarm>("alarm", &[]).unwrap();
         let names = vec![Name { id: "x".into() }];
         assert_eq!(given, Alarm { limit: 7, window: Millis::hours(2), names });
-        let none = settings("", &["alarm.window=5m"]).unwrap().of::<Alarm>("alarm").unwrap();
+        let none = settings("", &["alarm.window=5m"]).unwrap().of::<Alarm>("alarm", &[]).unwrap();
         assert_eq!(none, Alarm { window: Millis::minutes(5), ..Alarm::default() });
     }
 

@@ -15,6 +15,7 @@
 //! |---|---|---|
 //! | [`event`], [`text`], [`batch`], [`value`], [`spreadsheet`], [`shown`] | records, rows and how text is written | nothing else |
 //! | `hash` | the seed of tables in memory | nothing else |
+//! | [`zone`] | the shop's clock: its days and hours of the day | value |
 //! | [`clock`] | stamps; the only place where a [`clock::Time`] is made | batches |
 //! | [`monoid`] | pure algebra: what can be added and taken back | nothing else |
 //! | [`operator`] | verbs on collections; timely's names stop here | clock, monoid, recommend |
@@ -73,3 +74,4 @@ pub mod spreadsheet;
 pub mod text;
 pub mod value;
 pub mod worker;
+pub mod zone;

@@ -22,7 +22,7 @@ mod record;
 pub mod session;
 pub mod view;
 pub use basket::Basket;
-pub use history::{Arrival, History, percentile};
+pub use history::{Arrival, History, local_day, on_the_wall, percentile};
 pub use record::{Column, Parameter, Record, column};
 pub use session::Session;
 

@@ -110,6 +110,8 @@ pub enum Value {
     Money(i64),
     /// Milliseconds since 1970, written as RFC 3339.
     Moment(i64),
+    /// The same, and by how many seconds clocks are ahead of UTC where it is told.
+    Local(i64, i32),
     /// Text from the data, or a name.
     Text(Text),
     /// Yes or no.
@@ -212,6 +214,7 @@ impl Value {
             }
             Value::Money(x) => write_money(*x, decimals, out),
             Value::Moment(t) => write_moment(*t, out),
+            Value::Local(t, offset) => write_local(*t, *offset, out),
             Value::Text(text) => write!(out, "{text}"),
             Value::Flag(x) => write!(out, "{x}"),
         };
@@ -221,7 +224,7 @@ impl Value {
     pub fn write_json(&self, decimals: Decimals, out: &mut String) {
         match self {
             Value::Empty => out.push_str("null"),
-            Value::Moment(_) => {
+            Value::Moment(_) | Value::Local(..) => {
                 out.push('"');
                 self.write(decimals, out);
                 out.push('"');
@@ -249,6 +252,15 @@ fn write_moment(millis: i64, out: &mut String) -> fmt::Result {
     match jiff::Timestamp::from_millisecond(millis) {
         Ok(time) => write!(out, "{time}"),
         Err(_) => Ok(()), // outside the calendar: no such cell comes from a validated record
+    }
+}
+
+/// RFC 3339 with the difference to UTC, where there is one.
+fn write_local(millis: i64, ahead: i32, out: &mut String) -> fmt::Result {
+    let offset = jiff::tz::Offset::from_seconds(ahead).ok().filter(|_| ahead != 0);
+    match (jiff::Timestamp::from_millisecond(millis), offset) {
+        (Ok(time), Some(offset)) => write!(out, "{}", time.display_with_offset(offset)),
+        _ => write_moment(millis, out),
     }
 }
 

@@ -1,4 +1,4 @@
-//! How often each user saw a campaign on a day (UTC), and whether that was too often.
+//! How often each user saw a campaign on a day (in the shop's `zone`), and whether that was too often.
 //!
 //! A user is over the cap with more than `cap` impressions of the campaign on the day of event
 //! time. Records without a user or a campaign cannot be capped and are left out. State: a count per
@@ -8,9 +8,9 @@ use crate::clock::Time;
 use crate::event::ads::{CAMPAIGN_ID, EVENT, USER_ID};
 use crate::event::{AdEvent, Ads, Row};
 use crate::operator::Collection;
-use crate::query::{History, Inputs, Query};
+use crate::query::{History, Inputs, Query, local_day};
 use crate::text::Text;
-use crate::value::Moment;
+use crate::zone::{Day, Zone};
 use std::collections::BTreeMap;
 
 crate::parameters! {
@@ -19,6 +19,8 @@ crate::parameters! {
     pub struct FrequencyCap {
         /// Impressions a day that are not too many.
         pub cap: u32 = 5,
+        /// The shop's time zone, for instance Europe/Berlin.
+        pub zone: Zone = Zone::default(),
     }
 }
 
@@ -26,8 +28,8 @@ crate::record! {
     /// A user's day with a campaign.
     pub struct Output {
         keys {
-            /// The day (UTC, by its first moment).
-            day: Moment,
+            /// The day in the shop's zone, by its first moment.
+            day: Day,
             /// The campaign.
             campaign_id: Text,
             /// The user.
@@ -41,8 +43,6 @@ crate::record! {
         }
     }
 }
-
-const DAY: i64 = 86_400_000;
 
 fn counts(ad: &Row<'_, Ads>) -> bool {
     let known = !ad.user_id().is_empty() && !ad.campaign_id().is_empty();
@@ -63,17 +63,17 @@ impl Query for FrequencyCap {
     crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let cap = i64::from(self.cap);
+        let (cap, zone, clock) = (i64::from(self.cap), self.zone.clone(), self.zone.clock());
         inputs.ads(&[EVENT, USER_ID, CAMPAIGN_ID]).aggregate(
             "FrequencyCap",
-            |ad| {
-                let day = ad.time().div_euclid(DAY);
+            move |ad| {
+                let day = clock.day(ad.time());
                 counts(ad).then(|| (day, ad.campaign_id().clone(), ad.user_id().clone()))
             },
             |impressions: &mut i64, _ad, diff| *impressions += diff,
             move |(day, campaign, user), &impressions| {
                 (impressions > 0).then(|| Output {
-                    day: Moment(day * DAY),
+                    day: zone.day(*day),
                     campaign_id: campaign.clone(),
                     user_id: user.clone(),
                     impressions,
@@ -84,16 +84,16 @@ impl Query for FrequencyCap {
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let mut rows: BTreeMap<(i64, Text, Text), i64> = BTreeMap::new();
+        let mut rows: BTreeMap<(Day, Text, Text), i64> = BTreeMap::new();
         for ad in history.ads(at) {
-            let day = ad.time() - ad.time().rem_euclid(DAY);
+            let day = local_day(ad.time(), &self.zone);
             if counts(&ad) {
                 *rows.entry((day, ad.campaign_id().clone(), ad.user_id().clone())).or_default() +=
                     1;
             }
         }
         let row = |((day, campaign_id, user_id), impressions)| Output {
-            day: Moment(day),
+            day,
             campaign_id,
             user_id,
             impressions,

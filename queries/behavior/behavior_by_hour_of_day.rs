@@ -1,23 +1,29 @@
-//! Page views and orders by hour of the day (0 to 23, UTC), over all days.
+//! Page views and orders by hour of the day (0 to 23, in the shop's `zone`), over all days.
 //!
 //! Definitions as in `hourly_behavior`; a number that does not fit into 64 bits is empty. State: two counts per hour of the day.
 
 use crate::clock::Time;
 use crate::event::behavior::{EVENT, ORDERS, PAGE_VIEWS};
 use crate::operator::Collection;
-use crate::query::{History, Inputs, Query};
+use crate::query::{History, Inputs, Query, on_the_wall};
 use crate::value::whole;
+use crate::zone::Zone;
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Default)]
-pub struct BehaviorByHourOfDay;
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug)]
+    pub struct BehaviorByHourOfDay {
+        /// The shop's time zone, for instance Europe/Berlin.
+        pub zone: Zone = Zone::default(),
+    }
+}
 
 crate::record! {
     /// An hour of the day.
     pub struct Output {
         keys {
-            /// Hour of the day, 0 to 23, UTC.
+            /// Hour of the day, 0 to 23, in the shop's zone.
             hour_of_day: u8,
         }
         values {
@@ -46,10 +52,13 @@ impl Query for BehaviorByHourOfDay {
         "page views and orders by hour of the day"
     }
 
+    crate::configurable!();
+
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        let clock = self.zone.clock();
         inputs.behavior(&[PAGE_VIEWS.or(EVENT), ORDERS.or(EVENT)]).aggregate(
             "BehaviorByHourOfDay",
-            |visit| Some(visit.hour().of_day()),
+            move |visit| Some(clock.hour_of_day(visit.time())),
             |(seen, views, orders): &mut (i64, i128, i128), visit, diff| {
                 *seen += diff;
                 *views += i128::from(visit.views()) * i128::from(diff);
@@ -64,7 +73,8 @@ impl Query for BehaviorByHourOfDay {
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
         let mut hours: BTreeMap<u8, (i128, i128)> = BTreeMap::new();
         for visit in history.behavior(at) {
-            let (views, orders) = hours.entry(visit.hour().of_day()).or_default();
+            let (views, orders) =
+                hours.entry(on_the_wall(visit.time(), &self.zone).hour() as u8).or_default();
             *views += i128::from(visit.views());
             *orders += i128::from(visit.order_count());
         }

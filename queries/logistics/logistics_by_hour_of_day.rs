@@ -1,4 +1,4 @@
-//! Deliveries by hour of the day (0 to 23, UTC), over all days.
+//! Deliveries by hour of the day (0 to 23, in the shop's `zone`), over all days.
 //!
 //! `delivery_minute_mean` is the mean minute within the hour (0 to 59) at which parcels arrive.
 //! What a delivery is: `hourly_logistics`. State: four sums per hour of the day.
@@ -6,19 +6,25 @@
 use crate::clock::Time;
 use crate::event::logistics::{COST, STATUS};
 use crate::operator::Collection;
-use crate::query::{History, Inputs, Query};
+use crate::query::{History, Inputs, Query, on_the_wall};
 use crate::value::{Money, Real};
+use crate::zone::Zone;
 use std::collections::BTreeMap;
 
-/// See the module.
-#[derive(Default)]
-pub struct LogisticsByHourOfDay;
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug)]
+    pub struct LogisticsByHourOfDay {
+        /// The shop's time zone, for instance Europe/Berlin.
+        pub zone: Zone = Zone::default(),
+    }
+}
 
 crate::record! {
     /// An hour of the day.
     pub struct Output {
         keys {
-            /// Hour of the day, 0 to 23, UTC.
+            /// Hour of the day, 0 to 23, in the shop's zone.
             hour_of_day: u8,
         }
         values {
@@ -32,11 +38,6 @@ crate::record! {
     }
 }
 
-/// The minute within the hour.
-fn minute(event_time: i64) -> i64 {
-    event_time.div_euclid(60_000).rem_euclid(60)
-}
-
 impl Query for LogisticsByHourOfDay {
     type Output = Output;
 
@@ -48,14 +49,17 @@ impl Query for LogisticsByHourOfDay {
         "deliveries, cost and mean minute of delivery by hour of the day"
     }
 
+    crate::configurable!();
+
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        let (clock, minute_clock) = (self.zone.clock(), self.zone.clock());
         inputs.logistics(&[COST, STATUS.optional()]).aggregate(
             "LogisticsByHourOfDay",
-            |parcel| parcel.is_delivery().then(|| parcel.hour().of_day()),
-            |(count, cost, minutes): &mut (i64, i128, i128), parcel, diff| {
+            move |parcel| parcel.is_delivery().then(|| clock.hour_of_day(parcel.time())),
+            move |(count, cost, minutes): &mut (i64, i128, i128), parcel, diff| {
                 *count += diff;
                 *cost += parcel.cost().map_or(0, |m| i128::from(m.0) * i128::from(diff));
-                *minutes += i128::from(minute(parcel.time())) * i128::from(diff);
+                *minutes += i128::from(minute_clock.minute(parcel.time())) * i128::from(diff);
             },
             |&hour_of_day, &(deliveries, cost, minutes)| {
                 (deliveries > 0).then(|| Output {
@@ -72,7 +76,8 @@ impl Query for LogisticsByHourOfDay {
         let mut hours: BTreeMap<u8, Vec<(i64, i64)>> = BTreeMap::new();
         for parcel in history.logistics(at).iter().filter(|p| p.is_delivery()) {
             let cost = parcel.cost().map_or(0, |m| m.0);
-            hours.entry(parcel.hour().of_day()).or_default().push((cost, minute(parcel.time())));
+            let at = on_the_wall(parcel.time(), &self.zone);
+            hours.entry(at.hour() as u8).or_default().push((cost, at.minute().into()));
         }
         let row = |(hour_of_day, parcels): (u8, Vec<(i64, i64)>)| {
             let minutes: i64 = parcels.iter().map(|p| p.1).sum();

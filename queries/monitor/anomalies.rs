@@ -1,7 +1,7 @@
 //! Hours whose sales are out of the ordinary for their hour of day.
 //!
 //! The sales of an hour (as in `hourly_transactions`: number and amount) are held against those of
-//! the same hour of day (UTC) on the `days` days before. With the median `m` of these and their
+//! the same hour of day (in the shop's `zone`) on the `days` days before. With the median `m` of these and their
 //! median absolute deviation from it, the robust z of `x` is `0.6745 (x - m) / MAD` (Iglewicz and
 //! Hoaglin 1993, whose limit of 3.5 is the default here); medians of an even number are the mean
 //! of the two middle ones. An hour is shown if the z of its number or of its amount is beyond
@@ -33,8 +33,9 @@ use crate::clock::{Millis, Time};
 use crate::event::transactions::{AMOUNT, STATUS};
 use crate::monoid::{Dated, DatedLog, Entries, compare_products};
 use crate::operator::{Aggregate, Collection};
-use crate::query::{History, Inputs, Query};
+use crate::query::{History, Inputs, Query, on_the_wall};
 use crate::value::{Hour, Money, Quotient, Real};
+use crate::zone::{Local, Zone};
 use std::collections::BTreeMap;
 
 crate::parameters! {
@@ -47,6 +48,8 @@ crate::parameters! {
         pub baseline: usize = 7,
         /// The robust z beyond which an hour is shown, in thousandths.
         pub limit: i64 = 3_500,
+        /// The shop's time zone, for instance Europe/Berlin.
+        pub zone: Zone = Zone::default(),
     }
 }
 
@@ -75,7 +78,8 @@ crate::record! {
     }
 }
 
-const DAY: i64 = 86_400_000;
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
 
 /// How a value lies to those before it: twice their median, and its z in thousandths as a
 /// quotient of whole numbers (1349 is twice 674.5, the denominator four times the MAD).
@@ -124,12 +128,18 @@ fn twice_median(mut values: Vec<i128>) -> i128 {
 type Sales = Dated<(i64, i128)>;
 
 impl Anomalies {
+    /// The days, and the hour more that they have where clocks were changed.
     fn span(&self) -> i64 {
-        i64::from(self.days) * DAY
+        i64::from(self.days) * DAY + HOUR
     }
 
-    fn judge(&self, log: &DatedLog<(i64, i128)>, hour: &Sales) -> Option<Output> {
-        let before = || log.between(hour.time - self.span() - 1, hour.time - 1).map(|(x, _)| x);
+    fn judge(&self, clock: &Local, log: &DatedLog<(i64, i128)>, hour: &Sales) -> Option<Output> {
+        let today = clock.day(hour.time);
+        let days = today - i32::from(self.days)..today;
+        let before = || {
+            let near = log.between(hour.time - self.span() - 1, hour.time - 1).map(|(x, _)| x);
+            near.filter(|x| days.contains(&clock.day(x.time)))
+        };
         if before().count() < self.baseline.max(1) {
             return None;
         }
@@ -162,7 +172,7 @@ impl Query for Anomalies {
     crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let this = self.clone();
+        let (this, clock, days) = (self.clone(), self.zone.clock(), self.zone.clock());
         let reach = Millis(self.span() as u64 + 1);
         inputs
             .transactions(&[AMOUNT, STATUS.optional()])
@@ -173,9 +183,9 @@ impl Query for Anomalies {
                     *count += diff;
                     *amount += sale.amount().map_or(0, |m| i128::from(m.0)) * i128::from(diff);
                 },
-                |hour, &(count, amount)| {
+                move |hour, &(count, amount)| {
                     let sales = Dated { time: hour.start().0, item: (count, amount), value: 0 };
-                    (count > 0).then(|| (hour.of_day(), sales))
+                    (count > 0).then(|| (clock.hour_of_day(sales.time), sales))
                 },
             )
             .keyed(
@@ -183,7 +193,7 @@ impl Query for Anomalies {
                 |(of_day, _)| Some(*of_day),
                 |hours: &mut Entries<(i64, i128)>, (_, sales), diff| hours.add(*sales, diff),
             )
-            .as_of(reach, move |_, log, hour| this.judge(log, hour))
+            .as_of(reach, move |_, log, hour| this.judge(&days, log, hour))
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
@@ -207,9 +217,15 @@ impl Query for Anomalies {
         };
         let mut rows = Vec::new();
         for (hour, (count, amount)) in &hours {
-            let same_hour = (1..=i32::from(self.days)).map(|days| Hour(hour.0 - 24 * days));
+            let now = on_the_wall(hour.start().0, &self.zone);
+            // The same reading of the clock on the days before, whatever lies between.
+            let same = |other: &Hour| {
+                let then = on_the_wall(other.start().0, &self.zone);
+                let days = (now.date() - then.date()).get_days();
+                then.hour() == now.hour() && (1..=i32::from(self.days)).contains(&days)
+            };
             let before: Vec<(i64, i128)> =
-                same_hour.filter_map(|h| hours.get(&h).copied()).collect();
+                hours.iter().filter(|(other, _)| same(other)).map(|(_, sales)| *sales).collect();
             if before.len() < self.baseline.max(1) {
                 continue;
             }

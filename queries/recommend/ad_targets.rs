@@ -7,7 +7,7 @@
 //! - campaigns shown to the user 3 times in the last 24 hours, (t - 24 h, t] where `t` is the newest
 //!   event time of visits, payments and ads (frequency cap);
 //! - campaigns ahead of their pace: spend so far today > daily budget x elapsed share of the day.
-//!   The hour now is the latest hour of any ad known, today its UTC day, spend the cost of all ads
+//!   The hour now is the latest hour of any ad known, today its day in the shop's `zone`, spend the cost of all ads
 //!   of today, and hour h of the day counts as (h + 1)/24 of it, so a campaign may spend a
 //!   24th of its budget in each hour and make up for what it left.
 //!
@@ -51,9 +51,10 @@ use crate::event::ads::{CAMPAIGN_ID, COST, EVENT, USER_ID};
 use crate::event::{AdEvent, Ads, Behavior, Row, Stream, behavior};
 use crate::monoid::{Bag, Weights};
 use crate::operator::{Aggregate, Collection, Passing, Place};
-use crate::query::{History, Inputs, Query};
+use crate::query::{History, Inputs, Query, on_the_wall};
 use crate::text::Text;
 use crate::value::{Hour, Money};
+use crate::zone::{Local, Zone};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,7 +62,7 @@ use std::num::NonZeroU32;
 
 crate::parameters! {
     /// See the module.
-    #[derive(Clone, Copy)]
+    #[derive(Clone)]
     pub struct AdTargets {
         /// How often a campaign is shown to a user within `span`; at least once.
         pub cap: NonZeroU32 = NonZeroU32::MIN.saturating_add(2),
@@ -69,6 +70,8 @@ crate::parameters! {
         pub span: Millis = Millis::hours(24),
         /// What a campaign may spend a day, in minor units.
         pub budget: Money = Money(25_000),
+        /// The shop's time zone, for instance Europe/Berlin.
+        pub zone: Zone = Zone::default(),
     }
 }
 
@@ -90,13 +93,14 @@ crate::record! {
     }
 }
 
-fn day(hour: Hour) -> i32 {
-    hour.0.div_euclid(24)
+/// The day of an hour.
+fn day(clock: &Local, hour: Hour) -> i32 {
+    clock.day(hour.start().0)
 }
 
-/// Whether a campaign has spent more by `hour` than its share of the budget.
-fn ahead(spent: i128, budget: Money, hour: Hour) -> bool {
-    let elapsed = i128::from(hour.of_day()) + 1;
+/// Whether a campaign has spent more by an hour of the day than its share of the budget.
+fn ahead(spent: i128, budget: Money, hour_of_day: u8) -> bool {
+    let elapsed = i128::from(hour_of_day) + 1;
     spent * 24 > i128::from(budget.0) * elapsed
 }
 
@@ -139,6 +143,7 @@ impl Query for AdTargets {
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let (cap, budget) = (i64::from(self.cap.get()), self.budget);
+        let [today, spending, pace] = [(); 3].map(|()| self.zone.clock());
         let columns = [behavior::ITEM_ID, behavior::CAMPAIGN, behavior::EVENT.optional()];
         let adverts = inputs
             .behavior(&columns)
@@ -152,22 +157,25 @@ impl Query for AdTargets {
             "AdHour",
             |_| Some(()),
             |hours: &mut Bag<Hour>, ad, diff| hours.add(ad.hour(), diff),
-            |(), hours| {
-                hours.iter().rev().find(|(_, n)| **n > 0).map(|(hour, _)| (day(*hour), *hour))
+            move |(), hours| {
+                let (hour, _) = hours.iter().rev().find(|(_, n)| **n > 0)?;
+                Some((day(&today, *hour), *hour))
             },
         );
         let closed = inputs
             .ads(&[CAMPAIGN_ID, COST])
             .aggregate(
                 "AdSpend",
-                |ad| Some((day(ad.hour()), ad.campaign_id().clone())),
+                move |ad| Some((day(&spending, ad.hour()), ad.campaign_id().clone())),
                 |spent: &mut i128, ad, diff| {
                     *spent += ad.cost().map_or(0, |cost| i128::from(cost.0)) * i128::from(diff);
                 },
                 |(day, campaign), spent| Some((*day, (campaign.clone(), *spent))),
             )
             .join(now)
-            .filter(move |(_, ((_, spent), hour))| ahead(*spent, budget, *hour))
+            .filter(move |(_, ((_, spent), hour))| {
+                ahead(*spent, budget, pace.hour_of_day(hour.start().0))
+            })
             .map(|(_, ((campaign, _), _))| campaign);
         let impressions = inputs.ads(&[USER_ID, CAMPAIGN_ID, EVENT]).flat_map("Impressions", shown);
         let clock = inputs.clock(Stream::Behavior).and(inputs.clock(Stream::Transactions));
@@ -223,8 +231,11 @@ impl Query for AdTargets {
             adverts.extend(items.into_iter().take(ITEMS).map(|(item, _)| (item, campaign.clone())));
         }
         let now = ads.iter().map(|ad| ad.hour()).max();
+        let wall = |hour: Hour| on_the_wall(hour.start().0, &self.zone);
         let mut spent: BTreeMap<Text, i128> = BTreeMap::new();
-        for ad in ads.iter().filter(|ad| now.map(day) == Some(day(ad.hour()))) {
+        for ad in
+            ads.iter().filter(|ad| now.map(|now| wall(now).date()) == Some(wall(ad.hour()).date()))
+        {
             *spent.entry(ad.campaign_id().clone()).or_default() +=
                 ad.cost().map_or(0, |m| i128::from(m.0));
         }
@@ -239,7 +250,7 @@ impl Query for AdTargets {
             for (item, campaign) in adverts.iter().filter(|(item, _)| *item == row.item_id) {
                 let key = (row.user_id.clone(), campaign.clone());
                 let paid = spent.get(campaign).copied().unwrap_or(0);
-                let dear = now.is_some_and(|now| ahead(paid, self.budget, now));
+                let dear = now.is_some_and(|now| ahead(paid, self.budget, wall(now).hour() as u8));
                 if dear || seen.get(&key).is_some_and(|n| *n >= i64::from(self.cap.get())) {
                     continue;
                 }

@@ -1,4 +1,4 @@
-//! The health of the shop's payments by day (UTC), as the card schemes and platforms look at it.
+//! The health of the shop's payments by day (in the shop's `zone`), as the card schemes and platforms look at it.
 //!
 //! Each payment counts once, on the day its latest record carries (a refund or chargeback that
 //! replaces a sale therefore counts on the day it was refunded or disputed, as the schemes count
@@ -28,9 +28,9 @@
 //! 2026-01-05T11:00:00Z,t2,o1,30.00,captured
 //! 2026-01-05T12:00:00Z,t3,o2,20.00,chargeback
 //! ")])?;
-//! let days = MerchantHealth.answer(&history, history.last());
+//! let days = MerchantHealth::default().answer(&history, history.last());
 //! assert_eq!((days[0].payments, days[0].orders), (3, 2));
-//! assert_eq!(days[0].aov.map(|cents| cents.0), Some(3000.0));
+//! assert_eq!(days[0].aov.map(|cents| cents.number()), Some(3000.0));
 //! assert_eq!(days[0].net.map(|cents| cents.0), Some(4000));
 //! # Ok::<(), tidemill::error::Error>(())
 //! ```
@@ -40,21 +40,27 @@ use crate::event::transactions::{AMOUNT, ORDER_ID, STATUS};
 use crate::event::{PaymentStatus, Row, Transactions};
 use crate::monoid::Distinct;
 use crate::operator::Collection;
-use crate::query::{History, Inputs, Query};
+use crate::query::{History, Inputs, Query, local_day};
 use crate::text::Text;
-use crate::value::{Moment, Money, Quotient, Real};
+use crate::value::{Money, Quotient, Real};
+use crate::zone::{Day, Zone};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// See the module.
-#[derive(Default)]
-pub struct MerchantHealth;
+crate::parameters! {
+    /// See the module.
+    #[derive(Clone, Debug)]
+    pub struct MerchantHealth {
+        /// The shop's time zone, for instance Europe/Berlin.
+        pub zone: Zone = Zone::default(),
+    }
+}
 
 crate::record! {
     /// A day's payments.
     pub struct Output {
         keys {
-            /// The day (UTC, by its first moment).
-            day: Moment,
+            /// The day in the shop's zone, by its first moment.
+            day: Day,
         }
         values {
             /// Payments that were asked for and not cancelled.
@@ -85,12 +91,6 @@ crate::record! {
     }
 }
 
-const DAY: i64 = 86_400_000;
-
-fn day(payment: &Row<'_, Transactions>) -> Moment {
-    Moment(payment.time().div_euclid(DAY) * DAY)
-}
-
 /// Number and amount of all that stood, of the refunded, of the charged back; number cancelled.
 type Sums = ((i64, i128), (i64, i128), (i64, i128), i64);
 /// Distinct order ids, and payments without one.
@@ -117,11 +117,11 @@ fn add((sums, orders): &mut (Sums, Orders), payment: &Row<'_, Transactions>, dif
     }
 }
 
-fn read(day: &Moment, (sums, orders): &(Sums, Orders)) -> Option<Output> {
+fn read(day: Day, (sums, orders): &(Sums, Orders)) -> Option<Output> {
     let ((payments, gmv), (refunds, refunded), (disputes, disputed), cancelled) = *sums;
     let orders = orders.0.distinct() as i64 + orders.1;
     (payments > 0 || cancelled > 0).then(|| Output {
-        day: *day,
+        day,
         payments,
         orders,
         gmv: Money::of(Some(gmv)),
@@ -148,21 +148,24 @@ impl Query for MerchantHealth {
         "by day: GMV, average order value, refund rate and chargeback ratio"
     }
 
+    crate::configurable!();
+
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        let (zone, clock) = (self.zone.clone(), self.zone.clock());
         inputs.transactions(&[AMOUNT, STATUS.optional(), ORDER_ID.optional()]).aggregate(
             "MerchantHealth",
-            |payment| Some(day(payment)),
+            move |payment| Some(clock.day(payment.time())),
             add,
-            read,
+            move |day, state| read(zone.day(*day), state),
         )
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let mut days: BTreeMap<Moment, Vec<Row<'_, Transactions>>> = BTreeMap::new();
+        let mut days: BTreeMap<Day, Vec<Row<'_, Transactions>>> = BTreeMap::new();
         for payment in history.transactions(at) {
-            days.entry(day(&payment)).or_default().push(payment);
+            days.entry(local_day(payment.time(), &self.zone)).or_default().push(payment);
         }
-        let row = |(day, all): (Moment, Vec<Row<'_, Transactions>>)| {
+        let row = |(day, all): (Day, Vec<Row<'_, Transactions>>)| {
             let of = |wanted: &[PaymentStatus]| -> Vec<&Row<'_, Transactions>> {
                 let is =
                     |p: &&Row<'_, Transactions>| p.status().is_some_and(|s| wanted.contains(&s));

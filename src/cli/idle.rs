@@ -6,11 +6,36 @@ use super::launch::Launch;
 use super::options::{BASE_CURRENCY, MAX_FUTURE, TIME_ZONE, duration};
 use crate::clean::Step;
 use crate::error::Error;
-use crate::event::Stream;
+use crate::event::{Stream, transactions};
 use crate::operator::OnDuplicate;
+use crate::queries::catalog;
+use crate::query::{AnyQuery, Reads};
 use crate::source::Input;
+use crate::worker;
 
 impl Launch {
+    /// Refuses a name for a column that no query there is would ever look at: whoever gives one
+    /// expects its values to count. One that another query reads is no mistake.
+    pub(super) fn refuse_unread(&self, read: &Reads) -> Result<(), Error> {
+        for (name, _) in &self.cleaning.map {
+            let Some((stream, field)) = field(name) else { continue };
+            // By these records are told apart and converted, whatever the queries read.
+            let always = [0, stream.id(), stream.version()].contains(&field)
+                || (stream == Stream::Transactions && field == transactions::CURRENCY.field);
+            let reads = |reads: &Reads| reads.fields(stream).contains(&field);
+            if !always
+                && self.tap.is_none()
+                && !reads(read)
+                && !catalog().iter().any(|(_, query)| reads(&worker::reads(&**query)))
+            {
+                return Err(Error::Usage(format!(
+                    "--map {name} would do nothing: no query reads {name}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses what the sources and the other options leave without effect. `ids` says why no
     /// stream is made unique by id, where that is so.
     pub(super) fn refuse_idle(
@@ -95,4 +120,29 @@ impl Launch {
         }
         Ok(())
     }
+}
+
+impl Launch {
+    /// Refuses a zone for views of which none is by day or hour of the day.
+    pub(super) fn refuse_zone<'a>(
+        &self,
+        mut queries: impl Iterator<Item = &'a dyn AnyQuery>,
+    ) -> Result<(), Error> {
+        let has_zone = |query: &dyn AnyQuery| query.parameters().iter().any(|p| p.name == "zone");
+        match &self.running.report_zone {
+            Some(_) if !queries.any(has_zone) => Err(Error::Usage(
+                "--report-zone would do nothing: no query of the run tells of days or hours of the day"
+                    .into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The field that a name such as `transactions.amount` stands for.
+fn field(name: &str) -> Option<(Stream, usize)> {
+    let (stream, field) = name.split_once('.')?;
+    let stream = Stream::by_name(stream)?;
+    let place = stream.schema().fields.iter().position(|known| known.name == field)?;
+    Some((stream, place))
 }

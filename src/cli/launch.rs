@@ -83,6 +83,8 @@ impl Launch {
         let names: Vec<&str> = chosen.iter().map(|(query, _)| query.name()).collect();
         let no_ids = "no record is made unique by id here (no source has an id column, or `dedupe` is not among --steps)";
         self.refuse_idle(&names, dedupe.is_empty().then_some(no_ids))?;
+        self.refuse_unread(&all)?;
+        self.refuse_zone(chosen.iter().map(|(query, _)| &**query))?;
         let recorded = self.recorded()?;
         let tick = recorded.or(self.running.tick.and_then(Tick::from_millis));
         let tick = tick.unwrap_or_else(|| worker::default_tick(&self.sinks, &all));
@@ -96,7 +98,8 @@ impl Launch {
                 return (1..stream.schema().fields.len()).collect();
             }
             let mut fields = all.fields(stream);
-            if cleaner.currency.is_some() && fields.contains(&transactions::AMOUNT.field) {
+            // To convert them, or to see that they are all of one.
+            if fields.contains(&transactions::AMOUNT.field) {
                 fields.push(transactions::CURRENCY.field);
             }
             if cleaner.enrich.is_some() && fields.contains(&behavior::CATEGORY.field) {
@@ -268,6 +271,7 @@ impl Launch {
             dead_letters,
             notes: Default::default(),
             cleaner: (cleaner.currency.is_some() || cleaner.enrich.is_some()).then_some(cleaner),
+            currencies: Default::default(),
             max_jump: cleaning.max_jump.map(|ms| ms as i64),
             max_bad: cleaning.max_bad,
             records: AtomicU64::new(0),

@@ -10,6 +10,7 @@ use crate::operator::OnDuplicate;
 use crate::source::dialect::{Dialect, delimiter_named, encoding_named};
 use crate::source::plan::ValueMap;
 use crate::source::time::Form;
+use crate::zone::Zone;
 use std::path::PathBuf;
 
 /// Of `--time-zone`.
@@ -64,7 +65,8 @@ pub struct Cleaning {
     #[arg(long, default_value_t = 2, value_name = "N",
         value_parser = clap::value_parser!(u32).range(0..=9))]
     pub decimals: u32,
-    /// Exchange rates to the base currency: a CSV file `currency,rate`
+    /// Exchange rates to the base currency: a CSV file `currency,rate`; without it all amounts must
+    /// be of one currency
     #[arg(long, value_name = "FILE")]
     pub rates: Option<PathBuf>,
     /// The currency amounts are converted to
@@ -177,6 +179,10 @@ pub struct Running {
     /// One parameter of a query; wins over the file
     #[arg(long, value_name = "QUERY.PARAMETER=VALUE")]
     pub set: Vec<String>,
+    /// The shop's time zone, for days and hours of the day in views, for instance Europe/Berlin
+    /// [default: UTC, or what a query's parameter `zone` says]
+    #[arg(long, value_name = "ZONE")]
+    pub report_zone: Option<Zone>,
     /// How finely results are visible in time [default: 1m with a change log or a query in which
     /// time passes, otherwise 1d]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -198,6 +204,7 @@ impl Running {
             join_timeout: 60_000,
             config: None,
             set: Vec::new(),
+            report_zone: None,
             tick,
             quiet: true,
         }
@@ -206,6 +213,9 @@ impl Running {
     /// The parameters of the queries.
     pub fn settings(&self) -> Result<Settings, Error> {
         let mut settings = Settings::default();
+        if let Some(zone) = &self.report_zone {
+            settings.for_all("zone", &String::from(zone.clone()));
+        }
         if let Some(path) = &self.config {
             settings.read(path)?;
         }

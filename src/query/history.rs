@@ -11,6 +11,7 @@ use crate::event::{
 use crate::operator::{Age, Dedupe, OnDuplicate, withdraws};
 use crate::source::plan::{ParseOptions, Plan};
 use crate::source::read::Reader;
+use crate::zone::{Day, Zone};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -27,6 +28,20 @@ pub fn percentile(sorted: &[f64], p: f64) -> Option<f64> {
     let rank = sorted.len().checked_sub(1)? as f64 * p;
     let (low, high) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
     Some(low + (high - low) * rank.fract())
+}
+
+/// An event time in a shop's zone, for answers.
+pub fn on_the_wall(time: i64, zone: &Zone) -> jiff::Zoned {
+    // Validated records are within the calendar.
+    let at = jiff::Timestamp::from_millisecond(time).unwrap_or_default();
+    at.to_zoned(zone.time_zone().clone())
+}
+
+/// The day of an event time in a shop's zone, for answers.
+pub fn local_day(time: i64, zone: &Zone) -> Day {
+    let start = on_the_wall(time, zone).start_of_day();
+    let start = start.unwrap_or_else(|_| on_the_wall(time, zone));
+    Day::starting(start.timestamp().as_millisecond(), start.offset().seconds())
 }
 
 /// A record as it came.

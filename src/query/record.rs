@@ -147,7 +147,7 @@ macro_rules! configurable {
             &mut self,
             settings: &$crate::config::Settings,
         ) -> Result<(), $crate::error::Error> {
-            *self = settings.of(self.name())?;
+            *self = settings.of(self.name(), Self::ABOUT)?;
             Ok(())
         }
     };

@@ -237,7 +237,7 @@ fn sql(cell: &Value, decimals: Decimals) -> Sql {
         Value::Money(x) if x.unsigned_abs() < 10u64.pow(15) => {
             cell.number(decimals).map_or(Sql::Null, Sql::Real)
         }
-        Value::Money(_) | Value::Moment(_) | Value::Text(_) => {
+        Value::Money(_) | Value::Moment(_) | Value::Local(..) | Value::Text(_) => {
             let mut text = String::new();
             cell.write(decimals, &mut text);
             Sql::Text(text)
