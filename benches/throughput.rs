@@ -104,6 +104,7 @@ fn engine(path: &str, view: &str, workers: usize, tick: Option<Tick>) -> Vec<Str
     let view = Schema { name: query.name(), columns: query.columns() };
     let sink = Spec::Csv(out.clone()).open(&[view], Decimals(2)).expect("a directory");
     let feeds = Feeds {
+        currencies: Default::default(),
         partitions: vec![Partition::new(Stream::Transactions, 0, plan, Input::Text(reader), clock)],
         dead_letters: DeadLetters::new(out.join("dead_letters.jsonl")),
         notes: Default::default(),

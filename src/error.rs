@@ -63,6 +63,14 @@ pub enum Error {
         /// Where they are listed.
         where_: String,
     },
+    /// Amounts of several currencies would be added up.
+    #[error(
+        "the amounts of transactions are in {currencies}, which cannot be added up; give --rates FILE (a CSV of currency,rate) to have them in --base-currency, or a file for each currency"
+    )]
+    Currencies {
+        /// Some of them.
+        currencies: String,
+    },
     /// A signal ended the run early.
     #[error("stopped by {name} before the end; what is written is complete up to where it stopped")]
     Stopped {
@@ -116,7 +124,7 @@ impl Error {
     /// 2 for wrong use, 128 and the signal's number for what a signal ended, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Usage(_) => 2,
+            Error::Usage(_) | Error::Currencies { .. } => 2,
             Error::Recommend(RecommendError::Read { .. } | RecommendError::Header { .. }) => 2,
             Error::Source(
                 SourceError::Open { .. }

@@ -435,10 +435,15 @@ impl Row<'_, Logistics> {
     pub fn sent(&self) -> Option<i64> {
         self.shipped_time().or(self.ordered_time())
     }
-    /// Milliseconds on the way, of a delivered parcel.
+    /// Milliseconds on the way, of a delivered parcel; none where it would be less than none.
     #[inline]
     pub fn transit(&self) -> Option<i64> {
-        Some(self.time() - self.sent()?)
+        Some(self.time() - self.sent()?).filter(|millis| *millis >= 0)
+    }
+    /// Whether a delivered parcel is said to have arrived before it set out, which cannot be.
+    #[inline]
+    pub fn is_impossible(&self) -> bool {
+        self.sent().is_some_and(|sent| sent > self.time())
     }
     /// Milliseconds a delivered parcel came after its promise, zero if it kept it.
     #[inline]

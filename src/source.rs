@@ -7,9 +7,12 @@
 
 use crate::batch::Batch;
 use crate::clean::Cleaner;
+use crate::clean::currency::Currencies;
 use crate::clock::{Clock, Time};
 use crate::error::Error;
 use crate::event::Stream;
+use crate::shown::list;
+use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -280,6 +283,9 @@ impl Partition {
             let refused = cleaner.clean(self.stream, &mut parsed.batch);
             self.plan().refuse(&mut parsed, &block, refused);
         }
+        if feeds.cleaner.as_ref().is_none_or(|cleaner| cleaner.currency.is_none()) {
+            feeds.currencies.see(self.stream, &parsed.batch);
+        }
         // The clock may refuse rows as well, and then needs to see the block again.
         if feeds.max_jump.is_some() {
             return (parsed, Some(block));
@@ -348,6 +354,14 @@ pub(crate) fn judge(records: u64, bad: u64, max_bad: f64, place: String) -> Resu
     Err(Error::TooManyBad { bad, records, limit: format!("{}%", max_bad * 100.0), where_: place })
 }
 
+/// Refuses amounts of more than one currency.
+pub(crate) fn one_currency(currencies: &BTreeSet<String>) -> Result<(), Error> {
+    if currencies.len() <= 1 {
+        return Ok(());
+    }
+    Err(Error::Currencies { currencies: list(currencies.iter().map(String::as_str)) })
+}
+
 /// Everything this process reads.
 pub struct Feeds {
     /// All partitions of this process.
@@ -358,6 +372,8 @@ pub struct Feeds {
     pub notes: Mutex<Notes>,
     /// The cleaning steps that look at more than one field.
     pub cleaner: Option<Cleaner>,
+    /// The currencies of the amounts, where they are not converted.
+    pub currencies: Currencies,
     /// See [`Clock::new`].
     pub max_jump: Option<i64>,
     /// The largest share of bad records that is put up with.
@@ -406,8 +422,9 @@ impl Feeds {
         lock(&self.notes).refuse_nameless(stream)
     }
 
-    /// Refuses what this process has read if too much of it is bad.
+    /// Refuses what this process has read if too much of it is bad, or of several currencies.
     pub fn judge(&self) -> Result<(), Error> {
+        one_currency(&self.currencies.names())?;
         let place = self.dead_letters.path().display().to_string();
         judge(self.records(), self.dead_letters.count(), self.max_bad, place)
     }

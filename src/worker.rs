@@ -87,6 +87,8 @@ pub struct Summary {
     pub duplicates: u64,
     /// Those among them that changed nothing because a newer one was known.
     pub superseded: u64,
+    /// Records that differ from another of the same id, version and time.
+    pub differing: u64,
     /// Ids with cancellations, refunds or chargebacks, but no known payment that they could be of.
     pub unpaired: u64,
     /// Retractions in change logs of records that did not come.
@@ -179,17 +181,18 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
         Err(End::Stopped(process)) if process == cluster.process => (control.known(), true),
         Err(end) => return Err(control.error(&end)),
     };
-    let Counts { records, bad, duplicates, superseded, unpaired, never_came, bytes } = all.counts;
+    let counts = all.counts;
     Ok(Summary {
-        records,
-        bad,
+        records: counts.records,
+        bad: counts.bad,
         dead_letters: all.dead_letters,
         left_out: lock(&feeds.notes).lines(),
-        duplicates,
-        superseded,
-        unpaired: u64::try_from(unpaired).unwrap_or(0),
-        never_came: u64::try_from(never_came).unwrap_or(0),
-        bytes,
+        duplicates: counts.duplicates,
+        superseded: counts.superseded,
+        differing: counts.differing,
+        unpaired: u64::try_from(counts.unpaired).unwrap_or(0),
+        never_came: u64::try_from(counts.never_came).unwrap_or(0),
+        bytes: counts.bytes,
         changes,
         elapsed: began.elapsed(),
         stopped,
@@ -204,12 +207,13 @@ fn report(feeds: &Feeds, tally: &Tally) -> Report {
         bad,
         duplicates: tally.duplicates.load(Ordering::Relaxed),
         superseded: tally.superseded.load(Ordering::Relaxed),
+        differing: tally.differing.load(Ordering::Relaxed),
         unpaired: tally.unpaired.load(Ordering::Relaxed),
         never_came: tally.never_came.load(Ordering::Relaxed),
         bytes: feeds.bytes.load(Ordering::Relaxed),
     };
     let place = || feeds.dead_letters.path().display().to_string();
-    Report { counts, dead_letters: (bad > 0).then(place) }
+    Report { counts, dead_letters: (bad > 0).then(place), currencies: feeds.currencies.names() }
 }
 
 /// Waits for the workers to end.

@@ -230,8 +230,8 @@ fn the_minimal_shapes_work_as_they_are() {
     );
     assert_eq!(
         view("hourly_logistics.csv"),
-        "hour,deliveries,cost_sum,cost_mean,transit_minutes_mean,transit_minutes_p50,transit_minutes_p95\n\
-         2026-01-31T14:00:00Z,1,4.99,4.99,,,\n"
+        "hour,deliveries,cost_sum,cost_mean,transit_minutes_mean,transit_minutes_p50,transit_minutes_p95,impossible\n\
+         2026-01-31T14:00:00Z,1,4.99,4.99,,,,0\n"
     );
     assert_eq!(
         view("hourly_correlation.csv"),
@@ -270,6 +270,9 @@ fn corrections_cancellations_and_change_logs() {
     let foreign = "transaction_time,amount,currency\n\
                    2026-01-01 10:00:00,5.00,usd\n2026-01-01 10:00:00,1.00,EUR\n";
     assert_eq!(hourly(foreign, &["--rates", &rates]), "10,2,3.50");
+    let nameless = "transaction_time,amount,currency\n\
+                    2026-01-01 10:00:00,5.00,eur\n2026-01-01 10:00:00,1.00,\n";
+    assert_eq!(hourly(nameless, &[]), "10,2,6.00");
     let naive = "transaction_time,paid\n2026-07-01 01:00:00,5.00\n";
     let zone = ["--time-zone", "Europe/Berlin", "--map", "transactions.amount=paid"];
     assert_eq!(hourly(naive, &zone), "23,1,5.00");
@@ -370,8 +373,8 @@ fn wrong_use_is_refused_by_name_with_exit_code_2() {
     let minimal = write(dir.join("l.csv"), "delivery_time\n2026-01-01\n");
     fail(
         2,
-        &["run", "--source", &format!("logistics={minimal}"), "--query", "hourly_logistics"],
-        &["logistics.cost", "l.csv", "--map"],
+        &["run", "--source", &format!("logistics={minimal}"), "--query", "warehouse_dwell"],
+        &["logistics.warehouse", "l.csv", "--map"],
     );
     fail(1, &["plot", "/no/such.csv", "--out", "/tmp/x.svg"], &["/no/such.csv"]);
 }

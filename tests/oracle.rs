@@ -53,8 +53,12 @@ fn tuned() -> Vec<Arc<dyn AnyQuery>> {
     };
     // Half an hour beside the hours of UTC, and another day for a part of each.
     let zone = || Zone::from_str("Asia/Kolkata").expect("a zone");
-    let targets =
-        AdTargets { cap: NonZeroU32::MIN.saturating_add(1), span: Millis::minutes(50), budget: Money(1_200_000), zone: zone() };
+    let targets = AdTargets {
+        cap: NonZeroU32::MIN.saturating_add(1),
+        span: Millis::minutes(50),
+        budget: Money(1_200_000),
+        zone: zone(),
+    };
     vec![
         Arc::new(targets),
         Arc::new(MerchantHealth { zone: zone() }),

@@ -31,9 +31,13 @@ const NUMBERS: [&str; 12] = [
 /// The shortest and the longest that can be written.
 const SPANS: [&str; 3] = ["0ms", "1ms", "13031d"];
 
-/// Values to try: numbers for a number, spans for a span of time.
+/// The furthest from UTC to both sides, one that is not whole hours off, and none.
+const ZONES: [&str; 4] = ["Etc/GMT+12", "Pacific/Kiritimati", "Asia/Kathmandu", "Europe/Atlantis"];
+
+/// Values to try: numbers for a number, spans for a span of time, zones for a zone.
 fn tries(parameter: &Parameter) -> &'static [&'static str] {
     match parameter.value.chars().next() {
+        _ if parameter.name == "zone" => &ZONES,
         Some('0'..='9') if parameter.value.ends_with(|c: char| c.is_ascii_digit()) => &NUMBERS,
         Some('"') => &SPANS,
         _ => &[],

@@ -1,8 +1,10 @@
 //! The funnel by hour: how many sessions came from looking to buying, and where they stopped.
 //!
-//! Steps: `view_item`, `add_to_cart`, `begin_checkout`, `purchase` (GA4's purchase journey, as a
-//! closed funnel). A session reaches a step if it has that event and those of all steps before;
-//! in which order does not matter, as clients' clocks and late records do not keep it. It counts
+//! Steps: `view_item`, `add_to_cart`, `begin_checkout`, `purchase` (GA4's purchase journey). A
+//! session reaches a step if it has that event or one of a later step: who has bought has checked
+//! out, also in a shop whose pages do not say so, or whose event was lost. So no step has more
+//! sessions than the one before. In which order the events came does not matter, as clients'
+//! clocks and late records do not keep it. It counts
 //! in the hour of event time in which it starts. `cart_rate`, `checkout_rate` and
 //! `purchase_rate` are a step by the step before, `conversion` the last step by the first; empty
 //! where nobody reached the one divided by. Sessions: [`crate::query::session`]. State: one entry
@@ -18,9 +20,10 @@
 //! 2026-01-05T10:00:00Z,a,view_item
 //! 2026-01-05T10:01:00Z,a,add_to_cart
 //! 2026-01-05T10:02:00Z,b,view_item
+//! 2026-01-05T10:03:00Z,b,purchase
 //! ")])?;
 //! let hours = FunnelHourly::default().answer(&history, history.last());
-//! assert_eq!((hours[0].view_item, hours[0].add_to_cart), (2, 1));
+//! assert_eq!((hours[0].view_item, hours[0].add_to_cart, hours[0].purchase), (2, 2, 1));
 //! # Ok::<(), tidemill::error::Error>(())
 //! ```
 
@@ -51,13 +54,13 @@ crate::record! {
         values {
             /// Sessions that start in it.
             sessions: i64,
-            /// Those with a view_item.
+            /// Those with a view_item or a later step.
             view_item: i64,
-            /// Those of them with an add_to_cart.
+            /// Those with an add_to_cart or a later step.
             add_to_cart: i64,
-            /// Those of them with a begin_checkout.
+            /// Those with a begin_checkout or a purchase.
             begin_checkout: i64,
-            /// Those of them with a purchase.
+            /// Those with a purchase.
             purchase: i64,
             /// add_to_cart / view_item, a share from 0 to 1.
             cart_rate: Option<Real>,
@@ -105,9 +108,10 @@ impl Query for FunnelHourly {
             |session| Some(Hour::of(session.start)),
             |(sessions, (view, cart), (checkout, purchase)): &mut Reached, session, diff| {
                 *sessions += diff;
-                let steps = [view, cart, checkout, purchase].into_iter();
-                let reached = steps.zip(session.steps).take_while(|(_, there)| *there);
-                reached.for_each(|(step, _)| *step += diff);
+                let furthest = session.steps.iter().rposition(|there| *there);
+                let reached = furthest.map_or(0, |step| step + 1);
+                let steps = [view, cart, checkout, purchase];
+                steps.into_iter().take(reached).for_each(|step| *step += diff);
             },
             |&hour, &(sessions, (view, cart), (checkout, purchase))| {
                 (sessions > 0).then(|| row(hour, sessions, [view, cart, checkout, purchase]))
@@ -121,8 +125,8 @@ impl Query for FunnelHourly {
             let (sessions, reached) = hours.entry(events[0].hour()).or_default();
             *sessions += 1;
             for (i, reached) in reached.iter_mut().enumerate() {
-                let all = STEPS[..=i].iter().all(|step| count(&events, |e| e == *step) > 0);
-                *reached += i64::from(all);
+                let so_far = STEPS[i..].iter().any(|step| count(&events, |e| e == *step) > 0);
+                *reached += i64::from(so_far);
             }
         }
         hours.into_iter().map(|(hour, (sessions, steps))| row(hour, sessions, steps)).collect()

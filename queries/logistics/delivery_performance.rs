@@ -55,7 +55,8 @@ crate::record! {
             otif: Option<Real>,
             /// Share without a failed attempt before, of those with a shipment id.
             first_attempt: Option<Real>,
-            /// Median minutes from shipped (or ordered) to delivered.
+            /// Median minutes from shipped (or ordered) to delivered; without parcels said to have
+            /// arrived before they set out (`hourly_logistics` counts those).
             transit_minutes_p50: Option<Real>,
             /// 95th percentile of the same.
             transit_minutes_p95: Option<Real>,
@@ -215,6 +216,7 @@ impl Query for DeliveryPerformance {
                 }
                 costs.extend(parcel.cost().map(|cost| i128::from(cost.0)));
                 let sent = parcel.shipped_time().or(parcel.ordered_time());
+                let sent = sent.filter(|sent| *sent <= parcel.time());
                 minutes.extend(sent.map(|sent| (parcel.time() - sent) as f64 / MINUTE as f64));
             }
             minutes.sort_by(f64::total_cmp);

@@ -4,7 +4,8 @@
 //! no status). Transit is delivery time minus shipped time, or minus ordered time where that is
 //! unknown, in minutes; its percentiles interpolate linearly between the nearest ranks, as numpy
 //! and pandas do. A parcel without a cost counts as a delivery only; without both times it has no
-//! transit. State: per hour the sums and a count per distinct transit time (milliseconds).
+//! transit, and neither has one that is said to have arrived before it set out: `impossible` counts
+//! those. A sum of costs of which none is known is empty. State: per hour the sums and a count per distinct transit time (milliseconds).
 
 use crate::clock::Time;
 use crate::event::logistics::{COST, ORDERED_TIME, SHIPPED_TIME, STATUS};
@@ -38,9 +39,14 @@ crate::record! {
             transit_minutes_p50: Option<Real>,
             /// 95th percentile of the same.
             transit_minutes_p95: Option<Real>,
+            /// Parcels that arrived before they set out, left out of the three.
+            impossible: i64,
         }
     }
 }
+
+/// Deliveries and impossible ones, costs, transit times.
+type Sums<V> = ((i64, i64), Moments, (Moments, V));
 
 const MINUTE: i128 = 60_000;
 
@@ -62,12 +68,14 @@ impl Query for HourlyLogistics {
     }
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let columns = [COST, STATUS.optional(), SHIPPED_TIME.optional(), ORDERED_TIME.optional()];
+        let columns =
+            [COST.optional(), STATUS.optional(), SHIPPED_TIME.optional(), ORDERED_TIME.optional()];
         inputs.logistics(&columns).aggregate(
             "HourlyLogistics",
             |parcel| parcel.is_delivery().then(|| parcel.hour()),
-            |(count, cost, times): &mut (i64, Moments, (Moments, Values)), parcel, diff| {
+            |((count, impossible), cost, times): &mut Sums<Values>, parcel, diff| {
                 *count += diff;
+                *impossible += diff * i64::from(parcel.is_impossible());
                 if let Some(Money(x)) = parcel.cost() {
                     cost.add(x, diff);
                 }
@@ -76,30 +84,35 @@ impl Query for HourlyLogistics {
                     times.1.push(millis, diff);
                 }
             },
-            |&hour, (count, cost, times): &(i64, Moments, (Moments, Quantiles))| {
+            |&hour, ((count, impossible), cost, times): &Sums<Quantiles>| {
                 (*count > 0).then(|| Output {
                     hour,
                     deliveries: *count,
-                    cost_sum: Money::of(cost.sum()),
+                    cost_sum: Money::of(cost.sum().filter(|_| cost.count() > 0)),
                     cost_mean: cost.sum().and_then(|sum| Quotient::of(sum, cost.count())),
                     transit_minutes_mean: times.0.sum().and_then(|millis| {
                         Real::ratio(millis, i128::from(times.0.count()) * MINUTE)
                     }),
                     transit_minutes_p50: percentile(&times.1, 50),
                     transit_minutes_p95: percentile(&times.1, 95),
+                    impossible: *impossible,
                 })
             },
         )
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        type Parcels = (i64, Vec<i64>, Vec<i64>);
+        type Parcels = ([i64; 2], Vec<i64>, Vec<i64>);
         let mut hours: BTreeMap<Hour, Parcels> = BTreeMap::new();
         for parcel in history.logistics(at).iter().filter(|p| p.is_delivery()) {
-            let (count, costs, times) = hours.entry(parcel.hour()).or_default();
+            let ([count, impossible], costs, times) = hours.entry(parcel.hour()).or_default();
             *count += 1;
             costs.extend(parcel.cost().map(|m| m.0));
-            times.extend(parcel.transit());
+            match parcel.shipped_time().or(parcel.ordered_time()) {
+                Some(sent) if sent > parcel.time() => *impossible += 1,
+                Some(sent) => times.push(parcel.time() - sent),
+                None => {}
+            }
         }
         let sum = |xs: &[i64]| xs.iter().map(|x| i128::from(*x)).sum::<i128>();
         let percentile = |xs: &[i64], p: f64| {
@@ -107,17 +120,18 @@ impl Query for HourlyLogistics {
             let (low, high) = (xs[rank.floor() as usize] as f64, xs[rank.ceil() as usize] as f64);
             low + (high - low) * rank.fract()
         };
-        let row = |(hour, (count, costs, mut times)): (Hour, Parcels)| {
+        let row = |(hour, ([count, impossible], costs, mut times)): (Hour, Parcels)| {
             times.sort_unstable();
             let timed = !times.is_empty();
             Output {
                 hour,
                 deliveries: count,
-                cost_sum: Money::of(Some(sum(&costs))),
+                cost_sum: Money::of((!costs.is_empty()).then(|| sum(&costs))),
                 cost_mean: Quotient::of(sum(&costs), costs.len() as i64),
                 transit_minutes_mean: Real::ratio(sum(&times), times.len() as i128 * MINUTE),
                 transit_minutes_p50: timed.then(|| Real(percentile(&times, 50.0) / MINUTE as f64)),
                 transit_minutes_p95: timed.then(|| Real(percentile(&times, 95.0) / MINUTE as f64)),
+                impossible,
             }
         };
         hours.into_iter().map(row).collect()

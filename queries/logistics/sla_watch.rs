@@ -207,6 +207,7 @@ impl Query for SlaWatch {
             .iter()
             .filter(|p| p.is_delivery())
             .filter_map(|p| Some((p, (p.time() - p.sent()?) as f64 / MINUTE as f64)))
+            .filter(|(_, minutes)| *minutes >= 0.0)
             .map(|(p, minutes)| (p, minutes.ceil()))
             .collect();
         let mut open: BTreeMap<Text, Output> = BTreeMap::new();

@@ -6,8 +6,9 @@ use crate::error::Error;
 use crate::event::{NULL, Stream, transactions};
 use crate::source::Refused;
 use crate::text::Text;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Digits behind the point that a rate may have.
 const DIGITS: u32 = 9;
@@ -78,6 +79,48 @@ impl Rates {
         }
         columns[transactions::CURRENCY.field] = currencies;
         refused
+    }
+}
+
+/// The currencies of amounts that are not converted: more than one cannot be added up.
+///
+/// A record without a currency is of the one the others are of.
+#[derive(Debug, Default)]
+pub struct Currencies(OnceLock<Text>, Mutex<BTreeSet<Text>>);
+
+/// So many are kept of them, to be told.
+const TOLD: usize = 8;
+
+impl Currencies {
+    /// Takes note of the currencies of a batch.
+    pub(crate) fn see(&self, stream: Stream, batch: &Batch) {
+        if stream != Stream::Transactions {
+            return;
+        }
+        let columns = &batch.columns;
+        let (Column::Text(currencies), Column::Number(amounts)) =
+            (&columns[transactions::CURRENCY.field], &columns[transactions::AMOUNT.field])
+        else {
+            return;
+        };
+        for (currency, amount) in currencies.iter().zip(amounts) {
+            // Nearly all are the first one, which takes a comparison of two words.
+            if self.0.get() == Some(currency) || currency.is_empty() || *amount == NULL {
+                continue;
+            }
+            if self.0.get_or_init(|| currency.clone()) != currency {
+                let mut others = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+                if others.len() < TOLD {
+                    others.insert(currency.clone());
+                }
+            }
+        }
+    }
+
+    /// Their names.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let others = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.get().into_iter().chain(&*others).map(Text::to_string).collect()
     }
 }
 

@@ -56,6 +56,11 @@ pub fn summary(summary: &Summary) -> String {
     );
     let told = [
         (summary.superseded, "records older than a known one of their id changed nothing"),
+        (
+            summary.differing,
+            "records have the id and the time of another and differ from it; of those the last \
+             counts (lines of one payment? --on-duplicate keep counts them all)",
+        ),
         (summary.unpaired, "refunds, cancellations or chargebacks without their sale"),
         (summary.never_came, "retractions of what never came"),
     ];

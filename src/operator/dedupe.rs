@@ -97,6 +97,9 @@ pub(crate) struct Tally {
     pub duplicates: AtomicU64,
     /// Those among them that changed nothing because a newer one was known.
     pub superseded: AtomicU64,
+    /// Records that differ from another of the same id and the same age: what holds is whichever
+    /// came last.
+    pub differing: AtomicU64,
     /// Ids of which there are cancellations, refunds or chargebacks and no payment, because it never
     /// came or was forgotten.
     pub unpaired: AtomicI64,
@@ -204,6 +207,11 @@ impl Known {
                 self.tally.duplicates.fetch_add(1, Relaxed);
                 let held = entry.get_mut();
                 moved = held.last != now;
+                let differs =
+                    held.age == age && held.withdraws == withdraws && *held.row != *self.scratch;
+                if differs && self.how.policy != OnDuplicate::Keep {
+                    self.tally.differing.fetch_add(1, Relaxed);
+                }
                 held.last = now;
                 if !held.sold && !undoes {
                     held.sold = true;

@@ -12,8 +12,9 @@
 
 use super::Cluster;
 use crate::error::Error;
-use crate::source::{judge, lock};
+use crate::source::{judge, lock, one_currency};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -46,6 +47,8 @@ pub(crate) struct Counts {
     pub duplicates: u64,
     /// Those among them that changed nothing because a newer one was known.
     pub superseded: u64,
+    /// Records that differ from another of the same id, version and time.
+    pub differing: u64,
     /// Ids with cancellations or refunds, but nothing known that they could take back.
     pub unpaired: i64,
     /// Retractions in change logs of records that did not come.
@@ -60,6 +63,9 @@ pub(crate) struct Report {
     pub counts: Counts,
     /// Where the bad records are, if there are any.
     pub dead_letters: Option<String>,
+    /// The currencies of the amounts, where they are not converted; some of them where there are
+    /// many.
+    pub currencies: BTreeSet<String>,
 }
 
 /// How the run has ended.
@@ -69,8 +75,8 @@ pub(crate) enum End {
     Good(Report),
     /// A process was asked to stop.
     Stopped(usize),
-    /// Too many records of all together are bad.
-    TooManyBad(Report),
+    /// What all together have read cannot be worked with: too much is bad, or of several currencies.
+    Refused(Report),
     /// It has failed: a process, if it is the failure of one, and why.
     Failed(Option<usize>, String),
 }
@@ -183,7 +189,7 @@ impl Control {
 
     /// Whether the run has failed, here or elsewhere.
     pub(crate) fn failed(&self) -> bool {
-        matches!(lock(&self.state).end, Some(End::Failed(..) | End::TooManyBad(_)))
+        matches!(lock(&self.state).end, Some(End::Failed(..) | End::Refused(_)))
     }
 
     /// This process has failed; the first failure that is told counts.
@@ -240,7 +246,7 @@ impl Control {
         }
         let all = self.all(&state);
         if self.judge(&all).is_err() {
-            let end = End::TooManyBad(all);
+            let end = End::Refused(all);
             self.settle(&mut state, end.clone());
             return Some(Err(end));
         }
@@ -248,13 +254,14 @@ impl Control {
         Some(Ok(all))
     }
 
-    /// The error of a run in which so many records of all processes are bad already that there is
-    /// no sense in going on.
+    /// The error of a run in which there is no sense in going on: so many records of all processes
+    /// are bad already, or they are of more than one currency.
     pub(crate) fn hopeless(&self) -> Option<Error> {
         let mut state = lock(&self.state);
         let all = self.all(&state);
-        let error = if all.counts.records > PROOF { self.judge(&all).err() } else { None }?;
-        self.settle(&mut state, End::TooManyBad(all));
+        let proved = all.counts.records > PROOF || all.currencies.len() > 1;
+        let error = if proved { self.judge(&all).err() } else { None }?;
+        self.settle(&mut state, End::Refused(all));
         Some(error)
     }
 
@@ -276,9 +283,9 @@ impl Control {
     pub(crate) fn error(&self, end: &End) -> Error {
         Error::Cluster(match end {
             End::Good(_) => "the run has ended".into(),
-            End::TooManyBad(all) => match self.judge(all) {
+            End::Refused(all) => match self.judge(all) {
                 Err(error) => return error,
-                Ok(()) => "too many records are bad".into(),
+                Ok(()) => "the records were refused".into(),
             },
             End::Stopped(process) => {
                 format!("{} was stopped, and with it the run, before its end", self.name(*process))
@@ -303,9 +310,11 @@ impl Control {
             sum.bad = sum.bad.saturating_add(more.bad);
             sum.duplicates = sum.duplicates.saturating_add(more.duplicates);
             sum.superseded = sum.superseded.saturating_add(more.superseded);
+            sum.differing = sum.differing.saturating_add(more.differing);
             sum.unpaired = sum.unpaired.saturating_add(more.unpaired);
             sum.never_came = sum.never_came.saturating_add(more.never_came);
             sum.bytes = sum.bytes.saturating_add(more.bytes);
+            all.currencies.extend(report.currencies.iter().cloned());
             places.extend(report.dead_letters.as_ref().map(|place| match mine {
                 true => place.clone(),
                 false => format!("{place} of {}", self.name(process)),
@@ -317,6 +326,7 @@ impl Control {
 
     fn judge(&self, all: &Report) -> Result<(), Error> {
         let place = all.dead_letters.clone().unwrap_or_default();
+        one_currency(&all.currencies)?;
         judge(all.counts.records, all.counts.bad, self.setup.max_bad, place)
     }
 

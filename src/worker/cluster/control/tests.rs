@@ -30,9 +30,18 @@ fn process(at: usize, connections: Vec<Option<TcpStream>>, silence: Duration) ->
         let records = read.load(Ordering::Relaxed);
         let bad = wrong.load(Ordering::Relaxed);
         let (duplicates, bytes) = (records / 2, records * 10);
-        let counts =
-            Counts { records, bad, duplicates, bytes, superseded: 1, unpaired: -1, never_came: 1 };
-        Report { counts, dead_letters: (bad > 0).then(|| format!("letters.{at}")) }
+        let counts = Counts {
+            records,
+            bad,
+            duplicates,
+            bytes,
+            superseded: 1,
+            differing: 1,
+            unpaired: -1,
+            never_came: 1,
+        };
+        let dead_letters = (bad > 0).then(|| format!("letters.{at}"));
+        Report { counts, dead_letters, ..Report::default() }
     };
     let setup = Setup { process: at, addresses, stop: Arc::clone(&stop), max_bad: 0.05, silence };
     let control = Control::start(setup, connections, Box::new(own)).unwrap();
@@ -80,13 +89,14 @@ fn counts_are_of_all_and_nothing_is_good_before_all_are_done() {
     all[2].control.done();
     // One in ten and one in thirty are bad, one in fifty of all.
     let total = verdict(&all[0]).unwrap();
-    let (superseded, unpaired, never_came) = (3, -3, 3);
+    let (superseded, differing, unpaired, never_came) = (3, 3, -3, 3);
     let want = Counts {
         records: 200,
         bad: 4,
         duplicates: 100,
         bytes: 2000,
         superseded,
+        differing,
         unpaired,
         never_came,
     };

@@ -1,0 +1,181 @@
+//! What views mean, on small inputs worked out by hand.
+
+#[path = "support/program.rs"]
+mod program;
+
+use program::{directory, fail, run, succeed};
+use std::fs;
+
+/// The rows of a view of one source, without the header, and what was said.
+fn view(name: &str, stream: &str, csv: &str, query: &str, more: &[&str]) -> (Vec<String>, String) {
+    let dir = directory(&format!("meaning-{name}"));
+    fs::write(dir.join("in.csv"), csv).expect("a file");
+    let source = format!("{stream}={}/in.csv", dir.display());
+    let sink = format!("csv:{}/out", dir.display());
+    let args = ["run", "--query", query, "--source", &source, "--sink", &sink];
+    let output = run(&[&args[..], more].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{name}: {said}");
+    let text = fs::read_to_string(dir.join(format!("out/{query}.csv"))).expect("a view");
+    (text.lines().skip(1).map(String::from).collect(), said)
+}
+
+#[test]
+fn amounts_of_several_currencies_are_never_added_up() {
+    let dir = directory("meaning-currencies");
+    let file = |name: &str, rows: &str| {
+        let path = dir.join(name);
+        let text = format!("transaction_time,amount,currency\n{rows}");
+        fs::write(&path, text).expect("a file");
+        format!("transactions={}", path.display())
+    };
+    let mixed = file(
+        "mixed.csv",
+        "2024-01-01 10:00:00,100.00,EUR\n2024-01-01 10:00:00,10000,JPY\n\
+         2024-01-01 10:00:00,50.00,USD\n",
+    );
+    let out = dir.join("out");
+    let sink = format!("csv:{}", out.display());
+    let query = ["run", "--query", "hourly_transactions", "--sink", &sink, "--source"];
+    let says = ["EUR, JPY, USD", "--rates"];
+    fail(2, &[&query[..], &[&mixed]].concat(), &says);
+    // Each file by itself is fine, and so are records that do not say theirs.
+    let euros = file("euros.csv", "2024-01-01 10:00:00,100.00,EUR\n2024-01-01 10:00:00,1.00,\n");
+    let yen = file("yen.csv", "2024-01-01 10:00:00,10000,JPY\n");
+    for workers in ["1", "3"] {
+        let two = [&query[..], &[&euros, "--source", &yen, "-w", workers]].concat();
+        fail(2, &two, &["EUR, JPY", "--rates"]);
+    }
+    assert!(!out.join("hourly_transactions.csv").exists(), "nothing was written");
+    let log = dir.join("mixed.tide").display().to_string();
+    fail(2, &["record", "--source", &mixed, "--out", &log], &says);
+    succeed(&[&query[..], &[&euros]].concat());
+    let rows = fs::read_to_string(out.join("hourly_transactions.csv")).expect("a view");
+    assert!(rows.contains(",2,101.00,"), "{rows}");
+    // Payments that nobody adds up may be of any.
+    let counted = ["run", "-q", "--query", "stream_health", "--sink", &sink, "--source", &mixed];
+    succeed(&counted);
+}
+
+#[test]
+fn records_that_differ_and_have_the_same_id_and_time_are_told() {
+    let lines = "transaction_time,transaction_id,item_id,amount\n\
+                 2024-01-01 10:00:00,t1,a,12.00\n2024-01-01 10:00:00,t1,b,9.00\n\
+                 2024-01-01 10:00:00,t1,b,9.00\n2024-01-01 11:00:00,t2,b,9.00\n";
+    let (rows, said) = view("lines", "transactions", lines, "hourly_transactions", &[]);
+    assert!(rows[0].contains(",1,9.00,"), "{rows:?}");
+    assert!(said.contains("1 records have the id and the time of another"), "{said}");
+    let keep = ["--on-duplicate", "keep"];
+    let (rows, _) = view("lines-kept", "transactions", lines, "hourly_transactions", &keep);
+    assert!(rows[0].contains(",3,30.00,"), "{rows:?}");
+    let twice = "transaction_time,transaction_id,amount\n\
+                 2024-01-01 10:00:00,t1,9.00\n2024-01-01 10:00:00,t1,9.00\n\
+                 2024-01-01 11:00:00,t1,8.00\n";
+    let (_, said) = view("delivered-twice", "transactions", twice, "hourly_transactions", &[]);
+    assert!(!said.contains("the time of another"), "{said}");
+}
+
+#[test]
+fn a_column_that_no_query_reads_is_refused() {
+    let dir = directory("meaning-unread");
+    fs::write(dir.join("in.csv"), "time,qty,price\n2024-01-01 10:00:00,3,2.00\n").expect("a file");
+    let source = format!("transactions={}/in.csv", dir.display());
+    let sink = format!("csv:{}/out", dir.display());
+    let args = [
+        "run",
+        "-q",
+        "--query",
+        "hourly_transactions",
+        "--source",
+        &source,
+        "--sink",
+        &sink,
+        "--map",
+        "transactions.transaction_time=time",
+        "--map",
+        "transactions.amount=price",
+    ];
+    let quantity = ["--map", "transactions.quantity=qty"];
+    fail(2, &[&args[..], &quantity].concat(), &["no query reads transactions.quantity"]);
+    // What another query reads is no mistake.
+    succeed(&[&args[..], &["--map", "transactions.item_id=qty"]].concat());
+}
+
+#[test]
+fn parcels_that_arrived_before_they_set_out_are_left_out_and_counted() {
+    // Unknown costs are no costs of zero; transit is 24 hours.
+    let parcels = "delivery_time,shipment_id,shipped_time,cost\n\
+                   2024-01-01 10:00:00,p1,2024-01-05 10:00:00,\n\
+                   2024-01-01 10:00:00,p2,2023-12-31 10:00:00,\n";
+    let (rows, _) = view("impossible", "logistics", parcels, "hourly_logistics", &[]);
+    assert_eq!(rows, ["2024-01-01T10:00:00Z,2,,,1440,1440,1440,1"]);
+    let costless = "delivery_time,shipped_time\n2024-01-03 10:00:00,2024-01-01 10:00:00\n";
+    let (rows, _) = view("costless", "logistics", costless, "hourly_logistics", &[]);
+    assert_eq!(rows, ["2024-01-03T10:00:00Z,1,,,2880,2880,2880,0"]);
+}
+
+#[test]
+fn who_bought_has_checked_out() {
+    let visits = "visit_time,session_id,event\n2024-01-01 10:00:00,s,view_item\n\
+                  2024-01-01 10:01:00,s,add_to_cart\n2024-01-01 10:02:00,s,purchase\n\
+                  2024-01-01 10:05:00,r,view_item\n2024-01-01 10:06:00,q,login\n";
+    let (rows, _) = view("funnel", "behavior", visits, "funnel_hourly", &[]);
+    assert_eq!(rows, ["2024-01-01T10:00:00Z,3,2,1,1,1,0.5,1,1,0.5"]);
+}
+
+#[test]
+fn the_item_being_looked_at_comes_back_where_that_is_asked_for() {
+    let dir = directory("meaning-current");
+    let file = |name: &str, rows: &str| {
+        let path = dir.join(name);
+        fs::write(&path, format!("SessionId\tItemId\tTime\n{rows}")).expect("a file");
+        path.display().to_string()
+    };
+    let train = file("train.txt", "1\t10\t1000\n1\t10\t1010\n2\t10\t2000\n2\t10\t2010\n");
+    let valid = file("valid.txt", "9\t12\t2500\n9\t13\t2510\n");
+    let test = file("test.txt", "3\t10\t3000\n3\t10\t3010\n");
+    let args = ["eval", "recommend", "--train", &train, "--valid", &valid, "--test", &test];
+    let hits = |more: &[&str]| {
+        let text = succeed(&[&args[..], &["--format", "json"], more].concat());
+        let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let lines = report["results"].as_array().expect("lines").clone();
+        let with = lines.iter().filter(|line| line["reminder"] == true);
+        with.map(|line| line["hr_20"].as_f64().expect("a share")).collect::<Vec<_>>()
+    };
+    assert!(hits(&[]).iter().all(|hit| *hit == 0.0));
+    assert!(hits(&["--allow-current"]).iter().all(|hit| *hit == 1.0));
+}
+
+#[test]
+fn days_and_hours_of_the_day_are_those_of_the_shop() {
+    let sales = "transaction_time,amount\n2024-01-01 22:30:00,10.00\n2024-01-02 09:00:00,20.00\n";
+    let there = ["--time-zone", "America/Sao_Paulo", "--report-zone", "America/Sao_Paulo"];
+    let (days, _) = view("zone-days", "transactions", sales, "merchant_health", &there);
+    let days: Vec<&str> = days.iter().map(|row| row.split(",,").next().expect("a row")).collect();
+    assert!(days[0].starts_with("2024-01-01T00:00:00-03:00,1,1,10.00,"), "{days:?}");
+    assert!(days[1].starts_with("2024-01-02T00:00:00-03:00,1,1,20.00,"), "{days:?}");
+    let by_hour = "transactions_by_hour_of_day";
+    let (hours, _) = view("zone-hours", "transactions", sales, by_hour, &there);
+    assert_eq!(hours, ["9,1,20.00", "22,1,10.00"]);
+    // Half past midnight in Berlin is in hour 0 of that day, also where clocks are changed: the
+    // night of 31 March 2024 has no hour 2, that of 27 October has it twice.
+    let sales = "transaction_time,amount\n2024-03-30 23:30:00,1.00\n2024-03-31 01:30:00,2.00\n\
+                 2024-10-27 00:30:00,4.00\n2024-10-27 01:30:00,8.00\n2024-10-27 22:59:00,16.00\n";
+    let berlin = ["--report-zone", "Europe/Berlin"];
+    let (days, _) = view("zone-berlin", "transactions", sales, "merchant_health", &berlin);
+    assert!(days[0].starts_with("2024-03-31T00:00:00+01:00,2,2,3.00,"), "{days:?}");
+    assert!(days[1].starts_with("2024-10-27T00:00:00+02:00,3,3,28.00,"), "{days:?}");
+    let (hours, _) = view("zone-berlin", "transactions", sales, by_hour, &berlin);
+    assert_eq!(hours, ["0,1,1.00", "2,2,12.00", "3,1,2.00", "23,1,16.00"]);
+    // A query's own zone wins.
+    let own = [&berlin[..], &["--set", "transactions_by_hour_of_day.zone=UTC"]].concat();
+    let (hours, _) = view("zone-own", "transactions", sales, by_hour, &own);
+    assert_eq!(hours, ["0,1,4.00", "1,2,10.00", "22,1,16.00", "23,1,1.00"]);
+    let dir = directory("zone-refused");
+    fs::write(dir.join("in.csv"), sales).expect("a file");
+    let source = format!("transactions={}/in.csv", dir.display());
+    let args = ["run", "--query", "hourly_transactions", "--source", &source];
+    fail(2, &[&args[..], &berlin].concat(), &["--report-zone would do nothing"]);
+    let nowhere = ["--report-zone", "Europe/Atlantis"];
+    fail(2, &[&args[..], &nowhere].concat(), &["no such zone Europe/Atlantis"]);
+}
