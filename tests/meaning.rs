@@ -179,3 +179,34 @@ fn days_and_hours_of_the_day_are_those_of_the_shop() {
     let nowhere = ["--report-zone", "Europe/Atlantis"];
     fail(2, &[&args[..], &nowhere].concat(), &["no such zone Europe/Atlantis"]);
 }
+
+#[test]
+fn each_row_of_a_click_log_is_a_view() {
+    let clicks = "visit_time,session_id,item_id\n2024-01-03 10:00:00,s,i\n\
+                  2024-01-03 10:05:00,s,j\n2024-01-03 10:06:00,r,i\n";
+    let (hours, _) = view("clicks", "behavior", clicks, "hourly_behavior", &[]);
+    assert_eq!(hours, ["2024-01-03T10:00:00Z,3,0,0"]);
+    let (sessions, _) = view("clicks", "behavior", clicks, "sessions", &[]);
+    assert_eq!(
+        sessions,
+        [
+            ",r,2024-01-03T10:06:00Z,2024-01-03T10:06:00Z,1,1,false,0.00",
+            ",s,2024-01-03T10:00:00Z,2024-01-03T10:05:00Z,2,2,false,0.00"
+        ]
+    );
+}
+
+#[test]
+fn a_negative_amount_is_money_given_back_and_no_payment() {
+    // Of 100 a customer got 30 back, listed as a record of its own.
+    let sales = "transaction_time,transaction_id,amount,status\n2024-01-01 10:00:00,t1,100.00,captured\n\
+                 2024-01-01 12:00:00,r1,-30.00,refunded\n2024-01-02 09:00:00,r2,-20.00,\n";
+    let (days, _) = view("back", "transactions", sales, "merchant_health", &[]);
+    assert_eq!(
+        days,
+        [
+            "2024-01-01T00:00:00Z,1,1,100.00,100,1,30.00,1,0,0.00,0,70.00,0",
+            "2024-01-02T00:00:00Z,0,0,0.00,,1,20.00,,0,0.00,,-20.00,0"
+        ]
+    );
+}

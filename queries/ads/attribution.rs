@@ -255,18 +255,19 @@ impl Query for Attribution {
             if n > 0 {
                 let clicked = (0..n).rev().find(|i| path[*i].1);
                 give(clicked.unwrap_or(n - 1), 0, value);
-                (0..n).for_each(|i| give(i, 1, value / n as i128));
-                give(n - 1, 1, value % n as i128);
+                (0..n).for_each(|i| give(i, 1, value.div_euclid(n as i128)));
+                give(n - 1, 1, value.rem_euclid(n as i128));
             }
             match n {
                 0 => drop(credits.insert(String::new(), [value; 3])),
                 1 => give(0, 2, value),
                 2 => {
-                    give(0, 2, value / 2);
-                    give(1, 2, value - value / 2);
+                    give(0, 2, value.div_euclid(2));
+                    give(1, 2, value - value.div_euclid(2));
                 }
                 _ => {
-                    let (end, middle) = (value * 4 / 10, value * 2 / 10 / (n as i128 - 2));
+                    let end = (value * 4).div_euclid(10);
+                    let middle = (value * 2).div_euclid(10).div_euclid(n as i128 - 2);
                     give(0, 2, end);
                     (1..n - 1).for_each(|i| give(i, 2, middle));
                     give(n - 1, 2, value - end - middle * (n as i128 - 2));

@@ -15,6 +15,10 @@
 //! - `net`: `gmv` less what was refunded or charged back.
 //! - `cancelled`: cancelled payments, which count nowhere else.
 //!
+//! A record of a negative amount is money given back, and no payment: its amount without the sign
+//! is among the refunded, or among the charged back if that is its status. So an export that lists
+//! refunds under ids of their own tells the same net.
+//!
 //! A payment without an amount counts with none. State: a few sums and the order ids of each day.
 //!
 //! ```
@@ -103,7 +107,16 @@ fn add((sums, orders): &mut (Sums, Orders), payment: &Row<'_, Transactions>, dif
         return;
     }
     let amount = i128::from(payment.amount().unwrap_or_default().0) * i128::from(diff);
+    let given_back = payment.amount().is_some_and(|amount| amount.0 < 0);
+    let amount = if given_back { -amount } else { amount };
     let count = |sum: &mut (i64, i128)| *sum = (sum.0 + diff, sum.1 + amount);
+    if given_back {
+        match status {
+            Some(PaymentStatus::Chargeback) => count(&mut sums.2),
+            _ => count(&mut sums.1),
+        }
+        return;
+    }
     count(&mut sums.0);
     match status {
         Some(PaymentStatus::Refunded) => count(&mut sums.1),
@@ -120,7 +133,8 @@ fn add((sums, orders): &mut (Sums, Orders), payment: &Row<'_, Transactions>, dif
 fn read(day: Day, (sums, orders): &(Sums, Orders)) -> Option<Output> {
     let ((payments, gmv), (refunds, refunded), (disputes, disputed), cancelled) = *sums;
     let orders = orders.0.distinct() as i64 + orders.1;
-    (payments > 0 || cancelled > 0).then(|| Output {
+    let some = payments > 0 || refunds > 0 || disputes > 0 || cancelled > 0;
+    some.then(|| Output {
         day,
         payments,
         orders,
@@ -172,13 +186,24 @@ impl Query for MerchantHealth {
                 all.iter().filter(is).collect()
             };
             let money = |of: &[&Row<'_, Transactions>]| -> i128 {
-                of.iter().filter_map(|p| p.amount()).map(|amount| i128::from(amount.0)).sum()
+                of.iter().filter_map(|p| p.amount()).map(|amount| i128::from(amount.0).abs()).sum()
             };
             let cancelled = of(&[PaymentStatus::Cancelled]).len();
-            let stood: Vec<&Row<'_, Transactions>> =
-                all.iter().filter(|p| p.status() != Some(PaymentStatus::Cancelled)).collect();
-            let refunded = of(&[PaymentStatus::Refunded]);
+            // Money that went back to a customer in a record of its own.
+            let is_payment = |p: &&Row<'_, Transactions>| {
+                p.status() != Some(PaymentStatus::Cancelled)
+                    && p.amount().is_none_or(|amount| amount.0 >= 0)
+            };
+            let stood: Vec<&Row<'_, Transactions>> = all.iter().filter(is_payment).collect();
+            let back = all.iter().filter(|p| {
+                p.status() != Some(PaymentStatus::Cancelled)
+                    && p.amount().is_some_and(|amount| amount.0 < 0)
+            });
             let disputed = of(&[PaymentStatus::Chargeback]);
+            let undisputed = back.filter(|p| p.status() != Some(PaymentStatus::Chargeback));
+            let mut refunded = of(&[PaymentStatus::Refunded]);
+            refunded.retain(is_payment);
+            refunded.extend(undisputed);
             let ids: BTreeSet<&Text> =
                 stood.iter().map(|p| p.order_id()).filter(|id| !id.is_empty()).collect();
             let orders = ids.len() + stood.iter().filter(|p| p.order_id().is_empty()).count();

@@ -11,7 +11,7 @@ use super::header::Header;
 use super::made::{Made, Parts};
 use super::scalar::Money;
 use super::time::Form;
-use crate::event::{Field, Kind, Schema};
+use crate::event::{Col, Field, Kind, Schema, ShopEvent, Stream, behavior};
 
 /// The column that says how often a row counts.
 const DIFF: &str = "_diff";
@@ -148,7 +148,7 @@ impl Plan {
             let made = all.find(|(of, _)| of.split_once('.') == Some(named)).filter(|_| !renamed);
             made.map(|(of, made)| made.parts(header, of)).transpose()
         };
-        let find = |field: usize| {
+        let named = |field: usize| {
             if let Some(parts) = made_of(field)? {
                 return Ok((parts.column(), Some(parts)));
             }
@@ -163,6 +163,18 @@ impl Plan {
             })
         };
         let is_made = |field: usize| made_of(field).is_err();
+        // A click log tells of views only: who saw which item, and when.
+        let there = |col: Col| named(col.field).ok();
+        let told = [behavior::EVENT, behavior::PAGE_VIEWS, behavior::ORDERS];
+        let item = (schema.name == Stream::Behavior.name()).then(|| there(behavior::ITEM_ID));
+        let item = item.flatten().filter(|_| told.into_iter().all(|col| there(col).is_none()));
+        let find = |field: usize| match &item {
+            Some((column, _)) if field == behavior::EVENT.field => {
+                let view = ShopEvent::ViewItem.name().to_owned();
+                Ok((*column, Some(Parts::Constant(view))))
+            }
+            _ => named(field),
+        };
         let time = Filled::new(0, find(0)?, schema, options)?;
         let mut filled = Vec::new();
         for field in 1..schema.fields.len() {

@@ -334,8 +334,12 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
                 "chargeback",
                 "",
             ]);
-            // Few amounts, so that some charges are the same.
-            let amount = if random.one_in(3) { "3.50".into() } else { maybe(random, money) };
+            // Few amounts, so that some charges are the same; now and then money goes back.
+            let amount = match random.below(12) {
+                0 => "-2.25".into(),
+                1..=4 => "3.50".into(),
+                _ => maybe(random, money),
+            };
             // Few orders, so that they have several lines.
             let order = format!("o{}", random.below(25));
             let order = maybe(random, order);
