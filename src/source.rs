@@ -345,21 +345,21 @@ impl Partition {
     }
 }
 
-/// Refuses records of which so many are bad that what the others come to is no result. The reasons
-/// are in `place`.
-pub(crate) fn judge(records: u64, bad: u64, max_bad: f64, place: String) -> Result<(), Error> {
+/// Refuses records whose amounts are of more than one currency, or of which so many are bad that what
+/// the others come to is no result. The reasons are in `place`.
+pub(crate) fn judge(
+    currencies: &BTreeSet<String>,
+    (records, bad): (u64, u64),
+    max_bad: f64,
+    place: String,
+) -> Result<(), Error> {
+    if currencies.len() > 1 {
+        return Err(Error::Currencies { currencies: list(currencies.iter().map(String::as_str)) });
+    }
     if bad as f64 / records.max(1) as f64 <= max_bad {
         return Ok(());
     }
     Err(Error::TooManyBad { bad, records, limit: format!("{}%", max_bad * 100.0), where_: place })
-}
-
-/// Refuses amounts of more than one currency.
-pub(crate) fn one_currency(currencies: &BTreeSet<String>) -> Result<(), Error> {
-    if currencies.len() <= 1 {
-        return Ok(());
-    }
-    Err(Error::Currencies { currencies: list(currencies.iter().map(String::as_str)) })
 }
 
 /// Everything this process reads.
@@ -424,9 +424,9 @@ impl Feeds {
 
     /// Refuses what this process has read if too much of it is bad, or of several currencies.
     pub fn judge(&self) -> Result<(), Error> {
-        one_currency(&self.currencies.names())?;
         let place = self.dead_letters.path().display().to_string();
-        judge(self.records(), self.dead_letters.count(), self.max_bad, place)
+        let counts = (self.records(), self.dead_letters.count());
+        judge(&self.currencies.names(), counts, self.max_bad, place)
     }
 
     /// The partitions as a replay log describes them.

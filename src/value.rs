@@ -28,11 +28,6 @@ impl Hour {
         // Event times lie between the years 1900 and 2200: the hour fits.
         Hour(event_time.div_euclid(HOUR) as i32)
     }
-    /// 0 to 23.
-    #[inline]
-    pub fn of_day(self) -> u8 {
-        self.0.rem_euclid(24) as u8
-    }
     /// Its first millisecond.
     pub fn start(self) -> Moment {
         Moment(i64::from(self.0) * HOUR)
@@ -91,7 +86,11 @@ impl<const P: u8> Hash for Real<P> {
 impl Real {
     /// A quotient, rounded once; empty where it cannot be computed.
     pub fn ratio(numerator: impl Into<i128>, denominator: impl Into<i128>) -> Option<Real> {
-        Quotient::<0>::of(numerator, denominator).map(|quotient| Real(quotient.number()))
+        let (numerator, denominator) = (numerator.into(), denominator.into());
+        match quotient::plain(numerator, denominator) {
+            Some(number) => Some(Real(number)),
+            None => Quotient::<0>::of(numerator, denominator).map(|q| Real(q.number())),
+        }
     }
 }
 

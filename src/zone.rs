@@ -149,6 +149,7 @@ impl Cell for Day {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recommend::random::Random;
 
     fn at(text: &str) -> i64 {
         text.parse::<Timestamp>().unwrap().as_millisecond()
@@ -198,13 +199,13 @@ mod tests {
     /// Against the calendar of the library, one reading at a time.
     #[test]
     fn the_clock_is_that_of_the_calendar() {
-        let mut number = 1u64;
+        let mut random = Random::new(1);
         for name in ["Europe/Berlin", "America/Sao_Paulo", "Australia/Lord_Howe", "UTC"] {
             let zone: Zone = name.parse().unwrap();
             let clock = zone.clock();
             for _ in 0..2000 {
-                number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                let time = at("1950-01-01T00:00:00Z") + (number >> 21) as i64 % (100 * 365 * DAY);
+                let century = 100 * 365 * DAY as usize;
+                let time = at("1950-01-01T00:00:00Z") + random.below(century) as i64;
                 let zoned =
                     Timestamp::from_millisecond(time).unwrap().to_zoned(zone.time_zone().clone());
                 assert_eq!(i64::from(clock.hour_of_day(time)), i64::from(zoned.hour()), "{zoned}");

@@ -6,7 +6,7 @@ mod program;
 
 use program::{directory, fail, run, succeed};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A file in a place of its own, and the options it is read with.
 struct Export {
@@ -73,6 +73,16 @@ impl Loaded {
     fn column(&self, column: usize) -> Vec<&str> {
         self.rows.iter().map(|row| row.split(',').nth(column).unwrap_or_default()).collect()
     }
+}
+
+/// Runs a query over what `shop.toml` describes; gives its view.
+fn described(at: &Path, query: &str, more: &[&str]) -> Vec<String> {
+    let (config, sink) =
+        (at.join("shop.toml").display().to_string(), format!("csv:{}", at.join("out").display()));
+    let args = ["run", "-q", "-w", "1", "--config", &config, "--sink", &sink, "--query", query];
+    succeed(&[&args[..], more].concat());
+    let view = fs::read_to_string(at.join(format!("out/{query}.csv"))).expect("the view");
+    view.lines().skip(1).map(String::from).collect()
 }
 
 const ANY: [&str; 2] = ["--max-bad", "100%"];
@@ -400,25 +410,11 @@ fn a_source_is_described_once_and_options_have_the_last_word() {
         );
         fs::write(at.join("shop.toml"), change(toml)).expect("a file");
     };
-    let (config, sink) =
-        (at.join("shop.toml").display().to_string(), format!("csv:{}", at.join("out").display()));
+    let config = at.join("shop.toml").display().to_string();
     let view = |options: &[&str]| {
-        let query = [
-            "run",
-            "-q",
-            "-w",
-            "1",
-            "--config",
-            &config,
-            "--sink",
-            &sink,
-            "--query",
-            "hourly_transactions",
-        ];
-        succeed(&[&query[..], options].concat());
-        let view = fs::read_to_string(at.join("out/hourly_transactions.csv")).expect("the view");
-        let cells = |row: &str| row.split(',').take(3).collect::<Vec<_>>().join(" ");
-        view.lines().skip(1).map(cells).collect::<Vec<_>>()
+        let cells = |row: String| row.split(',').take(3).collect::<Vec<_>>().join(" ");
+        let rows = described(&at, "hourly_transactions", options).into_iter();
+        rows.map(cells).collect::<Vec<_>>()
     };
     describe(&|toml| toml);
     assert_eq!(view(&[]), ["2024-02-01T10:00:00Z 1 1000.50", "2024-02-02T10:00:00Z 1 2.00"]);
@@ -455,25 +451,9 @@ fn fields_are_made_of_several_columns() {
         at.join("in.csv").display()
     );
     fs::write(at.join("shop.toml"), &toml).expect("a file");
-    let (config, sink) =
-        (at.join("shop.toml").display().to_string(), format!("csv:{}", at.join("out").display()));
-    let args = [
-        "run",
-        "-q",
-        "-w",
-        "1",
-        "--config",
-        &config,
-        "--sink",
-        &sink,
-        "--max-bad",
-        "100",
-        "--query",
-    ];
+    let config = at.join("shop.toml").display().to_string();
     let view = |query: &str, more: &[&str]| {
-        succeed(&[&args[..], &[query], more].concat());
-        let view = fs::read_to_string(at.join(format!("out/{query}.csv"))).expect("the view");
-        view.lines().skip(1).map(String::from).collect::<Vec<_>>()
+        described(&at, query, &[&["--max-bad", "100"][..], more].concat())
     };
     let rows = view("hourly_transactions", &[]);
     assert_eq!(rows.len(), 2, "{rows:?}");
@@ -493,6 +473,7 @@ fn fields_are_made_of_several_columns() {
         ("product", "sum", "shop.toml, line"),
     ] {
         fs::write(at.join("shop.toml"), toml.replacen(from, to, 1)).expect("a file");
-        fail(2, &[&args[..], &["hourly_transactions"]].concat(), &[says]);
+        let query = ["--max-bad", "100", "--query", "hourly_transactions"];
+        fail(2, &[&["run", "--config", &config][..], &query].concat(), &[says]);
     }
 }

@@ -283,14 +283,12 @@ impl Query for UserRecommendations {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recommend::random::Random;
 
     #[test]
     fn the_last_items_are_those_of_a_walk_back_through_the_newest_session() {
-        let mut bits = 21u64;
-        let mut below = move |n: u64| {
-            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (bits >> 33) % n
-        };
+        let mut random = Random::new(21);
+        let mut below = |n: u64| random.below(n as usize) as u64;
         for round in 0..60 {
             let (mut views, mut twin) = (SumTree::default(), BTreeMap::<View, i64>::new());
             // Few items, so that the last three lie far back.

@@ -120,9 +120,7 @@ impl Launch {
         }
         Ok(())
     }
-}
 
-impl Launch {
     /// Refuses a zone for views of which none is by day or hour of the day.
     pub(super) fn refuse_zone<'a>(
         &self,
@@ -143,6 +141,5 @@ impl Launch {
 fn field(name: &str) -> Option<(Stream, usize)> {
     let (stream, field) = name.split_once('.')?;
     let stream = Stream::by_name(stream)?;
-    let place = stream.schema().fields.iter().position(|known| known.name == field)?;
-    Some((stream, place))
+    Some((stream, stream.schema().field(field)?))
 }

@@ -256,7 +256,7 @@ fn renames_of<'a>(
         if stream.trim() != schema.name {
             continue;
         }
-        let field = schema.fields.iter().position(|known| known.name == field.trim());
+        let field = schema.field(field.trim());
         found.push((field.ok_or_else(|| unknown(schema, name))?, column.as_str()));
     }
     Ok(found)

@@ -75,12 +75,23 @@ fn divisor(mut a: u128, mut b: u128) -> u128 {
     a
 }
 
+/// The float nearest to `top / bottom` where both are floats as they are, so that one division
+/// rounds once and lowest terms change nothing; `bottom` has to be above zero.
+#[inline]
+pub(super) fn plain(top: i128, bottom: i128) -> Option<f64> {
+    const EXACT: i128 = 1 << f64::MANTISSA_DIGITS;
+    let exact = (-EXACT..=EXACT).contains(&top) && (1..=EXACT).contains(&bottom);
+    exact.then(|| top as f64 / bottom as f64)
+}
+
 /// The float nearest to `top / bottom`, where `bottom` is above zero.
 pub(super) fn divided(top: i128, bottom: i128) -> f64 {
-    const EXACT: u128 = 1 << f64::MANTISSA_DIGITS;
+    if let Some(number) = plain(top, bottom) {
+        return number;
+    }
     let (size, below) = (top.unsigned_abs(), bottom.unsigned_abs());
-    // Both are floats as they are, or the divisor is beyond any that counts and decimals make up.
-    if (size <= EXACT && below <= EXACT) || below > u64::MAX.into() || size == 0 {
+    // The divisor is beyond any that counts and decimals make up.
+    if below > u64::MAX.into() || size == 0 {
         return top as f64 / bottom as f64;
     }
     // A quotient of 64 bits and more, the last of which says whether anything follows, is rounded
@@ -94,6 +105,7 @@ pub(super) fn divided(top: i128, bottom: i128) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recommend::random::Random;
 
     #[test]
     fn equal_quotients_are_the_same_and_none_is_divided_by_nothing() {
@@ -142,11 +154,8 @@ mod tests {
     #[test]
     fn a_division_is_rounded_once() {
         assert_eq!(divided(31, 300), 31.0 / 300.0);
-        let mut number = 1u64;
-        let mut draw = |bits: u32| {
-            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            i128::from(number >> (64 - bits))
-        };
+        let mut random = Random::new(1);
+        let mut draw = |bits: u32| i128::from(random.bits() >> (64 - bits));
         for round in 0..20_000 {
             // Quotients from 2^12 on, whose floats are whole multiples of 2^-40.
             let bottom = draw(1 + round % 20) + 1;

@@ -234,6 +234,7 @@ fn count_campaign(counts: &mut BTreeMap<Text, i64>, campaign: &Text, diff: i64) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recommend::random::Random;
 
     /// Divides a value among the touches of a path, oldest first, one by one.
     fn one_by_one(value: i128, touches: &[(bool, Text)]) -> Vec<[i128; 3]> {
@@ -298,11 +299,8 @@ mod tests {
 
     #[test]
     fn moved_windows_find_the_path_that_a_walk_does() {
-        let mut bits = 9u64;
-        let mut below = move |n: u64| {
-            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (bits >> 33) % n
-        };
+        let mut random = Random::new(9);
+        let mut below = |n: u64| random.below(n as usize) as u64;
         let mut moved = 0;
         for round in 0..40u16 {
             let query = Attribution { click_days: round % 7, view_days: round % 3 };

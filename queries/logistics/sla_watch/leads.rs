@@ -107,14 +107,12 @@ impl Group for Leads {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recommend::random::Random;
 
     #[test]
     fn those_that_took_longer_are_those_of_a_count() {
-        let mut bits = 31u64;
-        let mut below = move |n: u64| {
-            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (bits >> 33) % n
-        };
+        let mut random = Random::new(31);
+        let mut below = |n: u64| random.below(n as usize) as u64;
         let (mut state, mut sent) = (Survival::default(), Vec::<Lead>::new());
         for step in 0..3_000 {
             let mut delta = Leads::default();

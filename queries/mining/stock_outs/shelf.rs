@@ -162,6 +162,7 @@ impl Kept<(Text, Text), Bag<(i64, i64)>> for Shelf {
 mod tests {
     use super::*;
     use crate::clock::Millis;
+    use crate::recommend::random::Random;
     use std::collections::BTreeMap;
 
     /// The spans of a shelf's changes, by adding them up one after the other.
@@ -185,11 +186,8 @@ mod tests {
 
     #[test]
     fn kept_spans_are_those_of_a_walk() {
-        let mut bits = 3u64;
-        let mut below = move |n: u64| {
-            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (bits >> 33) % n
-        };
+        let mut random = Random::new(3);
+        let mut below = |n: u64| random.below(n as usize) as u64;
         let query = StockOuts { least: Millis(0) };
         let key = (Text::new("item"), Text::EMPTY);
         let mut most = 0;

@@ -249,6 +249,7 @@ impl Kept<(Subject, Text), Entries<Text>> for Bursts {
 mod tests {
     use super::*;
     use crate::clock::Millis;
+    use crate::recommend::random::Random;
 
     /// The bursts of a whole log, by one walk with a window behind it.
     fn walk(detector: &Detector, subject: &Text, log: &DatedLog<Text>) -> Vec<Output> {
@@ -282,11 +283,8 @@ mod tests {
 
     #[test]
     fn kept_bursts_are_those_of_a_walk() {
-        let mut bits = 11u64;
-        let mut below = move |n: u64| {
-            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (bits >> 33) % n
-        };
+        let mut random = Random::new(11);
+        let mut below = |n: u64| random.below(n as usize) as u64;
         let mut longest = 0;
         for round in 0..60 {
             let detector = |kind, events, distinct, window| Detector {
@@ -298,7 +296,7 @@ mod tests {
             };
             let detectors = vec![
                 detector("brute_force_ip", 2 + below(4) as i64, 0, 1 + below(40)),
-                detector(super::super::STUFFING, 1, 1 + below(3) as i64, below(60)),
+                detector(super::super::STUFFING, 1, 1 + below(3) as i64, 1 + below(59)),
             ];
             let key = (Subject::Ip, Text::new("ip"));
             let mut bursts = Bursts::default();

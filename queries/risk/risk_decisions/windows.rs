@@ -290,6 +290,7 @@ mod tests {
     use super::super::{RiskDecisions, groups};
     use super::*;
     use crate::clock::Millis;
+    use crate::recommend::random::Random;
 
     /// A rule of each kind that looks at a user, with a window of each of three widths.
     fn group() -> Arc<Group> {
@@ -323,11 +324,8 @@ mod tests {
     #[test]
     fn moved_windows_measure_what_a_walk_does() {
         let group = group();
-        let mut bits = 5u64;
-        let mut below = |n: u64| {
-            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (bits >> 33) % n
-        };
+        let mut random = Random::new(5);
+        let mut below = |n: u64| random.below(n as usize) as u64;
         let mut measured = 0;
         for round in 0..30 {
             let (mut log, mut windows) = (Log::default(), Windows::default());

@@ -57,12 +57,6 @@ impl Interpolated {
         let (part, whole) = (i128::from(self.numerator), i128::from(self.denominator));
         (low * whole + (high - low) * part, whole)
     }
-
-    /// The number itself, as a float.
-    pub fn value(&self) -> f64 {
-        let distance = (i128::from(self.high) - i128::from(self.low)) as f64;
-        self.low as f64 + distance * (self.numerator as f64 / self.denominator as f64)
-    }
 }
 
 /// A multiset of `i64` with signed counts and exact order statistics.

@@ -12,7 +12,7 @@
 
 use super::Cluster;
 use crate::error::Error;
-use crate::source::{judge, lock, one_currency};
+use crate::source::{judge, lock};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::TcpStream;
@@ -326,8 +326,8 @@ impl Control {
 
     fn judge(&self, all: &Report) -> Result<(), Error> {
         let place = all.dead_letters.clone().unwrap_or_default();
-        one_currency(&all.currencies)?;
-        judge(all.counts.records, all.counts.bad, self.setup.max_bad, place)
+        let counts = (all.counts.records, all.counts.bad);
+        judge(&all.currencies, counts, self.setup.max_bad, place)
     }
 
     /// Waits a moment, or until something has changed.
