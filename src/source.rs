@@ -7,11 +7,12 @@
 
 use crate::batch::Batch;
 use crate::clean::Cleaner;
-use crate::clean::currency::Currencies;
+use crate::clean::currency::{Currencies, Rates};
 use crate::clock::{Clock, Time};
 use crate::error::Error;
 use crate::event::Stream;
 use crate::shown::list;
+use crate::text::Text;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -69,6 +70,8 @@ pub struct Partition {
     /// What it is called in messages: the file's path.
     pub name: String,
     index: u32,
+    /// Of a recording: the currency to which its amounts were converted, if they were.
+    recorded: Option<Option<Text>>,
     /// How it is read, as far as it was said.
     said: Plan,
     /// How it is read, once the first rows have been looked at.
@@ -171,12 +174,17 @@ impl Partition {
             Input::Text(_) => Look::new(&mut plan),
             Input::Recorded(_) => None,
         };
+        let recorded = match &input {
+            Input::Text(_) => None,
+            Input::Recorded(frames) => Some(frames.converted().map(Text::new)),
+        };
         let held = VecDeque::new();
         Partition {
             stream,
             name: input.header().file().to_string(),
             index,
             want: (0..stream.schema().fields.len()).map(|field| plan.fills(field)).collect(),
+            recorded,
             said: plan,
             found: OnceLock::new(),
             chain: Mutex::new(Chain { clock, next: 0, lines: input.header_lines() }),
@@ -232,10 +240,21 @@ impl Partition {
                 feeds.bytes.fetch_add(frame.bytes() as u64, Ordering::Relaxed);
                 // Cleaned before it was recorded.
                 let batch = frame.decode(self.index, &self.want)?;
+                feeds.currencies.see(self.stream, &batch, self.converted(feeds));
                 (Parsed { records: batch.len() as u64, batch, ..Parsed::default() }, None)
             }
         };
         Ok(Taken::Parsed(Box::new(Waiting { sequence, parsed, block })))
+    }
+
+    /// The currency to which its amounts are converted here, or were when they were recorded.
+    fn converted<'a>(&'a self, feeds: &'a Feeds) -> Option<&'a Text> {
+        let rates = || feeds.cleaner.as_ref()?.currency.as_ref();
+        match &self.recorded {
+            Some(converted) => converted.as_ref(),
+            None => rates().map(Rates::base),
+        }
+        .filter(|_| self.stream == Stream::Transactions)
     }
 
     /// How it is read.
@@ -283,9 +302,7 @@ impl Partition {
             let refused = cleaner.clean(self.stream, &mut parsed.batch);
             self.plan().refuse(&mut parsed, &block, refused);
         }
-        if feeds.cleaner.as_ref().is_none_or(|cleaner| cleaner.currency.is_none()) {
-            feeds.currencies.see(self.stream, &parsed.batch);
-        }
+        feeds.currencies.see(self.stream, &parsed.batch, self.converted(feeds));
         // The clock may refuse rows as well, and then needs to see the block again.
         if feeds.max_jump.is_some() {
             return (parsed, Some(block));
@@ -372,7 +389,7 @@ pub struct Feeds {
     pub notes: Mutex<Notes>,
     /// The cleaning steps that look at more than one field.
     pub cleaner: Option<Cleaner>,
-    /// The currencies of the amounts, where they are not converted.
+    /// The currencies of the amounts as they are added up.
     pub currencies: Currencies,
     /// See [`Clock::new`].
     pub max_jump: Option<i64>,
@@ -439,6 +456,7 @@ impl Feeds {
                 name: partition.name.clone(),
                 fields: filled.map(|(_, field)| field.name.into()).collect(),
                 change_log: partition.is_change_log(),
+                converted: partition.converted(self).map(Text::to_string),
             }
         };
         self.partitions.iter().map(describe).collect()

@@ -47,8 +47,28 @@ fn amounts_of_several_currencies_are_never_added_up() {
         fail(2, &two, &["EUR, JPY", "--rates"]);
     }
     assert!(!out.join("hourly_transactions.csv").exists(), "nothing was written");
-    let log = dir.join("mixed.tide").display().to_string();
-    fail(2, &["record", "--source", &mixed, "--out", &log], &says);
+    let log = |name: &str| dir.join(name).display().to_string();
+    let record = |source: &str, log: &str, more: &[&str]| {
+        succeed(&[&["record", "-q", "--source", source, "--out", log][..], more].concat());
+    };
+    fail(2, &["record", "--source", &mixed, "--out", &log("mixed.tide")], &says);
+    // Neither are those of recordings, which say what their amounts are in by then.
+    let rates = dir.join("rates.csv").display().to_string();
+    fs::write(&rates, "currency,rate\nEUR,1\nJPY,0.01\nUSD,0.5\n").expect("a file");
+    let (in_euros, in_yen) = (log("euros.tide"), log("yen.tide"));
+    let converted = log("converted.tide");
+    record(&euros, &in_euros, &[]);
+    record(&yen, &in_yen, &[]);
+    record(&mixed, &converted, &["--rates", &rates]);
+    fail(2, &[&query[..], &[&in_euros, "--source", &in_yen]].concat(), &["EUR, JPY"]);
+    fail(2, &[&query[..], &[&converted, "--source", &yen]].concat(), &["EUR, JPY"]);
+    assert!(!out.join("hourly_transactions.csv").exists(), "nothing was written");
+    let base = ["--rates", &rates, "--base-currency", "JPY"];
+    fail(2, &[&query[..], &[&converted, "--source", &yen], &base].concat(), &["EUR, JPY"]);
+    succeed(&[&query[..], &[&converted, "--source", &in_euros]].concat());
+    let rows = fs::read_to_string(out.join("hourly_transactions.csv")).expect("a view");
+    // 100 euros, 10,000 yen at a cent, 50 dollars at a half; 101 euros.
+    assert!(rows.contains(",5,326.00,"), "{rows}");
     succeed(&[&query[..], &[&euros]].concat());
     let rows = fs::read_to_string(out.join("hourly_transactions.csv")).expect("a view");
     assert!(rows.contains(",2,101.00,"), "{rows}");

@@ -50,6 +50,11 @@ impl Rates {
         Ok(Rates { base, rates })
     }
 
+    /// The currency to which amounts are converted.
+    pub(crate) fn base(&self) -> &Text {
+        &self.base
+    }
+
     /// Converts the amounts of a batch. A record in a currency without a rate is refused; one
     /// without a currency is in the base currency.
     pub(crate) fn convert(&self, stream: Stream, batch: &mut Batch) -> Vec<Refused> {
@@ -82,7 +87,7 @@ impl Rates {
     }
 }
 
-/// The currencies of amounts that are not converted: more than one cannot be added up.
+/// The currencies of amounts as they are added up: more than one cannot be.
 ///
 /// A record without a currency is of the one the others are of.
 #[derive(Debug, Default)]
@@ -92,27 +97,32 @@ pub struct Currencies(OnceLock<Text>, Mutex<BTreeSet<Text>>);
 const TOLD: usize = 8;
 
 impl Currencies {
-    /// Takes note of the currencies of a batch.
-    pub(crate) fn see(&self, stream: Stream, batch: &Batch) {
+    /// Takes note of the currencies of a batch, or of the one to which it was converted.
+    pub(crate) fn see(&self, stream: Stream, batch: &Batch, converted: Option<&Text>) {
         if stream != Stream::Transactions {
             return;
         }
         let columns = &batch.columns;
-        let (Column::Text(currencies), Column::Number(amounts)) =
-            (&columns[transactions::CURRENCY.field], &columns[transactions::AMOUNT.field])
-        else {
-            return;
-        };
-        for (currency, amount) in currencies.iter().zip(amounts) {
-            // Nearly all are the first one, which takes a comparison of two words.
-            if self.0.get() == Some(currency) || currency.is_empty() || *amount == NULL {
-                continue;
+        let Column::Number(amounts) = &columns[transactions::AMOUNT.field] else { return };
+        match (converted, &columns[transactions::CURRENCY.field]) {
+            (Some(currency), _) => self.note(currency),
+            (None, Column::Text(currencies)) => {
+                let known = currencies.iter().zip(amounts).filter(|(_, amount)| **amount != NULL);
+                known.for_each(|(currency, _)| self.note(currency));
             }
-            if self.0.get_or_init(|| currency.clone()) != currency {
-                let mut others = self.1.lock().unwrap_or_else(PoisonError::into_inner);
-                if others.len() < TOLD {
-                    others.insert(currency.clone());
-                }
+            (None, _) => {}
+        }
+    }
+
+    fn note(&self, currency: &Text) {
+        // Nearly all are the first one, which takes a comparison of two words.
+        if self.0.get() == Some(currency) || currency.is_empty() {
+            return;
+        }
+        if self.0.get_or_init(|| currency.clone()) != currency {
+            let mut others = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+            if others.len() < TOLD {
+                others.insert(currency.clone());
             }
         }
     }

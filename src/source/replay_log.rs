@@ -74,6 +74,9 @@ pub struct Recorded {
     pub fields: Vec<String>,
     /// Whether it has multiplicities: is a change log.
     pub change_log: bool,
+    /// The currency to which amounts were converted, if they were.
+    #[serde(default)]
+    pub converted: Option<String>,
 }
 
 /// What a replay log says of itself.

@@ -20,6 +20,7 @@ pub struct Frames {
     file: File,
     log: Arc<Log>,
     header: header::Header,
+    converted: Option<String>,
     /// Where this partition's frames are, the next one last.
     places: Vec<(u64, Head)>,
 }
@@ -80,7 +81,8 @@ pub fn open(path: &str) -> Result<Vec<(Stream, Frames)>, SourceError> {
         // `columns_of` has found the stream.
         let stream = Stream::by_name(&recorded.stream).unwrap_or(Stream::ALL[0]);
         let file = File::open(path).map_err(failed)?;
-        Ok((stream, Frames { file, log: Arc::clone(&log), header: columns, places }))
+        let (log, converted) = (Arc::clone(&log), recorded.converted.clone());
+        Ok((stream, Frames { file, log, header: columns, converted, places }))
     };
     log.header.partitions.iter().zip(places).map(partition).collect()
 }
@@ -132,6 +134,11 @@ impl Frames {
     /// The partition's columns, named as those of a CSV.
     pub fn header(&self) -> &header::Header {
         &self.header
+    }
+
+    /// The currency to which amounts were converted when they were recorded, if they were.
+    pub fn converted(&self) -> Option<&str> {
+        self.converted.as_deref()
     }
 
     /// The tick of the recorded stamps.

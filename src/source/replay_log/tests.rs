@@ -64,6 +64,7 @@ fn recorded() -> Recorded {
         name: "t.csv".into(),
         fields: ["amount", "user_id", "item_id"].map(String::from).to_vec(),
         change_log: true,
+        converted: None,
     }
 }
 

@@ -63,8 +63,7 @@ pub(crate) struct Report {
     pub counts: Counts,
     /// Where the bad records are, if there are any.
     pub dead_letters: Option<String>,
-    /// The currencies of the amounts, where they are not converted; some of them where there are
-    /// many.
+    /// The currencies of the amounts as they are added up; some of them where there are many.
     pub currencies: BTreeSet<String>,
 }
 
