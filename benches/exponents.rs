@@ -20,11 +20,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tidemill::clock::Tick;
 use tidemill::event::Stream;
+use tidemill::lab::replay::{Recorded, watch};
 use tidemill::operator::{Dedupe, OnDuplicate};
 use tidemill::queries::catalog;
 use tidemill::query::AnyQuery;
 use tidemill::worker::reads;
-use tidemill::worker::replay::{Recorded, watch};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -11,14 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
+use tidemill::lab::eval::bootstrap::quantile;
+use tidemill::lab::eval::clicks;
+use tidemill::random::Random;
 use tidemill::recommend::RecommendError;
 use tidemill::recommend::blend::{Query, Ranker};
-use tidemill::recommend::bootstrap::quantile;
-use tidemill::recommend::clicks;
 use tidemill::recommend::defaults;
 use tidemill::recommend::model::{Model, Update};
 use tidemill::recommend::pairs::{Event, Time};
-use tidemill::recommend::random::Random;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -13,6 +13,7 @@ use tidemill::batch::{Batch, Column};
 use tidemill::clock::{Millis, Tick, Time};
 use tidemill::event::behavior::{ITEM_ID, PRICE, SESSION_ID};
 use tidemill::event::{Behavior, Row, Stream};
+use tidemill::lab::replay::{Cost, Recorded, cost};
 use tidemill::monoid::{
     Bag, Dated, Hashes, HyperLogLog, Members, Moments, Quantiles, Values, Weights,
 };
@@ -20,7 +21,6 @@ use tidemill::operator::{Aggregate, Collection};
 use tidemill::query::Inputs;
 use tidemill::text::Text;
 use tidemill::value::{Hour, Money};
-use tidemill::worker::replay::{Cost, Recorded, cost};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

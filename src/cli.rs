@@ -5,24 +5,23 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 mod bench;
 mod choose;
-mod demo;
+pub(crate) mod demo;
 mod describe;
 mod eval;
 mod generate;
 mod idle;
-mod launch;
+pub(crate) mod launch;
 mod near;
-mod options;
+pub(crate) mod options;
 mod plot;
 mod queries;
 mod recommend;
 mod record;
-mod report;
 mod run;
 mod score;
 mod show;
 mod signals;
-mod sources;
+pub(crate) mod sources;
 
 /// Keeps the live picture of an e-commerce trading platform exact while events stream in.
 #[derive(Parser, Debug)]
@@ -98,7 +97,7 @@ impl Cli {
 }
 
 /// The command that is running, as one would type it.
-fn command_line() -> String {
+pub(crate) fn command_line() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%@+".contains(c);
     let words = std::env::args().skip(1).map(|word| match word.chars().all(plain) {
         true if !word.is_empty() => word,
@@ -108,13 +107,13 @@ fn command_line() -> String {
 }
 
 /// Says something on standard error; if that is closed or full, nothing can be said.
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr().lock(), "{}", crate::shown::message(text));
 }
 
 /// Writes to standard output; a reader that has gone away (`| head`) is not an error.
-fn print(text: &str) -> Result<(), Error> {
+pub(crate) fn print(text: &str) -> Result<(), Error> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -15,18 +15,20 @@
 //! |---|---|---|
 //! | [`event`], [`text`], [`batch`], [`value`], [`spreadsheet`], [`shown`] | records, rows and how text is written | nothing else |
 //! | `hash` | the seed of tables in memory | nothing else |
+//! | [`random`] | numbers from a seed, for experiments and tests | nothing else |
 //! | [`zone`] | the shop's clock: its days and hours of the day | value |
 //! | [`clock`] | stamps; the only place where a [`clock::Time`] is made | batches |
 //! | [`monoid`] | pure algebra: what can be added and taken back | nothing else |
 //! | [`operator`] | verbs on collections; timely's names stop here | clock, monoid, recommend |
 //! | [`query`], [`queries`] | what a query is; the catalog | operator, value |
-//! | [`recommend`] | what goes with what: pairs of items, the index that requests read, rankers, evaluation | nothing else |
+//! | [`recommend`] | what goes with what: pairs of items, the index that requests read, rankers | nothing else |
 //! | [`source`], [`clean`] | blocks, parsing, cleaning, dead letters | files |
 //! | [`files`] | files that are put in place whole | nothing else |
 //! | [`config`] | parameters of queries and descriptions of sources, from a file and flags | query, source |
 //! | [`serving`] | the index that requests read, fed by the dataflow | query, recommend, sink |
 //! | [`sink`], [`plot`] | where views go | files |
 //! | [`worker`] | joins dataflow and I/O; nothing else does | all |
+//! | [`lab`] | a made-up shop, and experiments: the bench, replays from memory, the evaluation of rankers | all |
 //! | [`cli`] | subcommands | all |
 //!
 //! # Invariants
@@ -59,12 +61,14 @@ pub mod error;
 pub mod event;
 pub mod files;
 pub(crate) mod hash;
+pub mod lab;
 pub mod monoid;
 pub mod operator;
 pub mod plot;
 #[path = "../queries/mod.rs"]
 pub mod queries;
 pub mod query;
+pub mod random;
 pub mod recommend;
 pub mod serving;
 pub mod shown;

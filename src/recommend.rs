@@ -4,13 +4,10 @@
 //! publishes what requests read ([`index`], [`vmis`]). Both are linear or set-valued in
 //! the live events, so after any history of insertions and retractions the state is
 //! the one of a rebuild from the live events alone. Two rankers read it ([`score`],
-//! [`knn`]), [`blend`] puts them together with the reminder, and [`eval`] measures.
+//! [`knn`]), and [`blend`] puts them together with the reminder.
 
 pub mod blend;
-pub mod bootstrap;
-pub mod clicks;
 pub mod defaults;
-pub mod eval;
 pub mod growing;
 pub mod index;
 pub mod interner;
@@ -18,10 +15,7 @@ pub mod knn;
 pub mod model;
 pub mod neighbours;
 pub mod pairs;
-pub mod random;
-pub mod replay;
 pub mod score;
-pub mod tune;
 pub mod vmis;
 
 /// What can go wrong.

@@ -26,7 +26,6 @@ pub mod dialect;
 #[cfg(test)]
 mod dirty;
 mod error;
-pub mod generator;
 pub mod header;
 mod look;
 pub mod made;

@@ -28,7 +28,6 @@ mod cluster;
 mod feed;
 pub mod live;
 mod output;
-pub mod replay;
 use cluster::control::{self, Control, Counts, End, GRACE, Report};
 pub use cluster::{Cluster, Description, Secret, VARIABLE, end_on_panic};
 use feed::{Failure, feed};
@@ -299,7 +298,7 @@ fn conclude(
 
 /// A stream as queries see it: what came, the records of it that are there, and one per id if they
 /// have ids.
-fn opened<'s>(
+pub(crate) fn opened<'s>(
     raw: Batches<'s>,
     stream: Stream,
     fields: Vec<usize>,

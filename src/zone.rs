@@ -149,7 +149,7 @@ impl Cell for Day {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recommend::random::Random;
+    use crate::random::Random;
 
     fn at(text: &str) -> i64 {
         text.parse::<Timestamp>().unwrap().as_millisecond()

@@ -7,10 +7,10 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidemill::event::Stream;
+use tidemill::lab::replay::{Change, Recorded, replay};
 use tidemill::queries::catalog;
 use tidemill::query::AnyQuery;
 use tidemill::value::Value;
-use tidemill::worker::replay::{Change, Recorded, replay};
 
 const WEIGHT: i64 = i32::MAX as i64;
 const ROWS: i64 = 6;

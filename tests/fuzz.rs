@@ -17,7 +17,7 @@ use tidemill::clean::currency::Rates;
 use tidemill::clock::Millis;
 use tidemill::config::Settings;
 use tidemill::event::Stream;
-use tidemill::recommend::clicks;
+use tidemill::lab::eval::clicks;
 use tidemill::source::plan::{ParseOptions, Plan};
 use tidemill::source::read::Reader;
 use tidemill::source::replay_log;

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidemill::clock::Time;
 use tidemill::event::transactions::{AMOUNT, STATUS, USER_ID};
+use tidemill::lab::replay::replay;
 use tidemill::operator::{Collection, MinMax, Scale, ZScore, normalise};
 use tidemill::query::{AnyQuery, History, Inputs, Query};
 use tidemill::text::Text;
 use tidemill::value::{Hour, Money, Real, Value};
-use tidemill::worker::replay::replay;
 
 /// Each user's revenue of an hour, relative to the other users of that hour.
 struct Relative<S>(std::marker::PhantomData<fn() -> S>);

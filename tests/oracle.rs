@@ -15,6 +15,7 @@ use support::{Random, View, close};
 use tidemill::batch::Batch;
 use tidemill::clock::{Millis, Tick, Time};
 use tidemill::event::Stream;
+use tidemill::lab::replay::{Change, Recorded, replay};
 use tidemill::operator::{Dedupe, OnDuplicate};
 use tidemill::queries::ads::frequency_cap::FrequencyCap;
 use tidemill::queries::behavior::behavior_by_hour_of_day::BehaviorByHourOfDay;
@@ -33,7 +34,6 @@ use tidemill::queries::sales::transactions_by_hour_of_day::TransactionsByHourOfD
 use tidemill::query::{AnyQuery, History};
 use tidemill::value::{Money, Value};
 use tidemill::worker::reads;
-use tidemill::worker::replay::{Change, Recorded, replay};
 use tidemill::zone::Zone;
 
 /// Queries with other parameters than the catalog's, where those would not come into play in the

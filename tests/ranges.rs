@@ -5,12 +5,12 @@ mod support;
 
 use std::sync::Arc;
 use support::{View, close};
+use tidemill::lab::replay::{Recorded, replay};
 use tidemill::operator::{Dedupe, OnDuplicate};
 use tidemill::queries::{catalog, configured};
 use tidemill::query::{AnyQuery, History, Parameter};
 use tidemill::value::Value;
 use tidemill::worker::reads;
-use tidemill::worker::replay::{Recorded, replay};
 
 /// Ends of what numbers can be, and what lies beyond them.
 const NUMBERS: [&str; 12] = [

@@ -7,10 +7,10 @@ mod support;
 use revenue_by_user::RevenueByUser;
 use std::sync::Arc;
 use tidemill::config::Settings;
+use tidemill::lab::replay::replay;
 use tidemill::operator::{Dedupe, OnDuplicate};
 use tidemill::queries::configured;
 use tidemill::query::{AnyQuery, History};
-use tidemill::worker::replay::replay;
 
 const README: &str = include_str!("../README.md");
 const QUERY: &str = include_str!("support/revenue_by_user.rs");

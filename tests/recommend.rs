@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tidemill::lab::replay::replay;
 use tidemill::operator::{Dedupe, OnDuplicate};
 use tidemill::query::{AnyQuery, History};
 use tidemill::serving::Feed;
-use tidemill::worker::replay::replay;
 
 /// Wrong use, saying this.
 fn refuse(args: &[&str], says: &str) {

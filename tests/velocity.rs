@@ -5,10 +5,10 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidemill::event::Stream;
+use tidemill::lab::replay::{Change, Recorded, replay};
 use tidemill::queries::risk::velocity::Velocity;
 use tidemill::query::AnyQuery;
 use tidemill::value::Value;
-use tidemill::worker::replay::{Change, Recorded, replay};
 
 /// A payment as it is told: the second, its number, four keys, cents.
 type Payment = (i64, usize, [u64; 4], u64);

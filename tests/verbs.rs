@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use support::Random;
 use tidemill::clock::{Millis, Time};
+use tidemill::lab::replay::{Updates, replay_items};
 use tidemill::monoid::{Bag, Dated, Hashes, HyperLogLog, Members, Quantiles, Values, Weights};
 use tidemill::operator::{Aggregate, Collection, Item};
-use tidemill::worker::replay::{Updates, replay_items};
 
 /// An item of the histories: a key, an event time, an item and a number.
 type Thing = (u32, i64, u32, i64);

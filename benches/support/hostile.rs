@@ -6,8 +6,8 @@ use tidemill::clock::{Clock, Tick};
 use tidemill::event::{
     AdEvent, Kind, LoginOutcome, NULL, ParcelStatus, PaymentStatus, ShopEvent, Stream,
 };
+use tidemill::lab::replay::Recorded;
 use tidemill::text::Text;
-use tidemill::worker::replay::Recorded;
 
 /// When the records are, in what order they come, and what their ids are.
 pub struct Shape {

@@ -283,7 +283,7 @@ impl Query for UserRecommendations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recommend::random::Random;
+    use crate::random::Random;
 
     #[test]
     fn the_last_items_are_those_of_a_walk_back_through_the_newest_session() {

@@ -8,15 +8,9 @@ use crate::error::Error;
 mod capacity;
 mod codecs;
 mod latency;
-mod offer;
-mod pool;
-mod process;
-mod progress;
 mod queries;
 mod scale;
-mod sheet;
 mod sweep;
-mod workload;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\

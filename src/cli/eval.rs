@@ -1,8 +1,8 @@
 //! `tidemill eval`: how good rankings are, measured on recorded data.
 
 use crate::error::Error;
-use crate::recommend::clicks;
-use crate::recommend::eval::{EvalOptions, evaluate};
+use crate::lab::eval::clicks;
+use crate::lab::eval::{EvalOptions, evaluate};
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]

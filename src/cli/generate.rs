@@ -1,9 +1,9 @@
 //! `tidemill generate`: the demo shop's streams as CSV files.
 
 use crate::error::Error;
+use crate::lab::generator::{self, Dirt, Feed, Options, Plants};
 use crate::shown::{LIST, shown};
 use crate::sink::replace_file;
-use crate::source::generator::{self, Dirt, Feed, Options, Plants};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 

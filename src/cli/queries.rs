@@ -3,9 +3,9 @@
 use super::near::did_you_mean;
 use crate::error::Error;
 use crate::event::{Col, Need};
+use crate::lab::generator::Feed;
 use crate::queries::catalog;
 use crate::query::{AnyQuery, Column, Parameter};
-use crate::source::generator::Feed;
 use crate::worker::reads;
 use serde_json::json;
 use std::sync::Arc;

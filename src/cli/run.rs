@@ -2,9 +2,9 @@
 
 use super::launch::Launch;
 use super::options::{Cleaning, Running};
-use super::report::Meter;
 use super::{show, sources};
 use crate::error::Error;
+use crate::lab::cost::Meter;
 use crate::sink::Spec;
 use std::path::PathBuf;
 

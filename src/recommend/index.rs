@@ -230,8 +230,8 @@ pub struct PairDump<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
     use crate::recommend::pairs::Bucket;
-    use crate::recommend::random::Random;
 
     fn reading() -> Reading {
         Reading { keep: 5, fade: 1.0, backward: 0.5, origin: Bucket(0) }

@@ -117,9 +117,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::random::Random;
     use crate::recommend::interner::Interner;
     use crate::recommend::pairs::CountDiff;
-    use crate::recommend::random::Random;
     use crate::recommend::vmis::VmisIndex;
 
     const OPTIONS: KnnOptions = KnnOptions { last: 3, recent: 12, neighbours: 5 };

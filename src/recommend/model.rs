@@ -139,9 +139,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::random::Random;
     use crate::recommend::blend::{Query, Ranker};
     use crate::recommend::defaults;
-    use crate::recommend::random::Random;
 
     fn history(seed: u64) -> Vec<Update<u64, u64, u64>> {
         let mut random = Random::new(seed);

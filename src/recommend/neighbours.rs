@@ -266,8 +266,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::random::Random;
     use crate::recommend::interner::Interner;
-    use crate::recommend::random::Random;
 
     #[test]
     fn the_best_equal_a_full_sort_under_increases_and_decreases() {

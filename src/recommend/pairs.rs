@@ -295,7 +295,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::recommend::random::Random;
+    use crate::random::Random;
 
     type Copies = BTreeMap<Event<u64, u64>, i64>;
     type Sums = (BTreeMap<(u64, u64, Bucket), i64>, BTreeMap<u64, i64>);

@@ -96,11 +96,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::random::Random;
     use crate::recommend::index::PairIndex;
     use crate::recommend::interner::Interner;
     use crate::recommend::neighbours::Reading;
     use crate::recommend::pairs::{Bucket, CountDiff, PairDiff};
-    use crate::recommend::random::Random;
 
     #[test]
     fn equals_the_formula_written_out() {

@@ -352,7 +352,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::recommend::random::Random;
+    use crate::random::Random;
 
     #[test]
     fn equals_the_sets_built_from_scratch() {

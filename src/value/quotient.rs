@@ -105,7 +105,7 @@ pub(super) fn divided(top: i128, bottom: i128) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recommend::random::Random;
+    use crate::random::Random;
 
     #[test]
     fn equal_quotients_are_the_same_and_none_is_divided_by_nothing() {

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use tidemill::clock::{Clock, Tick};
 use tidemill::config::Settings;
 use tidemill::event::Stream;
+use tidemill::lab::replay::{Change, Recorded};
 use tidemill::source::plan::{ParseOptions, Plan};
 use tidemill::source::read::Reader;
 use tidemill::value::Value;
-use tidemill::worker::replay::{Change, Recorded};
 
 /// splitmix64.
 pub struct Random(pub u64);

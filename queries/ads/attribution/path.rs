@@ -234,7 +234,7 @@ fn count_campaign(counts: &mut BTreeMap<Text, i64>, campaign: &Text, diff: i64) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recommend::random::Random;
+    use crate::random::Random;
 
     /// Divides a value among the touches of a path, oldest first, one by one.
     fn one_by_one(value: i128, touches: &[(bool, Text)]) -> Vec<[i128; 3]> {

@@ -107,7 +107,7 @@ impl Group for Leads {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recommend::random::Random;
+    use crate::random::Random;
 
     #[test]
     fn those_that_took_longer_are_those_of_a_count() {

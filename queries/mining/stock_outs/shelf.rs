@@ -162,7 +162,7 @@ impl Kept<(Text, Text), Bag<(i64, i64)>> for Shelf {
 mod tests {
     use super::*;
     use crate::clock::Millis;
-    use crate::recommend::random::Random;
+    use crate::random::Random;
     use std::collections::BTreeMap;
 
     /// The spans of a shelf's changes, by adding them up one after the other.

@@ -249,7 +249,7 @@ impl Kept<(Subject, Text), Entries<Text>> for Bursts {
 mod tests {
     use super::*;
     use crate::clock::Millis;
-    use crate::recommend::random::Random;
+    use crate::random::Random;
 
     /// The bursts of a whole log, by one walk with a window behind it.
     fn walk(detector: &Detector, subject: &Text, log: &DatedLog<Text>) -> Vec<Output> {

@@ -290,7 +290,7 @@ mod tests {
     use super::super::{RiskDecisions, groups};
     use super::*;
     use crate::clock::Millis;
-    use crate::recommend::random::Random;
+    use crate::random::Random;
 
     /// A rule of each kind that looks at a user, with a window of each of three widths.
     fn group() -> Arc<Group> {

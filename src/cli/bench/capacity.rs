@@ -2,11 +2,11 @@
 //! back, and what that costs. Each figure is the median over several runs, with the spread.
 
 use super::Spread;
-use super::process::{Division, Measured, reference, run, verify};
-use super::progress::Progress;
-use super::sheet::{self, figure};
-use super::workload::Workload;
 use crate::error::Error;
+use crate::lab::bench::process::{Division, Measured, reference, run, verify};
+use crate::lab::bench::progress::Progress;
+use crate::lab::bench::sheet::{self, figure};
+use crate::lab::bench::workload::Workload;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\

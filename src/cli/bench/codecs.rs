@@ -1,14 +1,14 @@
 //! `tidemill bench codecs`: how fast a source is read as it is, and as a replay log in each codec.
 
 use super::Spread;
-use super::progress::Progress;
-use super::sheet::{self, figure};
-use super::workload::Workload;
 use crate::batch::Batch;
-use crate::cli::report::{Cost, Meter};
 use crate::cli::sources;
 use crate::error::Error;
 use crate::event::Stream;
+use crate::lab::bench::progress::Progress;
+use crate::lab::bench::sheet::{self, figure};
+use crate::lab::bench::workload::Workload;
+use crate::lab::cost::{Cost, Meter};
 use crate::source::Input;
 use crate::source::replay_log::{Codec, Header, Writer};
 

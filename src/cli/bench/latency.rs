@@ -1,12 +1,12 @@
 //! `tidemill bench latency`: how soon changes are visible on a given state, at an offered rate or
 //! one batch after the other.
 
-use super::offer::{Latencies, Loop, Offer, Pace};
-use super::pool::Changes;
-use super::progress::Progress;
-use super::sheet::{self, figure};
-use super::workload::Workload;
 use crate::error::Error;
+use crate::lab::bench::offer::{Latencies, Loop, Offer, Pace};
+use crate::lab::bench::pool::Changes;
+use crate::lab::bench::progress::Progress;
+use crate::lab::bench::sheet::{self, figure};
+use crate::lab::bench::workload::Workload;
 use crate::plot::{Axis, Curve, Curves, Scaling};
 
 #[derive(clap::Args, Debug)]

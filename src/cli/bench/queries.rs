@@ -2,11 +2,11 @@
 //! reading of the streams, one deduplication) is what the sum exceeds the whole by.
 
 use super::capacity::{Figures, Measurement};
-use super::process::{Division, reference};
-use super::progress::Progress;
-use super::sheet::{self, figure};
-use super::workload::Workload;
 use crate::error::Error;
+use crate::lab::bench::process::{Division, reference};
+use crate::lab::bench::progress::Progress;
+use crate::lab::bench::sheet::{self, figure};
+use crate::lab::bench::workload::Workload;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\

@@ -1,11 +1,11 @@
 //! `tidemill bench scale`: capacity over numbers of workers and of processes.
 
 use super::capacity::{HEADER, Measurement};
-use super::process::{Division, reference};
-use super::progress::Progress;
-use super::sheet::{self, figure};
-use super::workload::Workload;
 use crate::error::Error;
+use crate::lab::bench::process::{Division, reference};
+use crate::lab::bench::progress::Progress;
+use crate::lab::bench::sheet::{self, figure};
+use crate::lab::bench::workload::Workload;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\

@@ -2,12 +2,12 @@
 //! until the 99th percentile exceeds the bound, and then bisected.
 
 use super::latency::positive;
-use super::offer::{Latencies, Loop, Offer};
-use super::pool::Changes;
-use super::progress::Progress;
-use super::sheet::{self, Row, figure};
-use super::workload::Workload;
 use crate::error::Error;
+use crate::lab::bench::offer::{Latencies, Loop, Offer};
+use crate::lab::bench::pool::Changes;
+use crate::lab::bench::progress::Progress;
+use crate::lab::bench::sheet::{self, Row, figure};
+use crate::lab::bench::workload::Workload;
 use crate::plot::{Axis, Curve, Curves, Scaling};
 
 #[derive(clap::Args, Debug)]

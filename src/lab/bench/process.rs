@@ -3,8 +3,8 @@
 //! the files.
 
 use super::workload::Workload;
-use crate::cli::report::Cost;
 use crate::error::Error;
+use crate::lab::cost::Cost;
 use crate::sink::replace_file;
 use crate::worker::VARIABLE;
 use std::net::TcpListener;

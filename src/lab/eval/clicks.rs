@@ -4,8 +4,8 @@
 use csv::{ByteRecord, ReaderBuilder};
 use std::path::Path;
 
-use super::RecommendError;
-use super::pairs::Time;
+use crate::recommend::RecommendError;
+use crate::recommend::pairs::Time;
 
 /// One click.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,11 +11,11 @@ use std::time::Instant;
 use crate::hash::{Table, TableState};
 use hashbrown::HashSet;
 
-use super::RecommendError;
-use super::blend::{Options, Query};
 use super::clicks::Click;
-use super::model::{Model, ModelOptions, Update};
-use super::pairs::{Event, WINDOW};
+use crate::recommend::RecommendError;
+use crate::recommend::blend::{Options, Query};
+use crate::recommend::model::{Model, ModelOptions, Update};
+use crate::recommend::pairs::{Event, WINDOW};
 
 /// What the index knows when it predicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use crate::batch::{Batch, Column};
 use crate::clock::{Clock, Tick, Time};
 use crate::error::Error;
 use crate::event::Stream;
+use crate::lab::replay::Recorded;
 use crate::source::Feeds;
 use crate::text::Text;
-use crate::worker::replay::Recorded;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

@@ -6,15 +6,19 @@
 //! reminder" leaves the session's own items out of the answers, though the next click
 //! may be one. Ranks are deterministic; the latencies are not.
 
+use crate::recommend::RecommendError;
+use crate::recommend::blend::{Options, Ranker};
+use crate::recommend::defaults;
+use crate::recommend::model::ModelOptions;
 use serde::Serialize;
 
-use super::RecommendError;
-use super::blend::{Options, Ranker};
-use super::bootstrap::{Difference, Draws, compare, quantile};
-use super::clicks::Click;
-use super::defaults;
-use super::model::ModelOptions;
-use super::replay::{Clicks, Outcome, Protocol, replay};
+pub mod bootstrap;
+pub mod clicks;
+pub mod replay;
+pub mod tune;
+use bootstrap::{Difference, Draws, compare, quantile};
+use clicks::Click;
+use replay::{Clicks, Outcome, Protocol, replay};
 
 /// What is evaluated.
 #[derive(Debug, Clone)]
@@ -182,10 +186,9 @@ impl std::fmt::Display for Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
     use crate::recommend::blend::Reminder;
     use crate::recommend::pairs::Time;
-    use crate::recommend::random::Random;
-    use crate::recommend::tune;
 
     fn clicks(seed: u64, sessions: u64, from: i64) -> Vec<Click> {
         let mut random = Random::new(seed);

@@ -3,7 +3,6 @@
 //! The oracle test, the tests of single verbs and the benches use it. Batches are dealt out to the workers in turn, and
 //! what a query gives must not depend on how.
 
-use super::{Cluster, opened};
 use crate::batch::Batch;
 use crate::clock::{Tick, Time};
 use crate::error::Error;
@@ -12,6 +11,7 @@ use crate::operator::{Collection, Dedupe, Item, Port, Sealed, Tally};
 use crate::query::{AnyQuery, Inputs, Opened};
 use crate::source::lock;
 use crate::value::Value;
+use crate::worker::{Cluster, opened};
 use differential_dataflow::AsCollection;
 use std::cell::Cell;
 use std::collections::VecDeque;

@@ -8,11 +8,11 @@
 
 use std::collections::BTreeMap;
 
-use super::RecommendError;
-use super::blend::{Options, Ranker, Reminder};
 use super::clicks::Click;
-use super::model::ModelOptions;
 use super::replay::{Clicks, Protocol, replay};
+use crate::recommend::RecommendError;
+use crate::recommend::blend::{Options, Ranker, Reminder};
+use crate::recommend::model::ModelOptions;
 
 /// All that is tuned.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::random::Random;
 use super::replay::Case;
+use crate::random::Random;
 
 /// A difference of two means, with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

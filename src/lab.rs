@@ -1,0 +1,7 @@
+//! The laboratory: a made-up shop, and experiments on everything below.
+
+pub(crate) mod bench;
+pub mod cost;
+pub mod eval;
+pub mod generator;
+pub mod replay;
