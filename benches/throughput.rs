@@ -16,21 +16,16 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Instant;
-use tidemill::clock::{Clock, Tick, Time};
-use tidemill::event::Stream;
+use tidemill::clock::{Tick, Time};
 use tidemill::event::transactions::{AMOUNT, STATUS};
 use tidemill::monoid::Moments;
 use tidemill::operator::Collection;
+use tidemill::plan::{Cleaning, Job, Queries, Running};
 use tidemill::queries::sales::hourly_transactions::HourlyTransactions;
 use tidemill::queries::sales::top_items_hourly::TopItemsHourly;
 use tidemill::query::{AnyQuery, History, Inputs, Query};
-use tidemill::sink::{Schema, Spec};
-use tidemill::source::plan::Plan as Columns;
-use tidemill::source::{
-    BLOCK_SIZE, DeadLetters, Feeds, Input, ParseOptions, Partition, read::Reader,
-};
-use tidemill::value::{Decimals, Hour, Money, Quotient, Real};
-use tidemill::worker::{Cluster, Plan, reads, run};
+use tidemill::sink::Spec;
+use tidemill::value::{Hour, Money, Quotient, Real};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -85,49 +80,26 @@ impl Query for HourlyMoments {
 }
 
 /// Runs a query over the file and gives its view as CSV lines.
-fn engine(path: &str, view: &str, workers: usize, tick: Option<Tick>) -> Vec<String> {
+fn engine(path: &str, view: &str, workers: u16, tick: Option<Tick>) -> Vec<String> {
     let query: Arc<dyn AnyQuery> = match view {
         "top_items_hourly" => Arc::new(TopItemsHourly::default()),
         "hourly_transactions" => Arc::new(HourlyTransactions),
         _ => Arc::new(HourlyMoments),
     };
-    let reads = reads(&*query);
-    let reader = Reader::open(path, BLOCK_SIZE, &Default::default()).expect("the sample file");
-    let fields = reads.fields(Stream::Transactions);
-    let schema = Stream::Transactions.schema();
-    let options = ParseOptions::default();
-    let plan =
-        Columns::new(schema, reader.header(), &fields, &[], &options, &[]).expect("its columns");
-    let tick = tick.unwrap_or(Tick::DAY);
-    let clock = Clock::new(tick, None);
-    let out = std::env::temp_dir().join(format!("tidemill-bench-{}", std::process::id()));
-    let view = Schema { name: query.name(), columns: query.columns() };
-    let sink = Spec::Csv(out.clone()).open(&[view], Decimals(2)).expect("a directory");
-    let feeds = Feeds {
-        currencies: Default::default(),
-        partitions: vec![Partition::new(Stream::Transactions, 0, plan, Input::Text(reader), clock)],
-        dead_letters: DeadLetters::new(out.join("dead_letters.jsonl")),
-        notes: Default::default(),
-        cleaner: None,
-        max_jump: None,
-        max_bad: 0.0,
-        records: Default::default(),
-        bytes: Default::default(),
-        stop: Default::default(),
+    let (name, out) = (query.name(), format!("tidemill-bench-{}", std::process::id()));
+    let out = std::env::temp_dir().join(out);
+    let job = Job {
+        queries: Queries::These(vec![query]),
+        sinks: vec![Spec::Csv(out.clone())],
+        cleaning: Cleaning { max_bad: 0.0, ..Cleaning::default() },
+        running: Running {
+            workers: Some(workers),
+            tick: Some(tick.unwrap_or(Tick::DAY)),
+            ..Running::default()
+        },
+        ..Job::over([format!("transactions={path}")]).expect("the sample file")
     };
-    let name = query.name();
-    run(Plan {
-        queries: vec![query],
-        reads,
-        dedupe: Default::default(),
-        change_logs: Default::default(),
-        feeds: Arc::new(feeds),
-        tick,
-        cluster: Cluster::threads(workers),
-        sinks: vec![sink],
-        progress: Box::new(|_| {}),
-    })
-    .expect("the run succeeds");
+    job.run().expect("the run succeeds");
     let text = std::fs::read_to_string(out.join(format!("{name}.csv"))).expect("the view");
     std::fs::remove_dir_all(out).expect("it can be removed");
     text.lines().skip(1).map(str::to_string).collect()

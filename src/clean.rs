@@ -36,6 +36,12 @@ pub enum Step {
     Dedupe,
 }
 
+impl Step {
+    /// All of them, in their order.
+    pub const ALL: [Step; 6] =
+        [Step::Validate, Step::Trim, Step::Zone, Step::Currency, Step::Enrich, Step::Dedupe];
+}
+
 /// The steps that look at more than one field of a record.
 #[derive(Default)]
 pub struct Cleaner {

@@ -4,15 +4,11 @@ use crate::error::Error;
 use clap::{CommandFactory, Parser, Subcommand};
 
 mod bench;
-mod choose;
-pub(crate) mod demo;
-mod describe;
+mod demo;
 mod eval;
 mod generate;
-mod idle;
-pub(crate) mod launch;
-mod near;
-pub(crate) mod options;
+mod launch;
+mod options;
 mod plot;
 mod queries;
 mod recommend;
@@ -21,7 +17,6 @@ mod run;
 mod score;
 mod show;
 mod signals;
-pub(crate) mod sources;
 
 /// Keeps the live picture of an e-commerce trading platform exact while events stream in.
 #[derive(Parser, Debug)]
@@ -72,9 +67,9 @@ enum Command {
 }
 
 impl Cli {
-    /// Does what was asked.
-    pub fn run(self) -> Result<(), Error> {
-        signals::watch();
+    /// Does what was asked. `exit` ends the process, for signals that cannot wait.
+    pub fn run(self, exit: fn(i32) -> !) -> Result<(), Error> {
+        signals::watch(exit);
         match self.command {
             None => demo::Args::plain().run(),
             Some(Command::Run(args)) => args.run(),
@@ -97,7 +92,7 @@ impl Cli {
 }
 
 /// The command that is running, as one would type it.
-pub(crate) fn command_line() -> String {
+fn command_line() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%@+".contains(c);
     let words = std::env::args().skip(1).map(|word| match word.chars().all(plain) {
         true if !word.is_empty() => word,
@@ -107,13 +102,13 @@ pub(crate) fn command_line() -> String {
 }
 
 /// Says something on standard error; if that is closed or full, nothing can be said.
-pub(crate) fn say(text: &str) {
+fn say(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr().lock(), "{}", crate::shown::message(text));
 }
 
 /// Writes to standard output; a reader that has gone away (`| head`) is not an error.
-pub(crate) fn print(text: &str) -> Result<(), Error> {
+fn print(text: &str) -> Result<(), Error> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

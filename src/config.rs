@@ -165,6 +165,16 @@ impl Settings {
         self.all.push((parameter.to_owned(), value.to_owned()));
     }
 
+    /// What was added by [`Settings::set`].
+    pub fn sets(&self) -> &[String] {
+        &self.sets
+    }
+
+    /// Whether a value was given for every query that has this parameter.
+    pub fn gives_all(&self, parameter: &str) -> bool {
+        self.all.iter().any(|(name, _)| name == parameter)
+    }
+
     fn sections(&self) -> Result<Sections<'_>, Error> {
         let mut sections = Sections::default();
         for file in &self.files {

@@ -27,7 +27,8 @@
 //! | [`config`] | parameters of queries and descriptions of sources, from a file and flags | query, source |
 //! | [`serving`] | the index that requests read, fed by the dataflow | query, recommend, sink |
 //! | [`sink`], [`plot`] | where views go | files |
-//! | [`worker`] | joins dataflow and I/O; nothing else does | all |
+//! | [`worker`] | joins dataflow and I/O: one way to build it, one loop that drives it | all |
+//! | [`plan`] | from what is asked to a run: for the command line, the bench and any other program | all |
 //! | [`lab`] | a made-up shop, and experiments: the bench, replays from memory, the evaluation of rankers | all |
 //! | [`cli`] | subcommands | all |
 //!
@@ -64,6 +65,7 @@ pub(crate) mod hash;
 pub mod lab;
 pub mod monoid;
 pub mod operator;
+pub mod plan;
 pub mod plot;
 #[path = "../queries/mod.rs"]
 pub mod queries;

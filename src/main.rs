@@ -10,8 +10,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    tidemill::worker::end_on_panic();
-    let result = tidemill::cli::Cli::parse().run();
+    tidemill::worker::end_on_panic(std::process::exit);
+    let result = tidemill::cli::Cli::parse().run(std::process::exit);
     // Workers of a cluster that failed may still be there, with files they were writing.
     tidemill::files::abandon();
     match result {

@@ -1,9 +1,8 @@
-//! `tidemill bench`: experiments with verified results.
-//!
-//! Each writes a row to a CSV in its directory, so that figures can be followed over commits, and
-//! draws a picture. A run whose views differ from those of one worker is an error, not a figure.
+//! `tidemill bench`: experiments with verified results, as [`crate::lab::bench`] makes them.
 
 use crate::error::Error;
+use crate::lab::bench::sheet;
+use std::path::PathBuf;
 
 mod capacity;
 mod codecs;
@@ -11,6 +10,7 @@ mod latency;
 mod queries;
 mod scale;
 mod sweep;
+mod workload;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -62,36 +62,14 @@ impl Args {
     }
 }
 
-/// The least, middle and greatest of some figures.
-#[derive(Clone, Copy, Debug)]
-struct Spread {
-    least: f64,
-    median: f64,
-    most: f64,
+/// Prints a table.
+fn print(header: &[&str], rows: &[Vec<String>]) -> Result<(), Error> {
+    super::print(&sheet::table(header, rows))
 }
 
-impl Spread {
-    /// Of at least one figure.
-    fn of(figures: impl IntoIterator<Item = f64>) -> Spread {
-        let mut all: Vec<f64> = figures.into_iter().collect();
-        all.sort_by(f64::total_cmp);
-        let at = |i: usize| all.get(i).copied().unwrap_or(f64::NAN);
-        let (n, middle) = (all.len(), all.len() / 2);
-        let median =
-            if n % 2 == 1 { at(middle) } else { (at(middle.wrapping_sub(1)) + at(middle)) / 2.0 };
-        Spread { least: at(0), median, most: at(n.wrapping_sub(1)) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Spread;
-
-    #[test]
-    fn spreads() {
-        let spread = Spread::of([3.0, 1.0, 2.0]);
-        assert_eq!((spread.least, spread.median, spread.most), (1.0, 2.0, 3.0));
-        assert_eq!(Spread::of([4.0, 1.0]).median, 2.5);
-        assert!(Spread::of([]).median.is_nan());
-    }
+/// Says where figures and their picture are.
+fn tell(picture: PathBuf) -> Result<(), Error> {
+    let figures = picture.with_extension("csv");
+    super::say(&format!("figures: {}, picture: {}", figures.display(), picture.display()));
+    Ok(())
 }

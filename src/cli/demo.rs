@@ -1,15 +1,14 @@
 //! `tidemill demo`, and `tidemill` alone: all queries over the built-in shop.
 
 use super::generate::Shop;
-use super::launch::Launch;
+use super::launch::launch;
 use super::options::{Cleaning, Running};
 use super::show;
 use crate::error::Error;
 use crate::event::Stream;
-use crate::lab::generator::{self, Blocks, Feed};
+use crate::lab::generator::{Feed, open};
+use crate::plan::Job;
 use crate::sink::Spec;
-use crate::source::read::{BLOCK_SIZE, Reader};
-use std::io::{self, Read};
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
@@ -50,10 +49,7 @@ impl Args {
         let options = self.shop.options()?;
         let mut sources = Vec::new();
         for (stream, feed) in Stream::ALL.iter().filter_map(|s| Some((*s, Feed::of(*s)?))) {
-            let blocks =
-                generator::blocks(&options, feed).map_err(|e| Error::Usage(e.to_string()))?;
-            let text = Box::new(Text::new(blocks));
-            sources.push((stream, Reader::from_read(feed.name(), text, BLOCK_SIZE)?.into()));
+            sources.push((stream, open(&options, feed)?.into()));
         }
         let quiet = self.running.quiet;
         // Per-event views change at every tick: an hour keeps the demo's change logs readable.
@@ -70,21 +66,20 @@ impl Args {
             ));
         }
         let out = self.out.clone();
-        let summary = Launch {
+        let job = Job {
             sources,
-            queries: Vec::new(),
             sinks: vec![
                 Spec::Csv(out.clone()),
                 Spec::HourlyJsonl(out.clone()),
                 Spec::Plot(out.clone()),
                 Spec::Table { rows: if quiet { 0 } else { 6 } },
             ],
-            cleaning: self.cleaning,
-            running,
-            bytes: None,
-            tap: None,
-        }
-        .run()?;
+            settings: running.settings()?,
+            cleaning: self.cleaning.plan(),
+            running: running.plan(),
+            ..Job::default()
+        };
+        let summary = launch(job, None, quiet)?;
         if !quiet {
             crate::cli::say(&format!("\n{}", show::summary(&summary).trim_end()));
             crate::cli::say(&format!(
@@ -96,32 +91,5 @@ impl Args {
             }
         }
         super::signals::end(summary.stopped)
-    }
-}
-
-/// The generator's blocks as a stream of bytes.
-pub struct Text {
-    blocks: Blocks,
-    block: io::Cursor<Vec<u8>>,
-}
-
-impl Text {
-    /// The text of these blocks.
-    pub fn new(blocks: Blocks) -> Text {
-        Text { blocks, block: io::Cursor::default() }
-    }
-}
-
-impl Read for Text {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.block.read(buffer)? {
-                0 if !buffer.is_empty() => match self.blocks.next() {
-                    Some(block) => self.block = io::Cursor::new(block),
-                    None => return Ok(0),
-                },
-                n => return Ok(n),
-            }
-        }
     }
 }

@@ -1,24 +1,18 @@
-//! The options that several subcommands share: how records are cleaned, and how a run is made.
+//! The options that several subcommands share: how records are cleaned, and how a run is made. They
+//! only fill what a [`plan::Job`] is made of.
 
-use super::choose::stream_names;
 use crate::clean::Step;
-use crate::clock::Millis;
+use crate::clock::{Millis, Tick};
 use crate::config::Settings;
 use crate::error::Error;
-use crate::event::{Kind, Stream};
 use crate::operator::OnDuplicate;
+use crate::plan;
 use crate::source::dialect::{Dialect, delimiter_named, encoding_named};
 use crate::source::plan::ValueMap;
 use crate::source::time::Form;
 use crate::zone::Zone;
 use std::path::PathBuf;
-
-/// Of `--time-zone`.
-pub(super) const TIME_ZONE: &str = "UTC";
-/// Of `--base-currency`.
-pub(super) const BASE_CURRENCY: &str = "EUR";
-/// Of `--max-future`.
-pub(super) const MAX_FUTURE: &str = "366d";
+use std::time::Duration;
 
 /// How records are read and cleaned.
 #[derive(clap::Args, Debug, Clone)]
@@ -48,7 +42,7 @@ pub struct Cleaning {
     )]
     pub steps: Vec<Step>,
     /// Time zone of times that name none, for instance Europe/Berlin
-    #[arg(long, default_value = TIME_ZONE, value_name = "ZONE")]
+    #[arg(long, default_value = "UTC", value_name = "ZONE")]
     pub time_zone: String,
     /// How times are written, of all or of one field: iso, day-first, month-first, epoch-s, epoch-ms,
     /// epoch-us, epoch-ns or a pattern such as '%d.%m.%Y %H:%M'; for instance
@@ -70,7 +64,7 @@ pub struct Cleaning {
     #[arg(long, value_name = "FILE")]
     pub rates: Option<PathBuf>,
     /// The currency amounts are converted to
-    #[arg(long, default_value = BASE_CURRENCY, value_name = "CODE")]
+    #[arg(long, default_value = "EUR", value_name = "CODE")]
     pub base_currency: String,
     /// Categories of items: a CSV file with item_id and category
     #[arg(long, value_name = "FILE")]
@@ -89,7 +83,7 @@ pub struct Cleaning {
     #[arg(long, default_value = "5%", value_name = "PERCENT", value_parser = percent)]
     pub max_bad: f64,
     /// Event times further ahead of the wall clock are bad records
-    #[arg(long, default_value = MAX_FUTURE, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, default_value = "366d", value_name = "DURATION", value_parser = duration)]
     pub max_future: u64,
     /// Event times further ahead of their source's own clock are bad records
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -97,44 +91,6 @@ pub struct Cleaning {
 }
 
 impl Cleaning {
-    /// The fields that options name, each as STREAM.FIELD, with the option.
-    pub fn named_fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let maps = self.map.iter().map(|(name, _)| ("--map", name.as_str()));
-        let forms = self
-            .time_format
-            .iter()
-            .filter_map(|(name, _)| Some(("--time-format", name.as_deref()?)));
-        let values = self.map_value.iter().map(|map| ("--map-value", map.field.as_str()));
-        maps.chain(forms).chain(values)
-    }
-
-    /// Refuses options for fields that there are not. The field of a renaming is looked at where it is used.
-    pub fn refuse_unknown_fields(&self) -> Result<(), Error> {
-        for (option, name) in self.named_fields() {
-            let (stream, field) = name.split_once('.').unwrap_or((name, ""));
-            let Some(known) = Stream::by_name(stream) else {
-                let names = stream_names();
-                return Err(Error::Usage(format!(
-                    "{option} {name}: there is no stream {stream}; {names}"
-                )));
-            };
-            let can = |kind: Kind| match option {
-                "--time-format" => kind == Kind::Time,
-                "--map-value" => matches!(kind, Kind::Name { .. }),
-                _ => true,
-            };
-            let fields = known.schema().fields.iter().filter(|field| can(field.kind));
-            let names: Vec<&str> = fields.map(|field| field.name).collect();
-            if option != "--map" && !names.contains(&field) {
-                let names = names.join(", ");
-                return Err(Error::Usage(format!(
-                    "{option} {name}: {stream} has no such field that could have it; it is for: {names}"
-                )));
-            }
-        }
-        Ok(())
-    }
-
     /// How the text of files is written, as far as it was said.
     pub fn dialect(&self) -> Dialect {
         let columns =
@@ -142,10 +98,28 @@ impl Cleaning {
         Dialect { delimiter: self.delimiter, columns, encoding: self.encoding }
     }
 
-    /// Whether every step is taken, as it is by default.
-    pub fn takes_all_steps(&self) -> bool {
-        use clap::ValueEnum;
-        Step::value_variants().iter().all(|step| self.steps.contains(step))
+    /// As a job has it.
+    pub fn plan(self) -> plan::Cleaning {
+        plan::Cleaning {
+            dialect: self.dialect(),
+            map: self.map,
+            map_value: self.map_value,
+            steps: self.steps,
+            time_zone: self.time_zone,
+            time_format: self.time_format,
+            decimal_comma: self.decimal_comma,
+            absent: self.absent,
+            decimals: self.decimals,
+            rates: self.rates,
+            base_currency: self.base_currency,
+            enrich: self.enrich,
+            on_duplicate: self.on_duplicate,
+            dedupe_hours: self.dedupe_hours,
+            dead_letters: self.dead_letters,
+            max_bad: self.max_bad,
+            max_future: self.max_future,
+            max_jump: self.max_jump,
+        }
     }
 }
 
@@ -193,20 +167,16 @@ pub struct Running {
 }
 
 impl Running {
-    /// One worker, nothing shown, no parameters.
-    pub fn one_worker(tick: Option<u64>) -> Running {
-        Running {
-            workers: Some(1),
-            processes: 1,
-            process: 0,
-            hostfile: None,
-            secret_file: None,
-            join_timeout: 60_000,
-            config: None,
-            set: Vec::new(),
-            report_zone: None,
-            tick,
-            quiet: true,
+    /// As a job has it.
+    pub fn plan(&self) -> plan::Running {
+        plan::Running {
+            workers: self.workers,
+            processes: self.processes,
+            process: self.process,
+            hostfile: self.hostfile.clone(),
+            secret_file: self.secret_file.clone(),
+            join_timeout: Duration::from_millis(self.join_timeout),
+            tick: self.tick.and_then(Tick::from_millis),
         }
     }
 
@@ -268,4 +238,27 @@ fn percent(text: &str) -> Result<f64, String> {
 /// A length of time in milliseconds: 500ms, 30s, 5m, 2h, 7d.
 pub fn duration(text: &str) -> Result<u64, String> {
     text.parse().map(|Millis(ms)| ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cleaning, Running};
+    use crate::plan;
+    use clap::Parser;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        cleaning: Cleaning,
+        #[command(flatten)]
+        running: Running,
+    }
+
+    #[test]
+    fn a_line_that_says_nothing_is_a_job_that_says_nothing() {
+        let line = Line::parse_from(["tidemill"]);
+        assert_eq!(format!("{:?}", line.running.plan()), format!("{:?}", plan::Running::default()));
+        let cleaning = format!("{:?}", line.cleaning.plan());
+        assert_eq!(cleaning, format!("{:?}", plan::Cleaning::default()));
+    }
 }

@@ -1,9 +1,9 @@
 //! `tidemill queries`: the catalog, and what there is to know of one query.
 
-use super::near::did_you_mean;
 use crate::error::Error;
 use crate::event::{Col, Need};
 use crate::lab::generator::Feed;
+use crate::plan::near::did_you_mean;
 use crate::queries::catalog;
 use crate::query::{AnyQuery, Column, Parameter};
 use crate::worker::reads;

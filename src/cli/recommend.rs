@@ -1,11 +1,11 @@
 //! `tidemill recommend`: what goes with the items of a session, and why.
 
-use super::launch::{Launch, Tap};
+use super::launch::launch;
 use super::options::{Cleaning, Running};
-use super::sources;
 use crate::error::Error;
 use crate::event::Stream;
 use crate::lab::eval::clicks;
+use crate::plan::{Job, Queries, sources};
 use crate::recommend::blend::{Query, Ranker, Reason, Recommendation, Recommender};
 use crate::recommend::defaults;
 use crate::recommend::model::{Model, Update};
@@ -113,11 +113,8 @@ impl Args {
 
     /// The index after the streams have passed through the dataflow.
     fn follow(self) -> Result<Recommender<Text, Text>, Error> {
-        let opened = sources::open(
-            &self.source,
-            &self.cleaning.dialect(),
-            self.running.settings()?.sources()?,
-        )?;
+        let settings = self.running.settings()?;
+        let opened = sources::open(&self.source, &self.cleaning.dialect(), settings.sources()?)?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(
                 "standard input cannot be shared by several processes; use a file".into(),
@@ -131,20 +128,17 @@ impl Args {
         }
         let feed = Feed::default();
         let recommender = feed.recommender();
-        Launch {
+        let job = Job {
             sources: opened.inputs,
-            queries: Vec::new(),
-            sinks: Vec::new(),
-            cleaning: self.cleaning,
-            running: self.running,
-            bytes: opened.bytes,
-            tap: Some(Tap {
-                queries: Feed::queries(self.ranker != Choice::Pairs),
-                sink: Box::new(feed),
-            }),
-        }
-        .run()
-        .and_then(|summary| super::signals::end(summary.stopped))?;
+            queries: Queries::These(Feed::queries(self.ranker != Choice::Pairs)),
+            watchers: vec![Box::new(feed)],
+            settings,
+            cleaning: self.cleaning.plan(),
+            running: self.running.plan(),
+            ..Job::default()
+        };
+        launch(job, opened.bytes, self.running.quiet)
+            .and_then(|summary| super::signals::end(summary.stopped))?;
         Ok(recommender)
     }
 }

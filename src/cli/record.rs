@@ -1,9 +1,10 @@
 //! `tidemill record`: a source as a replay log.
 
-use super::launch::Launch;
-use super::options::{Cleaning, Running};
-use super::{show, sources};
+use super::options::Cleaning;
+use super::show;
+use crate::clock::Tick;
 use crate::error::Error;
+use crate::plan::{Job, Running, sources};
 use crate::source::replay_log::{Codec, EXTENSION, Header, Writer};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -61,16 +62,13 @@ impl Args {
             self.cleaning.dead_letters = Some(self.out.with_extension("dead_letters.jsonl"));
         }
         let decimals = self.cleaning.decimals;
-        let launch = Launch {
+        let job = Job {
             sources: opened.inputs,
-            queries: Vec::new(),
-            sinks: Vec::new(),
-            tap: None,
-            cleaning: self.cleaning,
-            running: Running::one_worker(self.tick),
-            bytes: opened.bytes,
+            cleaning: self.cleaning.plan(),
+            running: Running::one_worker(self.tick.and_then(Tick::from_millis)),
+            ..Job::default()
         };
-        let (feeds, tick) = launch.everything()?;
+        let (feeds, tick) = job.everything()?;
         let header =
             Header::new(self.codec, tick, decimals, feeds.recorded(), super::command_line());
         let mut writer = Writer::create(&self.out, &header)?;

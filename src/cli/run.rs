@@ -1,10 +1,11 @@
 //! `tidemill run`: maintain queries over the user's files.
 
-use super::launch::Launch;
+use super::launch::launch;
 use super::options::{Cleaning, Running};
-use super::{show, sources};
+use super::show;
 use crate::error::Error;
 use crate::lab::cost::Meter;
+use crate::plan::{Job, Queries, sources};
 use crate::sink::Spec;
 use std::path::PathBuf;
 
@@ -49,27 +50,24 @@ pub struct Args {
 impl Args {
     pub fn run(self) -> Result<(), Error> {
         let meter = Meter::start();
-        let opened = sources::open(
-            &self.source,
-            &self.cleaning.dialect(),
-            self.running.settings()?.sources()?,
-        )?;
+        let settings = self.running.settings()?;
+        let opened = sources::open(&self.source, &self.cleaning.dialect(), settings.sources()?)?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(
                 "standard input cannot be shared by several processes; use a file".into(),
             ));
         }
         let quiet = self.running.quiet;
-        let summary = Launch {
+        let job = Job {
             sources: opened.inputs,
-            queries: self.query.iter().map(|q| q.trim().to_string()).collect(),
+            queries: Queries::named(self.query.iter().map(|q| q.trim())),
             sinks: self.sink,
-            cleaning: self.cleaning,
-            running: self.running,
-            bytes: opened.bytes,
-            tap: None,
-        }
-        .run()?;
+            settings,
+            cleaning: self.cleaning.plan(),
+            running: self.running.plan(),
+            ..Job::default()
+        };
+        let summary = launch(job, opened.bytes, quiet)?;
         if let Some(path) = &self.report {
             meter.cost(summary.records, summary.changes).write(path)?;
         }

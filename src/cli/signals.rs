@@ -17,11 +17,11 @@ static CAUGHT: AtomicI32 = AtomicI32::new(0);
 static RUNNING: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
 
 /// Begins to wait for signals. Where that is not possible they end the program as they would
-/// without us.
-pub fn watch() {
+/// without us. `exit` ends the process.
+pub fn watch(exit: fn(i32) -> !) {
     let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !ignored(*signal));
     let Ok(mut signals) = Signals::new(wanted) else { return };
-    let wait = move || signals.forever().for_each(heed);
+    let wait = move || signals.forever().for_each(|signal| heed(signal, exit));
     // If there is no thread to be had, there is no run that could be stopped in good order.
     let _ = std::thread::Builder::new().name("signals".into()).spawn(wait);
 }
@@ -39,7 +39,7 @@ pub fn end(stopped: bool) -> Result<(), Error> {
     }
 }
 
-fn heed(signal: i32) {
+fn heed(signal: i32, exit: fn(i32) -> !) {
     let running = crate::source::lock(&RUNNING).clone();
     let first = CAUGHT.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst).is_ok();
     match running {
@@ -57,7 +57,7 @@ fn heed(signal: i32) {
         }
         _ => {
             crate::files::abandon();
-            std::process::exit(128 + signal)
+            exit(128 + signal)
         }
     }
 }

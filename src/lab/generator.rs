@@ -18,6 +18,7 @@ mod parcel;
 mod people;
 mod queue;
 mod random;
+mod reader;
 mod row;
 mod session;
 mod shop;
@@ -31,6 +32,7 @@ mod write;
 
 use crate::event::Stream;
 pub use blocks::Blocks;
+pub use reader::open;
 
 /// A stream the generator makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,14 +7,15 @@ use crate::batch::Batch;
 use crate::clock::{Tick, Time};
 use crate::error::Error;
 use crate::event::Stream;
-use crate::operator::{Collection, Dedupe, Item, Port, Sealed, Tally};
-use crate::query::{AnyQuery, Inputs, Opened};
+use crate::operator::{Batches, Collection, Dedupe, Item, Sealed};
+use crate::query::{AnyQuery, Inputs};
 use crate::source::lock;
 use crate::value::Value;
-use crate::worker::{Cluster, opened};
+use crate::worker::{Cluster, Graph, Intake, drive};
 use differential_dataflow::AsCollection;
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::generic::operator::source;
 use timely::dataflow::operators::probe::{Handle, Probe};
+use timely::worker::Worker;
 
 /// Stamped batches of several streams.
 pub type Recorded = Vec<(Stream, Arc<Batch>)>;
@@ -66,31 +68,18 @@ pub fn watch(
     (tick, workers): (Tick, usize),
     see: impl Fn(usize, Sealed<'_>) + Send + Sync + 'static,
 ) -> Result<Duration, Error> {
-    let (queries, recorded) = (queries.to_vec(), recorded.clone());
+    let logs = recorded.iter().filter(|(_, batch)| batch.change_log);
+    let mut intake = Intake { change_logs: logs.map(|(s, _)| *s).collect(), ..Intake::plain(tick) };
+    if let Some(how) = dedupe_by_id {
+        intake.dedupe = Stream::ALL.iter().map(|stream| (*stream, how)).collect();
+    }
+    let (graph, recorded) = (Graph { queries: queries.to_vec(), intake }, recorded.clone());
     let guards = Cluster::threads(workers).execute(move |worker| {
-        let probe = Handle::new();
-        let mut ports: Vec<Box<dyn Port>> = worker.dataflow::<Time, _, _>(|scope| {
-            let open = |stream: Stream| {
-                let batches = play(scope, share(&recorded, stream, &scope));
-                let mut mine = recorded.iter().filter(|(of, _)| *of == stream);
-                let how = (dedupe_by_id, mine.any(|(_, batch)| batch.change_log));
-                let fields = (1..stream.schema().fields.len()).collect();
-                opened(batches, stream, fields, how, &Arc::<Tally>::default())
-            };
-            let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
-            queries.iter().map(|query| query.build(&inputs)).collect()
-        });
-        let began = Instant::now();
-        while !probe.done() {
-            worker.step();
-        }
-        let elapsed = began.elapsed();
+        let mut views =
+            graph.build(worker, &Arc::default(), |scope, stream, _| deal(scope, stream, &recorded));
+        let elapsed = to_the_end(worker, &views.probe);
         if worker.index() == 0 {
-            probe.with_frontier(|f| {
-                for (query, port) in ports.iter_mut().enumerate() {
-                    port.seal(f, &mut |change| see(query, change));
-                }
-            });
+            views.seal(&see);
         }
         elapsed
     })?;
@@ -129,9 +118,7 @@ pub fn replay_items<D: Item + Sync, O: Item>(
                 )
                 .probe_with(&probe);
         });
-        while !probe.done() {
-            worker.step();
-        }
+        to_the_end(worker, &probe);
     })?;
     for result in guards.join() {
         result.map_err(Error::Cluster)?;
@@ -160,31 +147,32 @@ pub fn cost<O: Item>(
 ) -> Result<Cost, Error> {
     let recorded = recorded.clone();
     let guards = Cluster::threads(workers).execute(move |worker| {
-        let (probe, changes) = (Handle::new(), Rc::new(Cell::new(0)));
+        let changes = Rc::new(Cell::new(0));
         let count = Rc::clone(&changes);
-        worker.dataflow::<Time, _, _>(|scope| {
-            let open = |stream: Stream| {
-                let all = play(scope, share(&recorded, stream, &scope));
-                Opened { raw: all.clone(), unique: all.clone(), all }
-            };
-            let inputs = Inputs::new(probe.clone(), tick, Box::new(open));
-            build(&inputs)
-                .inner
-                .unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "Count", |_, _| {
-                    move |input, _| {
-                        input.for_each(|_, data| {
-                            count.set(count.get() + data.len() as u64);
-                            data.clear();
-                        });
-                    }
-                })
-                .probe_with(&probe);
-        });
-        let began = Instant::now();
-        while !probe.done() {
-            worker.step();
-        }
-        Cost { elapsed: began.elapsed(), changes: changes.get() }
+        let intake = Intake::plain(tick);
+        let ((), probe) = intake.build(
+            worker,
+            &Arc::default(),
+            |scope, stream, _| deal(scope, stream, &recorded),
+            |inputs| {
+                build(inputs)
+                    .inner
+                    .unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
+                        Pipeline,
+                        "Count",
+                        |_, _| {
+                            move |input, _| {
+                                input.for_each(|_, data| {
+                                    count.set(count.get() + data.len() as u64);
+                                    data.clear();
+                                });
+                            }
+                        },
+                    )
+                    .probe_with(&inputs.probe);
+            },
+        );
+        Cost { elapsed: to_the_end(worker, &probe), changes: changes.get() }
     })?;
     let mut total = Cost { elapsed: Duration::ZERO, changes: 0 };
     for result in guards.join() {
@@ -195,18 +183,21 @@ pub fn cost<O: Item>(
     Ok(total)
 }
 
+/// Turns a worker until everything was seen; gives the time from the first step to the last.
+fn to_the_end(worker: &mut Worker, probe: &Handle<Time>) -> Duration {
+    let began = Instant::now();
+    drive(worker, probe, None, |_| ControlFlow::Continue(()));
+    began.elapsed()
+}
+
 /// A worker's share of a stream, in the order of the batches' times.
-fn share(
-    recorded: &Recorded,
-    stream: Stream,
-    scope: &Scope<'_, Time>,
-) -> Vec<(Time, Vec<Arc<Batch>>)> {
+fn deal<'s>(scope: Scope<'s, Time>, stream: Stream, recorded: &Recorded) -> Batches<'s> {
     let mine = recorded.iter().filter(|(s, _)| *s == stream).map(|(_, b)| b);
     let mine = mine.skip(scope.index()).step_by(scope.peers());
     let mine = mine.filter_map(|b| Some((b.runs.first()?.time, vec![Arc::clone(b)])));
     let mut mine: Vec<_> = mine.collect();
     mine.sort_by_key(|(time, _)| *time);
-    mine
+    play(scope, mine)
 }
 
 /// Messages as a stream, one per turn; each comes with its least time, in the order of those.

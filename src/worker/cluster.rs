@@ -232,9 +232,9 @@ fn hosts(path: &Path, processes: usize) -> Result<Vec<String>, Error> {
 }
 
 /// Makes any panic end the process with an error, told in one line: without it the other workers
-/// would wait for ever for the one that is gone.
-pub fn end_on_panic() {
-    std::panic::set_hook(Box::new(|info| {
+/// would wait for ever for the one that is gone. `exit` ends the process.
+pub fn end_on_panic(exit: fn(i32) -> !) {
+    std::panic::set_hook(Box::new(move |info| {
         use std::io::Write;
         let what = info.payload_as_str().unwrap_or("no reason given").replace('\n', " ");
         let place = info.location().map_or(String::new(), |at| format!(" at {at}"));
@@ -256,7 +256,7 @@ pub fn end_on_panic() {
             let _ = writeln!(err, "{trace}");
         }
         crate::files::abandon();
-        std::process::exit(1);
+        exit(1);
     }));
 }
 

@@ -8,37 +8,28 @@
 //! costs less per batch, not more. Bound: whoever gives faster than the workers take keeps
 //! the difference in the channel.
 
-use super::{Cluster, Output, opened};
+use super::output::Output;
+use super::{Cluster, Graph, drive};
 use crate::batch::Batch;
 use crate::clock::{Millis, Tick, Time};
 use crate::error::Error;
 use crate::event::Stream;
-use crate::operator::{Batches, Dedupe, Tally};
-use crate::query::{AnyQuery, Inputs, Reads};
+use crate::operator::{Batches, Tally};
 use crate::sink::Sink;
 use crate::source::lock;
-use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use timely::communication::WorkerGuards;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Scope;
 use timely::dataflow::operators::generic::operator::source;
-use timely::dataflow::operators::probe::Handle;
 use timely::scheduling::SyncActivator;
 
 /// What is needed to run queries over a live input.
 pub struct Live {
-    /// The queries.
-    pub queries: Vec<Arc<dyn AnyQuery>>,
-    /// What they read.
-    pub reads: Reads,
-    /// The streams whose records are made unique by id.
-    pub dedupe: BTreeMap<Stream, Dedupe>,
-    /// The streams that have change logs among their sources.
-    pub change_logs: BTreeSet<Stream>,
-    /// The granularity of stream time.
-    pub tick: Tick,
+    /// The queries, and what is made of the streams that they read.
+    pub graph: Graph,
     /// Worker threads.
     pub workers: usize,
 }
@@ -83,43 +74,28 @@ impl Live {
     pub fn start(self, sink: Box<dyn Sink + Send>) -> Result<(Input, Workers), Error> {
         let (announce, lanes) = channel::<Lane>();
         let announce = Mutex::new(announce);
-        let (workers, tick) = (self.workers, self.tick);
-        let streams = self.reads.streams().count();
+        let (workers, graph) = (self.workers, self.graph);
+        let (tick, streams) = (graph.intake.tick, graph.intake.fields.len());
         let sink = Mutex::new(Some(sink));
         let tally = Arc::<Tally>::default();
         let guards = Cluster::threads(workers).execute(move |worker| {
-            let probe = Handle::new();
             let announce = lock(&announce).clone();
-            let mut ports = worker.dataflow::<Time, _, _>(|scope| {
-                let open = |stream: Stream| {
-                    let batches = listen(scope, stream, &announce);
-                    let logs = self.change_logs.contains(&stream);
-                    let how = (self.dedupe.get(&stream).copied(), logs);
-                    opened(batches, stream, self.reads.fields(stream), how, &tally)
-                };
-                let inputs = Inputs::new(probe.clone(), self.tick, Box::new(open));
-                self.queries.iter().map(|query| query.build(&inputs)).collect::<Vec<_>>()
-            });
+            let mut views =
+                graph.build(worker, &tally, |scope, stream, _| listen(scope, stream, &announce));
             drop(announce);
+            let probe = views.probe.clone();
             let sink = if worker.index() == 0 { lock(&sink).take() } else { None };
             let Some(sink) = sink else {
-                while !probe.done() {
-                    worker.step_or_park(None);
-                }
+                drive(worker, &probe, None, |_| ControlFlow::Continue(()));
                 return Ok(());
             };
-            let mut output = Output::new(vec![sink]);
-            output.watch(&mut ports);
-            let mut sealed = Some(Time::default());
-            while !probe.done() {
-                worker.step_or_park(None);
-                let frontier = probe.with_frontier(|f| f.first().copied());
-                if frontier != sealed {
-                    sealed = frontier;
-                    output.hand_over(&probe, &mut ports, frontier)?;
-                }
-            }
-            output.stage(&mut ports, true)?;
+            let (mut output, mut told) = (Output::new(vec![sink], &mut views), Ok(()));
+            drive(worker, &probe, None, |_| {
+                told = output.hand_over(&mut views);
+                if told.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            told?;
+            output.stage(&mut views)?;
             output.publish()
         })?;
         let lanes: Vec<Lane> = lanes.iter().take(workers * streams).collect();

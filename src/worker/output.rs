@@ -1,10 +1,40 @@
-//! The sinks, as worker 0 and the end of the run see them.
+//! The views of a run as worker 0 sees them, and the sinks that are told of their changes.
 
 use crate::clock::Time;
 use crate::error::Error;
-use crate::operator::Port;
+use crate::operator::{Port, Sealed};
 use crate::sink::Sink;
 use timely::dataflow::operators::probe::Handle;
+
+/// What a worker has built: a port per query, and what sees how far they are.
+pub(crate) struct Views {
+    ports: Vec<Box<dyn Port>>,
+    /// How far all queries are.
+    pub probe: Handle<Time>,
+    /// Everything before this time was told.
+    pub sealed: Option<Time>,
+}
+
+impl Views {
+    pub(super) fn new(ports: Vec<Box<dyn Port>>, probe: Handle<Time>) -> Views {
+        Views { ports, probe, sealed: Some(Time::default()) }
+    }
+
+    /// Shows the changes that are sealed now and were not shown before, each with the number of its
+    /// query; whether the frontier has moved.
+    pub fn seal(&mut self, mut see: impl FnMut(usize, Sealed<'_>)) -> bool {
+        let Views { ports, probe, sealed } = self;
+        probe.with_frontier(|frontier| {
+            let moved = std::mem::replace(sealed, frontier.first().copied()) != *sealed;
+            if moved {
+                for (view, port) in ports.iter_mut().enumerate() {
+                    port.seal(frontier, &mut |change| see(view, change));
+                }
+            }
+            moved
+        })
+    }
+}
 
 /// The sinks of a run and what reached them.
 pub(super) struct Output {
@@ -14,44 +44,36 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub fn new(sinks: Vec<Box<dyn Sink + Send>>) -> Output {
+    /// These sinks; has the ports keep their views, if some sink wants them.
+    pub fn new(sinks: Vec<Box<dyn Sink + Send>>, views: &mut Views) -> Output {
+        if sinks.iter().any(|s| s.wants_view()) {
+            views.ports.iter_mut().for_each(|port| port.keep_view());
+        }
         Output { sinks, changes: 0 }
     }
 
-    /// Has the ports keep their views, if some sink wants them.
-    pub fn watch(&self, ports: &mut [Box<dyn Port>]) {
-        if self.sinks.iter().any(|s| s.wants_view()) {
-            ports.iter_mut().for_each(|port| port.keep_view());
-        }
-    }
-
-    /// Tells the sinks what is sealed now. Nothing more is told after an error, so that no sink
-    /// says that it has what it was not given.
-    pub fn hand_over(
-        &mut self,
-        probe: &Handle<Time>,
-        ports: &mut [Box<dyn Port>],
-        frontier: Option<Time>,
-    ) -> Result<(), Error> {
+    /// Tells the sinks what is sealed now, if anything is that was not. Nothing more is told after an
+    /// error, so that no sink says that it has what it was not given.
+    pub fn hand_over(&mut self, views: &mut Views) -> Result<(), Error> {
         let Output { sinks, changes } = self;
         let mut told = Ok(());
-        probe.with_frontier(|f| {
-            for (view, port) in ports.iter_mut().enumerate() {
-                port.seal(f, &mut |change| {
-                    if told.is_ok() {
-                        *changes += 1;
-                        told = sinks.iter_mut().try_for_each(|sink| sink.change(view, &change));
-                    }
-                });
+        let moved = views.seal(|view, change| {
+            if told.is_ok() {
+                *changes += 1;
+                told = sinks.iter_mut().try_for_each(|sink| sink.change(view, &change));
             }
         });
         told?;
-        sinks.iter_mut().try_for_each(|sink| sink.sealed(frontier))
+        if !moved {
+            return Ok(());
+        }
+        sinks.iter_mut().try_for_each(|sink| sink.sealed(views.sealed))
     }
 
     /// Has the sinks get ready everything they will publish.
-    pub fn stage(&mut self, ports: &mut [Box<dyn Port>], ended: bool) -> Result<(), Error> {
-        self.sinks.iter_mut().try_for_each(|sink| sink.stage(ports, ended))
+    pub fn stage(&mut self, views: &mut Views) -> Result<(), Error> {
+        let ended = views.sealed.is_none();
+        self.sinks.iter_mut().try_for_each(|sink| sink.stage(&mut views.ports, ended))
     }
 
     /// Replaces what earlier runs wrote.

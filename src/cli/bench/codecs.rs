@@ -1,16 +1,15 @@
 //! `tidemill bench codecs`: how fast a source is read as it is, and as a replay log in each codec.
 
-use super::Spread;
-use crate::batch::Batch;
-use crate::cli::sources;
+use super::workload::Workload;
 use crate::error::Error;
-use crate::event::Stream;
+use crate::lab::bench::measure::Spread;
 use crate::lab::bench::progress::Progress;
+use crate::lab::bench::reading::{Read, read, same};
 use crate::lab::bench::sheet::{self, figure};
-use crate::lab::bench::workload::Workload;
-use crate::lab::cost::{Cost, Meter};
+use crate::lab::bench::workload::Workload as Plain;
+use crate::plan::sources;
 use crate::source::Input;
-use crate::source::replay_log::{Codec, Header, Writer};
+use crate::source::replay_log::Codec;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -30,11 +29,9 @@ pub struct Args {
     runs: u16,
 }
 
-type Batches = Vec<(Stream, Batch)>;
-
 impl Args {
     pub fn run(self) -> Result<(), Error> {
-        let workload = &self.workload;
+        let workload = &self.workload.workload();
         let texts = workload.texts()?;
         let opened = sources::open(&texts, &Default::default(), Vec::new())?;
         if opened.inputs.iter().any(|(_, input)| matches!(input, Input::Recorded(_))) {
@@ -48,17 +45,17 @@ impl Args {
         let events = expected.iter().map(|(_, batch)| batch.len() as u64).sum();
         progress.step("measuring: the source");
         let source = Read { name: "source", sources: &texts, events, bytes: opened.bytes };
-        let mut lines = vec![self.measure(&source)?];
+        let mut lines = vec![self.measure(workload, &source)?];
         for codec in codecs {
             let name = codec.name();
             progress.step(&format!("writing: {name}"));
             let path = workload.out.join(format!(".codec-{name}.tide"));
-            record(workload, &texts, codec, &path)?;
+            workload.record(workload.over(&texts)?, codec, &path)?;
             let log = [path.display().to_string()];
             let bytes = std::fs::metadata(&path).map(|m| m.len()).ok();
             progress.step(&format!("measuring: {name}"));
             let line = match same(&read(workload, &log)?, &expected) {
-                true => self.measure(&Read { name, sources: &log, events, bytes }),
+                true => self.measure(workload, &Read { name, sources: &log, events, bytes }),
                 false => Err(Error::Experiment(format!(
                     "{name}: what was read is not what was written, so there is no figure; please report this with the command"
                 ))),
@@ -69,21 +66,20 @@ impl Args {
         }
         progress.end();
         let header = ["read", "events", "Mevents/s", "least", "most", "MB/s", "bytes/event"];
-        sheet::print(&header, &lines)?;
+        super::print(&header, &lines)?;
         let panels = ["read", "million events per second", "bytes per event"];
         let bars = lines.iter().map(|line| [0, 2, 6].map(|i| line[i].clone()).to_vec());
         let title = "reading a source and its replay logs, one thread";
-        sheet::draw(&workload.out, "codecs", title, &panels, bars.collect())
+        super::tell(sheet::draw(&workload.out, "codecs", title, &panels, bars.collect())?)
     }
 
     /// A line for the terminal; each run is a row of the sheet.
-    fn measure(&self, what: &Read<'_>) -> Result<Vec<String>, Error> {
-        let workload = &self.workload;
+    fn measure(&self, workload: &Plain, what: &Read<'_>) -> Result<Vec<String>, Error> {
         let costs = (0..self.runs).map(|_| what.cost(workload)).collect::<Result<Vec<_>, _>>()?;
         let rate = |seconds: f64| what.events as f64 / seconds / 1e6;
         let bytes = what.bytes.map_or(f64::NAN, |bytes| bytes as f64);
         let each = figure(bytes / what.events.max(1) as f64);
-        let setting = sheet::setting(workload.seed, 1, 1);
+        let setting = sheet::setting(workload, 1, 1);
         let rows = costs.iter().zip(1..).map(|(cost, i)| {
             let mut row = setting.clone();
             row.extend([
@@ -110,64 +106,4 @@ impl Args {
             each,
         ])
     }
-}
-
-/// Something to read.
-struct Read<'a> {
-    name: &'static str,
-    sources: &'a [String],
-    events: u64,
-    bytes: Option<u64>,
-}
-
-impl Read<'_> {
-    /// What reading it costs; nothing is done with the events.
-    fn cost(&self, workload: &Workload) -> Result<Cost, Error> {
-        let (feeds, _) = workload.launch(self.sources)?.everything()?;
-        let (meter, mut events) = (Meter::start(), 0);
-        feeds.read_all(|_, batch| {
-            events += batch.len() as u64;
-            Ok::<(), Error>(())
-        })?;
-        let cost = meter.cost(events, 0);
-        if events != self.events {
-            return Err(Error::Experiment(format!(
-                "{}: {events} events instead of {}, so there is no figure; does somebody write to it?",
-                self.name, self.events
-            )));
-        }
-        Ok(cost)
-    }
-}
-
-fn record(
-    workload: &Workload,
-    sources: &[String],
-    codec: Codec,
-    path: &std::path::Path,
-) -> Result<(), Error> {
-    let (feeds, tick) = workload.launch(sources)?.everything()?;
-    let header = Header::new(codec, tick, 2, feeds.recorded(), crate::cli::command_line());
-    let mut writer = Writer::create(path, &header)?;
-    feeds.read_all(|partition, batch| writer.write(partition.index(), &batch))?;
-    writer.finish()?;
-    Ok(())
-}
-
-fn read(workload: &Workload, sources: &[String]) -> Result<Batches, Error> {
-    let (feeds, _) = workload.launch(sources)?.everything()?;
-    let mut all = Batches::new();
-    feeds.read_all(|partition, batch| {
-        all.push((partition.stream, batch));
-        Ok::<(), Error>(())
-    })?;
-    Ok(all)
-}
-
-/// Equal but for batches that are empty, which are not recorded.
-fn same(a: &Batches, b: &Batches) -> bool {
-    fn filled(batches: &Batches) -> impl Iterator<Item = &(Stream, Batch)> {
-        batches.iter().filter(|(_, batch)| !batch.is_empty())
-    }
-    filled(a).eq(filled(b))
 }

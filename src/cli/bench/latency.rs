@@ -1,13 +1,15 @@
 //! `tidemill bench latency`: how soon changes are visible on a given state, at an offered rate or
 //! one batch after the other.
 
+use super::workload::Workload;
 use crate::error::Error;
-use crate::lab::bench::offer::{Latencies, Loop, Offer, Pace};
+use crate::lab::bench::latencies::Latencies;
+use crate::lab::bench::offer::{Loop, Offer, Pace};
 use crate::lab::bench::pool::Changes;
 use crate::lab::bench::progress::Progress;
 use crate::lab::bench::sheet::{self, figure};
-use crate::lab::bench::workload::Workload;
 use crate::plot::{Axis, Curve, Curves, Scaling};
+use std::path::Path;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -60,7 +62,7 @@ pub fn positive(text: &str) -> Result<f64, String> {
 
 impl Args {
     pub fn run(self) -> Result<(), Error> {
-        let workload = &self.workload;
+        let workload = &self.workload.workload();
         let offer = self.offer();
         // A tenth goes before, unmeasured: what happens once only is not counted.
         let before = Offer { count: offer.count.div_ceil(10), ..offer };
@@ -92,7 +94,7 @@ impl Args {
             Pace::Open(rate) => ("open", figure(rate)),
             Pace::Closed => ("closed", String::new()),
         };
-        let mut row = sheet::setting(workload.seed, workers, 1);
+        let mut row = sheet::setting(workload, workers, 1);
         row.extend([
             ("queries", queries),
             ("preloaded", preloaded.to_string()),
@@ -105,7 +107,7 @@ impl Args {
         row.extend(latencies.row());
         row.push(("verified", "yes".into()));
         sheet::append(&workload.out, "latency", &[row])?;
-        self.show(&latencies, preloaded)
+        self.show(&latencies, preloaded, &workload.out)
     }
 
     fn offer(&self) -> Offer {
@@ -116,12 +118,12 @@ impl Args {
         }
     }
 
-    fn show(&self, latencies: &Latencies, preloaded: usize) -> Result<(), Error> {
+    fn show(&self, latencies: &Latencies, preloaded: usize, out: &Path) -> Result<(), Error> {
         let shares = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
         let line = |(name, share): (&str, f64)| {
             vec![name.into(), figure(latencies.at(share)), figure(latencies.work(share))]
         };
-        sheet::print(&["share", "latency ms", "work ms"], &shares.map(line))?;
+        super::print(&["share", "latency ms", "work ms"], &shares.map(line))?;
         let how = match self.closed {
             true => "one after the other".to_string(),
             false => format!("at {} events/s", self.rate),
@@ -137,6 +139,6 @@ impl Args {
                 curve("processor time of worker 0", latencies.work_curve()),
             ],
         };
-        sheet::draw_curves(&self.workload.out, "latency", &curves)
+        super::tell(sheet::draw_curves(out, "latency", &curves)?)
     }
 }

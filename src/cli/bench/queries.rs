@@ -1,12 +1,12 @@
 //! `tidemill bench queries`: what each query costs alone, and what all cost together. Sharing (one
 //! reading of the streams, one deduplication) is what the sum exceeds the whole by.
 
-use super::capacity::{Figures, Measurement};
+use super::workload::Workload;
 use crate::error::Error;
+use crate::lab::bench::measure::{Figures, Measurement};
 use crate::lab::bench::process::{Division, reference};
 use crate::lab::bench::progress::Progress;
 use crate::lab::bench::sheet::{self, figure};
-use crate::lab::bench::workload::Workload;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -43,7 +43,7 @@ const HEADER: [&str; 10] = [
 
 impl Args {
     pub fn run(self) -> Result<(), Error> {
-        let workload = &self.workload;
+        let workload = &self.workload.workload();
         let sources = workload.sources()?;
         let names = workload.query_names(&sources)?;
         let division = Division { workers: usize::from(self.workers), processes: 1 };
@@ -65,7 +65,7 @@ impl Args {
         let floor = alone.iter().map(|(_, f)| f.peak.least).fold(f64::INFINITY, f64::min);
         let mut lines: Vec<_> = alone.iter().map(|(name, f)| line(name, f, floor)).collect();
         lines.push(line("all together", &together, floor));
-        sheet::print(&HEADER, &lines)?;
+        super::print(&HEADER, &lines)?;
         let sum = |f: fn(&Figures) -> f64| alone.iter().map(|(_, figures)| f(figures)).sum::<f64>();
         crate::cli::print(&format!(
             "all together take {} of the CPU time and {} of the wall time of each alone, added up\n",
@@ -74,7 +74,8 @@ impl Args {
         ))?;
         let bars = lines.iter().map(|line| [0, 2, 4, 5].map(|i| line[i].clone()).to_vec());
         let panels = ["query", "million events per second", "CPU seconds", "peak MB"];
-        sheet::draw(&workload.out, "queries", "queries: each alone", &panels, bars.collect())
+        let title = "queries: each alone";
+        super::tell(sheet::draw(&workload.out, "queries", title, &panels, bars.collect())?)
     }
 }
 

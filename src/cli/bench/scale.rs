@@ -1,11 +1,11 @@
 //! `tidemill bench scale`: capacity over numbers of workers and of processes.
 
-use super::capacity::{HEADER, Measurement};
+use super::workload::Workload;
 use crate::error::Error;
+use crate::lab::bench::measure::{HEADER, Measurement};
 use crate::lab::bench::process::{Division, reference};
 use crate::lab::bench::progress::Progress;
 use crate::lab::bench::sheet::{self, figure};
-use crate::lab::bench::workload::Workload;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -31,7 +31,7 @@ pub struct Args {
 
 impl Args {
     pub fn run(self) -> Result<(), Error> {
-        let workload = &self.workload;
+        let workload = &self.workload.workload();
         let sources = workload.sources()?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let most = self.workers.map_or_else(cores, usize::from);
@@ -59,8 +59,9 @@ impl Args {
         }
         progress.end();
         let header: Vec<&str> = HEADER.into_iter().chain(["wall / 1 worker"]).collect();
-        sheet::print(&header, &cells)?;
+        super::print(&header, &cells)?;
         let panels = ["workers", "million events per second", "wall time to one worker", "peak MB"];
-        sheet::draw(&workload.out, "scale", "scale: workers x processes", &panels, bars)
+        let title = "scale: workers x processes";
+        super::tell(sheet::draw(&workload.out, "scale", title, &panels, bars)?)
     }
 }

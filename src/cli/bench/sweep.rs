@@ -2,12 +2,13 @@
 //! until the 99th percentile exceeds the bound, and then bisected.
 
 use super::latency::positive;
+use super::workload::Workload;
 use crate::error::Error;
-use crate::lab::bench::offer::{Latencies, Loop, Offer};
+use crate::lab::bench::knee::{Search, Tried};
+use crate::lab::bench::offer::Loop;
 use crate::lab::bench::pool::Changes;
 use crate::lab::bench::progress::Progress;
 use crate::lab::bench::sheet::{self, Row, figure};
-use crate::lab::bench::workload::Workload;
 use crate::plot::{Axis, Curve, Curves, Scaling};
 
 #[derive(clap::Args, Debug)]
@@ -47,27 +48,20 @@ pub struct Args {
     workers: u16,
 }
 
-/// A rate that was offered.
-struct Tried {
-    rate: f64,
-    held: bool,
-    latencies: Latencies,
-}
-
 impl Args {
     pub fn run(self) -> Result<(), Error> {
-        let workload = &self.workload;
+        let workload = &self.workload.workload();
         let workers = usize::from(self.workers);
         let progress = Progress::new(u64::from(self.steps) + 2);
         progress.step("making the state");
         let mut running = Loop::start(workload, self.preload, 0, Changes::Spread, workers)?;
-        let (mut tried, knee) = self.search(&mut running, &progress)?;
+        let (mut tried, knee) = self.search().find(&mut running, &progress)?;
         let (preloaded, queries) = (running.preloaded(), running.queries());
         progress.step("verifying");
         running.verify()?;
         progress.end();
         tried.sort_by(|a, b| a.rate.total_cmp(&b.rate));
-        let setting = sheet::setting(workload.seed, workers, 1);
+        let setting = sheet::setting(workload, workers, 1);
         let row = |tried: &Tried| {
             let mut row: Row = setting.clone();
             row.extend([
@@ -84,7 +78,8 @@ impl Args {
             row
         };
         sheet::append(&workload.out, "sweep", &tried.iter().map(row).collect::<Vec<_>>())?;
-        self.show(&tried, knee, preloaded)?;
+        let curves = self.draw(&tried, knee, preloaded)?;
+        super::tell(sheet::draw_curves(&workload.out, "sweep", &curves)?)?;
         if knee == 0.0 {
             return Err(Error::Experiment(format!(
                 "even {} events/s miss the target of {} ms; try a lower --rate",
@@ -94,42 +89,12 @@ impl Args {
         crate::cli::print(&format!("the knee is at {} events/s\n", figure(knee)))
     }
 
-    /// The rates that were tried, and the highest that held; 0 if none did.
-    fn search(&self, running: &mut Loop, progress: &Progress) -> Result<(Vec<Tried>, f64), Error> {
-        let mut tried = Vec::new();
-        let mut holds = |rate: f64| {
-            progress.step(&format!("{} events/s", figure(rate)));
-            let batch = (rate * self.every / 1e3).round().max(1.0) as usize;
-            let latencies = running.offer(Offer::at_rate(rate, batch, self.seconds))?;
-            // A rate that is offered but not kept up with ends late, whatever the percentile says.
-            running.settle();
-            let kept = latencies.missed == 0
-                && latencies.seconds <= self.seconds * 1.1 + self.target / 1e3;
-            let held = kept && latencies.at(0.99) <= self.target;
-            tried.push(Tried { rate, held, latencies });
-            Ok::<bool, Error>(held)
-        };
-        let (mut low, mut high) = (0.0, self.rate.min(self.most));
-        while holds(high)? {
-            low = high;
-            if high >= self.most {
-                return Ok((tried, low));
-            }
-            high = (high * 2.0).min(self.most);
-            progress.more();
-        }
-        for _ in 0..self.steps {
-            let middle = (low + high) / 2.0;
-            if holds(middle)? {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        Ok((tried, low))
+    fn search(&self) -> Search {
+        let (rate, most, target) = (self.rate, self.most, self.target);
+        Search { rate, most, target, every: self.every, seconds: self.seconds, steps: self.steps }
     }
 
-    fn show(&self, tried: &[Tried], knee: f64, preloaded: usize) -> Result<(), Error> {
+    fn draw(&self, tried: &[Tried], knee: f64, preloaded: usize) -> Result<Curves, Error> {
         let shares = [("p50", 0.5), ("p99", 0.99), ("max", 1.0)];
         let line = |tried: &Tried| {
             let at = shares.map(|(_, share)| figure(tried.latencies.at(share)));
@@ -137,7 +102,7 @@ impl Args {
             [vec![figure(tried.rate)], at.to_vec(), vec![held.into()]].concat()
         };
         let lines: Vec<Vec<String>> = tried.iter().map(line).collect();
-        sheet::print(&["offered/s", "p50 ms", "p99 ms", "max ms", "held"], &lines)?;
+        super::print(&["offered/s", "p50 ms", "p99 ms", "max ms", "held"], &lines)?;
         let mut curves: Vec<Curve> = shares
             .map(|(name, share)| Curve {
                 name: name.into(),
@@ -148,12 +113,11 @@ impl Args {
             name: "target of p99".into(),
             points: tried.iter().map(|t| (t.rate, self.target)).collect(),
         });
-        let curves = Curves {
+        Ok(Curves {
             title: format!("Latency on {preloaded} events: the knee is at {}/s", figure(knee)),
             across: Axis { name: "events per second".into(), scaling: Scaling::Logarithmic },
             up: Axis { name: "milliseconds".into(), scaling: Scaling::Logarithmic },
             curves,
-        };
-        sheet::draw_curves(&self.workload.out, "sweep", &curves)
+        })
     }
 }

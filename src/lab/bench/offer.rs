@@ -7,9 +7,9 @@
 //! is accounted for by construction. Everything given is kept, and at the end the same events are
 //! run once more by one worker, all at once: the views must be the same, or there is no figure.
 
+use super::latencies::{Latencies, histogram};
 use super::pool::{Changes, Pool};
 use super::process::verify;
-use super::sheet::{Row, figure};
 use super::workload::Workload;
 use crate::clock::Time;
 use crate::error::Error;
@@ -19,15 +19,12 @@ use crate::operator::{Port, Sealed};
 use crate::sink::{Sink, digest};
 use crate::source::lock;
 use crate::value::Decimals;
-use crate::worker::Plan;
+use crate::worker::Graph;
 use crate::worker::live::{Input, Live, Workers};
-use hdrhistogram::Histogram;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Latencies are told apart to three digits, up to this many nanoseconds (an hour).
-const LONGEST: u64 = 3_600_000_000_000;
 /// How much longer than asked for an offer may take before it is given up.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The least time for which it is worth sleeping instead of looking at the clock.
@@ -75,7 +72,7 @@ impl Offer {
 
 /// Queries with some state, waiting for live events.
 pub struct Loop {
-    plan: Plan,
+    graph: Graph,
     pool: Pool,
     input: Input,
     workers: Workers,
@@ -176,17 +173,19 @@ impl Loop {
         workers: usize,
     ) -> Result<Loop, Error> {
         let sources = workload.sources()?;
-        let plan = workload.launch(&sources)?.prepare()?.plan;
-        let pool = Pool::read(&plan.feeds, plan.tick, preload, live, (changes, workload.seed))?;
+        let plan = workload.over(&sources)?.plan(&mut |_| ())?;
+        let graph = plan.graph;
+        let pool =
+            Pool::read(&plan.feeds, graph.intake.tick, preload, live, (changes, workload.seed))?;
         let began = Instant::now();
         let watch = Arc::<Watch>::default();
-        let (mut input, workers) = start(&plan, workers, &watch)?;
+        let (mut input, workers) = start(&graph, workers, &watch)?;
         give_all(&mut input, &pool.preload);
         input.seal(pool.last);
         watch.wait(pool.last);
         let given = pool.preload.clone();
         let preloading = began.elapsed();
-        Ok(Loop { plan, pool, input, workers, watch, given, left: Vec::new(), preloading })
+        Ok(Loop { graph, pool, input, workers, watch, given, left: Vec::new(), preloading })
     }
 
     /// Events in the state.
@@ -196,7 +195,7 @@ impl Loop {
 
     /// The queries that run.
     pub fn queries(&self) -> String {
-        self.plan.queries.iter().map(|q| q.name()).collect::<Vec<_>>().join(" ")
+        self.graph.queries.iter().map(|q| q.name()).collect::<Vec<_>>().join(" ")
     }
 
     /// Offers events and gives the latencies of their batches, once all are visible; fewer than
@@ -258,11 +257,9 @@ impl Loop {
         let seconds = began.elapsed().as_secs_f64();
         let mut seen = lock(&self.watch.seen);
         let seen = &mut *seen;
-        let latencies = histogram(&mut seen.latencies)?;
-        let work = histogram(&mut seen.work)?;
         Ok(Latencies {
-            histogram: latencies,
-            work,
+            histogram: histogram(&mut seen.latencies)?,
+            work: histogram(&mut seen.work)?,
             events,
             seconds,
             changes: seen.changes - before,
@@ -295,11 +292,11 @@ impl Loop {
 
     /// Ends the input and verifies the views.
     pub fn verify(self) -> Result<(), Error> {
-        let Loop { plan, input, workers, watch, given, .. } = self;
+        let Loop { graph, input, workers, watch, given, .. } = self;
         drop(input);
         workers.join()?;
         let again = Arc::<Watch>::default();
-        let (mut input, workers) = start(&plan, 1, &again)?;
+        let (mut input, workers) = start(&graph, 1, &again)?;
         for (stream, batch) in given {
             input.give(stream, batch);
         }
@@ -310,16 +307,9 @@ impl Loop {
     }
 }
 
-fn start(plan: &Plan, workers: usize, watch: &Arc<Watch>) -> Result<(Input, Workers), Error> {
-    let names = plan.queries.iter().map(|query| query.name()).collect();
-    let live = Live {
-        queries: plan.queries.clone(),
-        reads: plan.reads.clone(),
-        dedupe: plan.dedupe.clone(),
-        change_logs: plan.change_logs.clone(),
-        tick: plan.tick,
-        workers,
-    };
+fn start(graph: &Graph, workers: usize, watch: &Arc<Watch>) -> Result<(Input, Workers), Error> {
+    let names = graph.queries.iter().map(|query| query.name()).collect();
+    let live = Live { graph: graph.clone(), workers };
     live.start(Box::new(Watcher {
         watch: Arc::clone(watch),
         names,
@@ -338,15 +328,6 @@ fn give_all(input: &mut Input, batches: &Recorded) {
     }
 }
 
-fn histogram(durations: &mut Vec<Duration>) -> Result<Histogram<u64>, Error> {
-    let mut histogram = Histogram::new_with_bounds(1, LONGEST, 3)
-        .map_err(|e| Error::Experiment(format!("cannot count latencies: {e}")))?;
-    for duration in durations.drain(..) {
-        histogram.saturating_record((duration.as_nanos() as u64).max(1));
-    }
-    Ok(histogram)
-}
-
 fn wait_until(due: Instant) {
     loop {
         let left = due.saturating_duration_since(Instant::now());
@@ -356,71 +337,4 @@ fn wait_until(due: Instant) {
             _ => std::hint::spin_loop(),
         }
     }
-}
-
-/// How late batches were visible.
-pub struct Latencies {
-    histogram: Histogram<u64>,
-    work: Histogram<u64>,
-    /// Events offered.
-    events: usize,
-    /// From the first one due until all were visible.
-    pub seconds: f64,
-    /// Changes of views.
-    changes: u64,
-    /// Batches that were not offered, because the rate is more than can be made or taken.
-    pub missed: usize,
-}
-
-impl Latencies {
-    /// The latency that this share of the batches did not exceed, in milliseconds.
-    pub fn at(&self, share: f64) -> f64 {
-        self.histogram.value_at_quantile(share) as f64 / 1e6
-    }
-
-    /// The curve of the latency over the share of the batches, in milliseconds.
-    pub fn curve(&self) -> Vec<(f64, f64)> {
-        curve(&self.histogram)
-    }
-
-    /// The same of the processor time of worker 0.
-    pub fn work_curve(&self) -> Vec<(f64, f64)> {
-        curve(&self.work)
-    }
-
-    /// The processor time of worker 0 that this share of the batches did not exceed, in
-    /// milliseconds: the latency without waiting for the processor or for other workers.
-    pub fn work(&self, share: f64) -> f64 {
-        self.work.value_at_quantile(share) as f64 / 1e6
-    }
-
-    /// Batches measured.
-    pub fn batches(&self) -> u64 {
-        self.histogram.len()
-    }
-
-    /// For the sheet: milliseconds.
-    pub fn row(&self) -> Row {
-        vec![
-            ("batches", self.batches().to_string()),
-            ("achieved_per_s", figure(self.events as f64 / self.seconds)),
-            ("p50_ms", figure(self.at(0.5))),
-            ("p90_ms", figure(self.at(0.9))),
-            ("p99_ms", figure(self.at(0.99))),
-            ("p99_9_ms", figure(self.at(0.999))),
-            ("max_ms", figure(self.at(1.0))),
-            ("work_p50_ms", figure(self.work(0.5))),
-            ("work_p99_ms", figure(self.work(0.99))),
-            ("view_changes", self.changes.to_string()),
-        ]
-    }
-}
-
-/// As far into the tail as there are batches to tell of it.
-fn curve(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
-    let nines = (histogram.len().max(1) as f64).log10();
-    let steps = (nines * 20.0).floor() as i32;
-    let share = |step: i32| 1.0 - 10f64.powf(-f64::from(step) / 20.0);
-    let at = |share: f64| (share, histogram.value_at_quantile(share) as f64 / 1e6);
-    (0..=steps).map(|step| at(share(step))).collect()
 }

@@ -1,10 +1,11 @@
 //! Where figures are kept: one CSV per experiment, a row per run, and a picture.
 
+use super::workload::Workload;
 use crate::error::Error;
 use crate::plot::{Curves, PlotOptions, Table, plot_curves, plot_table};
 use crate::sink::replace_file;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A figure and its name.
@@ -24,14 +25,14 @@ pub fn figure(number: f64) -> String {
 }
 
 /// Where and with what a row was measured.
-pub fn setting(seed: u64, workers: usize, processes: usize) -> Row {
+pub fn setting(workload: &Workload, workers: usize, processes: usize) -> Row {
     vec![
         ("date", date()),
         ("commit", commit()),
         ("machine", machine()),
         ("rustc", output("rustc", &["--version"]).unwrap_or_else(|| "unknown".into())),
-        ("command", crate::cli::command_line()),
-        ("seed", seed.to_string()),
+        ("command", workload.command.clone()),
+        ("seed", workload.seed.to_string()),
         ("workers", workers.to_string()),
         ("processes", processes.to_string()),
     ]
@@ -95,38 +96,33 @@ pub fn append(dir: &Path, name: &str, rows: &[Row]) -> Result<(), Error> {
     file.and_then(|mut file| file.write_all(&bytes)).map_err(Error::file(&path))
 }
 
-/// Draws `DIR/<name>.svg`: a bar per row, a panel per column but the first.
+/// Draws `DIR/<name>.svg`: a bar per row, a panel per column but the first; gives where that is.
 pub fn draw(
     dir: &Path,
     name: &str,
     title: &str,
     header: &[&str],
     rows: Vec<Vec<String>>,
-) -> Result<(), Error> {
+) -> Result<PathBuf, Error> {
     let table =
         Table { name: name.into(), header: header.iter().map(ToString::to_string).collect(), rows };
     let options = PlotOptions { title: Some(title.into()), ..PlotOptions::default() };
     write_picture(dir, name, &plot_table(&table, &options)?)
 }
 
-/// Draws `DIR/<name>.svg`: curves.
-pub fn draw_curves(dir: &Path, name: &str, curves: &Curves) -> Result<(), Error> {
+/// Draws `DIR/<name>.svg`: curves; gives where that is.
+pub fn draw_curves(dir: &Path, name: &str, curves: &Curves) -> Result<PathBuf, Error> {
     write_picture(dir, name, &plot_curves(curves))
 }
 
-fn write_picture(dir: &Path, name: &str, svg: &str) -> Result<(), Error> {
+fn write_picture(dir: &Path, name: &str, svg: &str) -> Result<PathBuf, Error> {
     let path = dir.join(format!("{name}.svg"));
     replace_file(&path, |out| out.write_all(svg.as_bytes()))?;
-    crate::cli::say(&format!(
-        "figures: {}, picture: {}",
-        path.with_extension("csv").display(),
-        path.display()
-    ));
-    Ok(())
+    Ok(path)
 }
 
-/// Prints a table for the reader at the terminal.
-pub fn print(header: &[&str], rows: &[Vec<String>]) -> Result<(), Error> {
+/// A table for the reader at the terminal.
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let width = |i: usize| {
         let cells = rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.len());
         cells.chain(header.get(i).map(|h| h.len())).max().unwrap_or(0)
@@ -142,5 +138,5 @@ pub fn print(header: &[&str], rows: &[Vec<String>]) -> Result<(), Error> {
     for row in rows {
         text.push_str(&line(row.iter().map(String::as_str).collect()));
     }
-    crate::cli::print(&text)
+    text
 }

@@ -1,50 +1,34 @@
 //! What an experiment runs on: the user's sources, or the demo shop, recorded once.
 
 use super::progress::Progress;
-use crate::cli::launch::Launch;
-use crate::cli::options::{Cleaning, Running};
-use crate::cli::sources;
+use crate::clock::Tick;
 use crate::error::Error;
 use crate::event::Stream;
-use crate::lab::generator::{self, Blocks, Feed, Options};
+use crate::lab::generator::{self, Feed, Options};
+use crate::plan::{Cleaning, Job, Queries, Running, sources};
 use crate::sink::replace_file;
 use crate::source::Input;
-use crate::source::read::{BLOCK_SIZE, Reader};
 use crate::source::replay_log::{Codec, EXTENSION, Header, Writer};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// What to run, and where figures go.
-#[derive(clap::Args, Debug, Clone)]
-#[command(next_help_heading = "The workload")]
+#[derive(Debug, Clone)]
 pub struct Workload {
-    /// A stream and its file, or a replay log (FILE.tide); repeat for more
-    #[arg(long, value_name = "STREAM=FILE")]
-    source: Vec<String>,
-    /// Without --source: about how many events of the demo shop
-    #[arg(long, default_value_t = 1_000_000, value_name = "N",
-        value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "source")]
-    events: u64,
-    /// The seed of the demo shop, and of what is drawn at random
-    #[arg(long, default_value_t = 42, value_name = "N")]
+    /// Sources as `--source` names them; none: the demo shop.
+    pub source: Vec<String>,
+    /// About how many events of the demo shop.
+    pub events: u64,
+    /// The seed of the demo shop, and of what is drawn at random.
     pub seed: u64,
-    /// Days of the demo shop
-    #[arg(long, default_value_t = 14, value_name = "N",
-        value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "source")]
-    days: u32,
-    /// The queries to run [default: all whose streams are given]
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    /// Days of the demo shop.
+    pub days: u32,
+    /// The queries to run; none: all whose streams are given.
     pub query: Vec<String>,
-    /// Where figures (.csv), pictures (.svg) and generated data go
-    #[arg(long, default_value = "tidemill-bench", value_name = "DIR")]
+    /// Where figures, pictures and generated data go.
     pub out: PathBuf,
-}
-
-/// What parses into the cleaning a run has by default.
-#[derive(clap::Parser)]
-struct Defaults {
-    #[command(flatten)]
-    cleaning: Cleaning,
+    /// By what command this was asked, to be written beside the figures.
+    pub command: String,
 }
 
 impl Workload {
@@ -58,7 +42,10 @@ impl Workload {
         let text = path.display().to_string();
         // One that this build cannot read is made again.
         if sources::open(std::slice::from_ref(&text), &Default::default(), Vec::new()).is_err() {
-            self.record(&path)?;
+            let progress = Progress::new(1);
+            progress.step("generating the demo shop");
+            self.record(self.generated()?, Codec::Columnar, &path)?;
+            progress.end();
         }
         Ok(vec![text])
     }
@@ -71,9 +58,11 @@ impl Workload {
         }
         let (shop, mut texts) = (self.shop(), Vec::new());
         std::fs::create_dir_all(&shop).map_err(Error::file(&shop))?;
-        for (stream, feed, blocks) in self.generate()? {
+        for (stream, feed) in feeds() {
             let path = shop.join(feed.file_name());
             if !path.exists() {
+                let blocks = generator::blocks(&self.options(), feed);
+                let blocks = blocks.map_err(|e| Error::Usage(e.to_string()))?;
                 let write =
                     |out: &mut dyn Write| blocks.into_iter().try_for_each(|b| out.write_all(&b));
                 replace_file(&path, write)?;
@@ -96,71 +85,53 @@ impl Workload {
         self.out.join(format!("shop-{}-{}-{}", self.events, self.seed, self.days))
     }
 
-    fn generate(&self) -> Result<Vec<(Stream, Feed, Blocks)>, Error> {
+    fn options(&self) -> Options {
         let (events, seed, days) = (self.events, self.seed, self.days);
-        let options = Options { events, seed, days, ..Options::default() };
-        let streams = Feed::ALL.iter().filter_map(|f| Some((Stream::by_name(f.name())?, *f)));
-        let generated = streams.map(|(stream, feed)| {
-            let blocks = generator::blocks(&options, feed);
-            Ok((stream, feed, blocks.map_err(|e| Error::Usage(e.to_string()))?))
-        });
-        generated.collect()
+        Options { events, seed, days, ..Options::default() }
     }
 
-    fn record(&self, path: &Path) -> Result<(), Error> {
-        let mut inputs = Vec::new();
-        for (stream, feed, blocks) in self.generate()? {
-            let text = Box::new(crate::cli::demo::Text::new(blocks));
-            inputs.push((stream, Reader::from_read(feed.name(), text, BLOCK_SIZE)?.into()));
-        }
-        let progress = Progress::new(1);
-        progress.step("generating the demo shop");
-        let launch = Launch {
-            sources: inputs,
-            queries: Vec::new(),
-            sinks: Vec::new(),
-            cleaning: self.cleaning(),
-            running: Running::one_worker(None),
-            bytes: None,
-            tap: None,
-        };
-        let (feeds, tick) = launch.everything()?;
-        let command = crate::cli::command_line();
-        let header = Header::new(Codec::Columnar, tick, 2, feeds.recorded(), command);
+    /// The demo shop, to be recorded.
+    fn generated(&self) -> Result<Job, Error> {
+        let open = |(stream, feed)| Ok((stream, generator::open(&self.options(), feed)?.into()));
+        let sources = feeds().map(open).collect::<Result<_, Error>>()?;
+        Ok(Job { sources, running: Running::one_worker(None), ..self.job() })
+    }
+
+    /// Writes the sources of a job down as a replay log.
+    pub fn record(&self, job: Job, codec: Codec, path: &Path) -> Result<(), Error> {
+        let decimals = job.cleaning.decimals;
+        let (feeds, tick) = job.everything()?;
+        let header = Header::new(codec, tick, decimals, feeds.recorded(), self.command.clone());
         let mut writer = Writer::create(path, &header)?;
         feeds.read_all(|partition, batch| writer.write(partition.index(), &batch))?;
         writer.finish()?;
-        progress.end();
         Ok(())
     }
 
-    /// How records are cleaned: as a run does when nothing is said.
-    pub fn cleaning(&self) -> Cleaning {
-        let defaults = <Defaults as clap::Parser>::parse_from(["tidemill"]);
+    /// A job that reads nothing: records are cleaned as a run does when nothing is said.
+    fn job(&self) -> Job {
         let dead_letters = Some(self.out.join("dead_letters.jsonl"));
-        Cleaning { dead_letters, ..defaults.cleaning }
+        let queries = Queries::named(self.query.iter().map(|q| q.trim()));
+        Job { queries, cleaning: Cleaning { dead_letters, ..Default::default() }, ..Job::default() }
     }
 
     /// The names of the queries that run.
     pub fn query_names(&self, sources: &[String]) -> Result<Vec<String>, Error> {
-        let plan = self.launch(sources)?.prepare()?.plan;
-        Ok(plan.queries.iter().map(|query| query.name().to_string()).collect())
+        let plan = self.over(sources)?.plan(&mut |_| ())?;
+        Ok(plan.graph.queries.iter().map(|query| query.name().to_string()).collect())
     }
 
-    /// The workload, to be run in this process by one worker.
-    pub fn launch(&self, sources: &[String]) -> Result<Launch, Error> {
-        let opened = sources::open(sources, &Default::default(), Vec::new())?;
+    /// The workload over these sources, to be run in this process by one worker.
+    pub fn over(&self, sources: &[String]) -> Result<Job, Error> {
+        let sources = sources::open(sources, &Default::default(), Vec::new())?.inputs;
         // A minute, as `tidemill record` has it; a log has its own.
-        let log = opened.inputs.iter().any(|(_, input)| matches!(input, Input::Recorded(_)));
-        let tick = (!log).then_some(60_000);
-        Ok(Launch {
-            sources: opened.inputs,
-            queries: self.query.iter().map(|q| q.trim().into()).collect(),
-            sinks: Vec::new(),
-            cleaning: self.cleaning(),
-            running: Running::one_worker(tick),
-            bytes: opened.bytes,
-            tap: None,
-        })
+        let log = sources.iter().any(|(_, input)| matches!(input, Input::Recorded(_)));
+        let running = Running::one_worker((!log).then_some(Tick::MINUTE));
+        Ok(Job { sources, running, ..self.job() })
     }
+}
+
+/// The streams that the demo shop has.
+fn feeds() -> impl Iterator<Item = (Stream, Feed)> {
+    Feed::ALL.iter().filter_map(|feed| Some((Stream::by_name(feed.name())?, *feed)))
 }

@@ -1,7 +1,7 @@
-//! `--source`, as `run`, `record` and `bench` take it.
+//! Sources by name: `STREAM=FILE`, patterns, replay logs, and those that are described.
 
-use super::choose::stream_names;
 use super::near::did_you_mean;
+use super::stream_names;
 use crate::error::Error;
 use crate::event::Stream;
 use crate::source::described::Said;
@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The sources of a command line, opened.
+/// Sources, opened.
 pub struct Opened {
     /// In the order in which they were given.
     pub inputs: Vec<(Stream, Input)>,
@@ -22,7 +22,7 @@ pub struct Opened {
     pub stdin: bool,
 }
 
-/// Opens what `--source` names, `STREAM=FILE` or a replay log, and the sources that are described. A description whose
+/// Opens sources named as `STREAM=FILE` or as a replay log, and those that are described. A description whose
 /// stream is named tells how to read what is named instead of its own files.
 pub fn open(sources: &[String], dialect: &Dialect, described: Vec<Said>) -> Result<Opened, Error> {
     let mut opened = Opened { inputs: Vec::new(), bytes: Some(0), stdin: false };

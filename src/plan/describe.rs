@@ -3,7 +3,7 @@
 //! Everything that has a say in the views or in the judgement of the run is in it; where the views
 //! go is not, since process 0 alone writes them.
 
-use super::launch::Launch;
+use super::Job;
 use crate::clock::Tick;
 use crate::query::{AnyQuery, Parameter};
 use crate::source::Input;
@@ -19,7 +19,7 @@ const LOOK: u64 = 4096;
 /// The most sources that are compared one by one; the rest are compared together.
 const SOURCES: usize = 5000;
 
-impl Launch {
+impl Job {
     /// What this process was started with.
     pub(super) fn describe(
         &self,
@@ -44,7 +44,7 @@ impl Launch {
         let values =
             cleaning.map_value.iter().map(|map| format!("{}.{}={}", map.field, map.from, map.to));
         says.add("--map-value", or_none(values.collect::<Vec<_>>().join(" ")));
-        let Dialect { delimiter, columns, encoding } = cleaning.dialect();
+        let Dialect { delimiter, columns, encoding } = cleaning.dialect.clone();
         let delimiter = delimiter.map(|byte| char::from(byte).to_string());
         says.add("--delimiter", or_none(delimiter.unwrap_or_default()));
         says.add("--no-header", or_none(columns.unwrap_or_default().join(",")));

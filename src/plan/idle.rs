@@ -2,18 +2,16 @@
 //!
 //! An option counts as given if it is not what it would be anyway.
 
-use super::launch::Launch;
-use super::options::{BASE_CURRENCY, MAX_FUTURE, TIME_ZONE, duration};
+use super::{Cleaning, Job, Queries};
 use crate::clean::Step;
 use crate::error::Error;
 use crate::event::{Stream, transactions};
-use crate::operator::OnDuplicate;
 use crate::queries::catalog;
 use crate::query::{AnyQuery, Reads};
 use crate::source::Input;
 use crate::worker;
 
-impl Launch {
+impl Job {
     /// Refuses a name for a column that no query there is would ever look at: whoever gives one
     /// expects its values to count. One that another query reads is no mistake.
     pub(super) fn refuse_unread(&self, read: &Reads) -> Result<(), Error> {
@@ -24,7 +22,7 @@ impl Launch {
                 || (stream == Stream::Transactions && field == transactions::CURRENCY.field);
             let reads = |reads: &Reads| reads.fields(stream).contains(&field);
             if !always
-                && self.tap.is_none()
+                && !self.has_own_queries()
                 && !reads(read)
                 && !catalog().iter().any(|(_, query)| reads(&worker::reads(&**query)))
             {
@@ -36,6 +34,10 @@ impl Launch {
         Ok(())
     }
 
+    fn has_own_queries(&self) -> bool {
+        matches!(self.queries, Queries::These(_))
+    }
+
     /// Refuses what the sources and the other options leave without effect. `ids` says why no
     /// stream is made unique by id, where that is so.
     pub(super) fn refuse_idle(
@@ -43,15 +45,14 @@ impl Launch {
         queries: &[&str],
         ids: Option<&'static str>,
     ) -> Result<(), Error> {
-        let cleaning = &self.cleaning;
+        let (cleaning, plain) = (&self.cleaning, Cleaning::default());
         let text = |stream: Option<Stream>| {
             let meant = |s: &Stream| stream.is_none_or(|stream| *s == stream);
             self.sources.iter().any(|(s, input)| meant(s) && matches!(input, Input::Text(_)))
         };
-        let step = |step: Step| cleaning.steps.contains(&step);
         let recorded = "all sources are replay logs, which were cleaned when they were recorded";
         let no_text = (!text(None)).then_some(recorded);
-        let off = |wanted: Step, name: &'static str| (!step(wanted)).then_some(name);
+        let off = |wanted: Step, name: &'static str| (!cleaning.has(wanted)).then_some(name);
         let sales = (!text(Some(Stream::Transactions)))
             .then_some("it is for amounts, and no source of transactions is given as text");
         let visits = (!text(Some(Stream::Behavior)))
@@ -59,7 +60,7 @@ impl Launch {
         let rates = cleaning.rates.is_none().then_some("it goes with --rates, which is not given");
         let given: [(bool, &str, &[Option<&str>]); 17] = [
             (
-                cleaning.time_zone != TIME_ZONE,
+                cleaning.time_zone != plain.time_zone,
                 "--time-zone",
                 &[no_text, off(Step::Zone, "`zone` is not among --steps")],
             ),
@@ -68,7 +69,7 @@ impl Launch {
                 "--rates",
                 &[no_text, sales, off(Step::Currency, "`currency` is not among --steps")],
             ),
-            (cleaning.base_currency != BASE_CURRENCY, "--base-currency", &[rates]),
+            (cleaning.base_currency != plain.base_currency, "--base-currency", &[rates]),
             (
                 cleaning.enrich.is_some(),
                 "--enrich",
@@ -76,22 +77,22 @@ impl Launch {
             ),
             (cleaning.max_jump.is_some(), "--max-jump", &[no_text]),
             (
-                duration(MAX_FUTURE) != Ok(cleaning.max_future),
+                cleaning.max_future != plain.max_future,
                 "--max-future",
                 &[no_text, off(Step::Validate, "`validate` is not among --steps")],
             ),
-            (cleaning.on_duplicate != OnDuplicate::default(), "--on-duplicate", &[ids]),
+            (cleaning.on_duplicate != plain.on_duplicate, "--on-duplicate", &[ids]),
             (cleaning.dedupe_hours.is_some(), "--dedupe-hours", &[ids]),
             (!cleaning.map.is_empty(), "--map", &[no_text]),
             (!cleaning.map_value.is_empty(), "--map-value", &[no_text]),
-            (cleaning.delimiter.is_some(), "--delimiter", &[no_text]),
-            (cleaning.no_header.is_some(), "--no-header", &[no_text]),
-            (cleaning.encoding.is_some(), "--encoding", &[no_text]),
+            (cleaning.dialect.delimiter.is_some(), "--delimiter", &[no_text]),
+            (cleaning.dialect.columns.is_some(), "--no-header", &[no_text]),
+            (cleaning.dialect.encoding.is_some(), "--encoding", &[no_text]),
             (!cleaning.time_format.is_empty(), "--time-format", &[no_text]),
             (cleaning.decimal_comma, "--decimal-comma", &[no_text]),
             (!cleaning.absent.is_empty(), "--absent", &[no_text]),
             // Leaving out `dedupe` has its effect on a recording, too.
-            (!cleaning.takes_all_steps() && step(Step::Dedupe), "--steps", &[no_text]),
+            (!cleaning.takes_all_steps() && cleaning.has(Step::Dedupe), "--steps", &[no_text]),
         ];
         for (given, option, reasons) in given {
             if let (true, Some(why)) = (given, reasons.iter().flatten().next()) {
@@ -106,13 +107,13 @@ impl Launch {
                 )));
             }
         }
-        for set in &self.running.set {
+        for set in self.settings.sets() {
             let name = set.split('.').next().unwrap_or_default().trim();
             // The decisions at their time are made by the same rules.
             let same = |query: &str| {
                 query == name || (query == "risk_decisions_at_time" && name == "risk_decisions")
             };
-            if self.tap.is_none() && !queries.iter().any(|query| same(query)) {
+            if !self.has_own_queries() && !queries.iter().any(|query| same(query)) {
                 return Err(Error::Usage(format!(
                     "--set {set} would do nothing: the query {name} is not among those that run"
                 )));
@@ -127,8 +128,8 @@ impl Launch {
         mut queries: impl Iterator<Item = &'a dyn AnyQuery>,
     ) -> Result<(), Error> {
         let has_zone = |query: &dyn AnyQuery| query.parameters().iter().any(|p| p.name == "zone");
-        match &self.running.report_zone {
-            Some(_) if !queries.any(has_zone) => Err(Error::Usage(
+        match self.settings.gives_all("zone") {
+            true if !queries.any(has_zone) => Err(Error::Usage(
                 "--report-zone would do nothing: no query of the run tells of days or hours of the day"
                     .into(),
             )),

@@ -1,29 +1,54 @@
 //! Matching queries with sources: which can run on what there is, and what the others lack.
 
-use super::launch::Launch;
+use super::Job;
 use super::near::did_you_mean;
+use super::reading::Available;
 use crate::error::Error;
 use crate::event::{Need, Stream, behavior};
 use crate::queries::configured;
 use crate::query::{AnyQuery, Reads};
-use crate::source::header::Header;
-use crate::source::plan::Plan as Columns;
 use crate::worker::reads;
 use std::sync::Arc;
 
 /// A query and what it reads.
 pub type Chosen = (Arc<dyn AnyQuery>, Reads);
 
-/// What each source has.
-pub type Available = [(Stream, Header, Columns)];
+/// The queries of a job.
+#[derive(Clone, Default)]
+pub enum Queries {
+    /// All of the catalog that can run on what there is.
+    #[default]
+    All,
+    /// Some of the catalog, by name.
+    Named(Vec<String>),
+    /// These, whether or not they are of the catalog.
+    These(Vec<Arc<dyn AnyQuery>>),
+}
 
-impl Launch {
-    /// The queries that were asked for, or else all that can run.
-    pub(super) fn choose(&self, available: &Available, quiet: bool) -> Result<Vec<Chosen>, Error> {
-        let catalog = configured(&self.running.settings()?)?;
-        // `all` is what is meant where none is named.
-        let names: Vec<&str> = self.queries.iter().map(String::as_str).collect();
-        let names = if names == ["all"] { Vec::new() } else { names };
+impl Queries {
+    /// Some of the catalog, by name; all where there is no name, or the one name `all`.
+    pub fn named<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Queries {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        if names.is_empty() || names == ["all"] { Queries::All } else { Queries::Named(names) }
+    }
+}
+
+impl Job {
+    /// The queries that were asked for, or else all that can run; `note` is told of the others.
+    pub(super) fn choose(
+        &self,
+        available: &Available,
+        note: &mut dyn FnMut(&str),
+    ) -> Result<Vec<Chosen>, Error> {
+        let names: Vec<&str> = match &self.queries {
+            Queries::All => Vec::new(),
+            Queries::Named(names) => names.iter().map(String::as_str).collect(),
+            Queries::These(queries) => {
+                let queries = queries.iter().map(Arc::clone);
+                return queries.map(|query| self.given(query, available)).collect();
+            }
+        };
+        let catalog = configured(&self.settings)?;
         for name in &names {
             if name.is_empty() {
                 let what = "--query: a name is missing beside a comma; write NAME,NAME or `all`";
@@ -54,17 +79,11 @@ impl Launch {
         if chosen.is_empty() {
             return Err(Error::Usage(format!("no query can run:\n  {}", skipped.join("\n  "))));
         }
-        if !quiet {
-            skipped.iter().for_each(|s| super::say(&format!("skipped {s}")));
-        }
+        skipped.iter().for_each(|s| note(&format!("skipped {s}")));
         Ok(chosen)
     }
 
-    pub(super) fn tapped(
-        &self,
-        query: Arc<dyn AnyQuery>,
-        available: &Available,
-    ) -> Result<Chosen, Error> {
+    fn given(&self, query: Arc<dyn AnyQuery>, available: &Available) -> Result<Chosen, Error> {
         let reads = reads(&*query);
         match self.lacking(&reads, available) {
             None => Ok((query, reads)),

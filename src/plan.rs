@@ -1,0 +1,224 @@
+//! From what is asked to a run that can begin: everything is opened, and what cannot work is
+//! refused early and by name.
+//!
+//! A [`Job`] says what to run. The command line fills one, and any other program can:
+//!
+//! ```
+//! use tidemill::plan::{Job, Queries};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # std::fs::create_dir_all("target/example")?;
+//! std::fs::write("target/example/sales.csv", "transaction_time,item_id,amount\n\
+//!     2026-01-05 10:00:00,shoe,19.90\n2026-01-05 10:30:00,bag,5.00\n")?;
+//! let job = Job {
+//!     queries: Queries::named(["hourly_transactions", "top_items_hourly"]),
+//!     sinks: vec!["csv:target/example".parse()?],
+//!     ..Job::over(["transactions=target/example/sales.csv"])?
+//! };
+//! let summary = job.run()?;
+//! assert_eq!((summary.records, summary.bad), (2, 0));
+//! # let view = std::fs::read_to_string("target/example/hourly_transactions.csv")?;
+//! # assert!(view.starts_with("hour,count,") && view.contains("2026-01-05T10:00:00Z,2,24.90,"), "{view}");
+//! # assert_eq!(std::fs::read_to_string("target/example/top_items_hourly.csv")?.lines().count(), 3);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Messages call what is wrong by the option of the command line that says it.
+
+use crate::clock::{Millis, Tick};
+use crate::config::Settings;
+use crate::error::Error;
+use crate::event::{Stream, behavior, transactions};
+use crate::query::{AnyQuery, Reads};
+use crate::sink::{Schema, Sink, Spec};
+use crate::source::dialect::Dialect;
+use crate::source::{Feeds, Input};
+use crate::value::Decimals;
+use crate::worker::{self, Cluster, Graph, Intake, Plan, Summary, with_id};
+use std::sync::Arc;
+
+mod choose;
+mod cleaning;
+mod describe;
+mod idle;
+pub mod near;
+mod reading;
+mod running;
+pub mod sources;
+pub use choose::{Queries, stream_names};
+pub use cleaning::Cleaning;
+pub use running::Running;
+
+/// What is to be run.
+#[derive(Default)]
+pub struct Job {
+    /// The sources, opened, in the order in which they were given.
+    pub sources: Vec<(Stream, Input)>,
+    /// The queries to maintain.
+    pub queries: Queries,
+    /// Where views go.
+    pub sinks: Vec<Spec>,
+    /// What else sees the changes of the views; only process 0 uses it.
+    pub watchers: Vec<Box<dyn Sink + Send>>,
+    /// The parameters of the queries.
+    pub settings: Settings,
+    /// How records are read and cleaned.
+    pub cleaning: Cleaning,
+    /// Threads, processes and the tick.
+    pub running: Running,
+}
+
+impl Job {
+    /// All queries that can run over these sources, each `STREAM=FILE` or a replay log.
+    pub fn over<S: Into<String>>(texts: impl IntoIterator<Item = S>) -> Result<Job, Error> {
+        let texts: Vec<String> = texts.into_iter().map(Into::into).collect();
+        let sources = sources::open(&texts, &Dialect::default(), Vec::new())?.inputs;
+        Ok(Job { sources, ..Job::default() })
+    }
+
+    /// Runs it to the end of its sources.
+    pub fn run(self) -> Result<Summary, Error> {
+        worker::run(self.plan(&mut |_| ())?)
+    }
+
+    /// Opens everything and matches queries with sources; `note` is told of queries that are left
+    /// out, and why.
+    pub fn plan(mut self, note: &mut dyn FnMut(&str)) -> Result<Plan, Error> {
+        let cluster = self.running.cluster()?;
+        let options = self.cleaning.parse_options()?;
+        let available = self.available(&options)?;
+        let chosen = self.choose(&available, note)?;
+        let mut all = Reads::default();
+        chosen.iter().for_each(|(_, reads)| all.merge(reads));
+        let dedupe = self.dedupe(&available);
+        let names: Vec<&str> = chosen.iter().map(|(query, _)| query.name()).collect();
+        let no_ids = "no record is made unique by id here (no source has an id column, or `dedupe` is not among --steps)";
+        self.refuse_idle(&names, dedupe.is_empty().then_some(no_ids))?;
+        self.refuse_unread(&all)?;
+        self.refuse_zone(chosen.iter().map(|(query, _)| &**query))?;
+        let tick = match self.recorded()?.or(self.running.tick) {
+            Some(tick) => tick,
+            None => default_tick(&self.sinks, &all),
+        };
+        refuse_coarse(tick, &chosen)?;
+        let cleaner = self.cleaning.cleaner()?;
+        let logs = available.iter().filter(|(_, _, plan)| plan.is_change_log());
+        let change_logs = logs.map(|(stream, ..)| *stream).collect();
+        let wanted = |stream: Stream, source: usize| {
+            if available[source].2.is_change_log() {
+                // What a record takes back is found by all of its fields.
+                return (1..stream.schema().fields.len()).collect();
+            }
+            let mut fields = all.fields(stream);
+            // To convert them, or to see that they are all of one.
+            if fields.contains(&transactions::AMOUNT.field) {
+                fields.push(transactions::CURRENCY.field);
+            }
+            if cleaner.enrich.is_some() && fields.contains(&behavior::CATEGORY.field) {
+                fields.push(behavior::ITEM_ID.field);
+            }
+            if dedupe.contains_key(&stream) {
+                fields = with_id(stream, fields);
+            }
+            fields
+        };
+        let sinks = self.open_sinks(&chosen)?;
+        let queries: Vec<_> = chosen.into_iter().map(|(query, _)| query).collect();
+        let cluster = self.described(cluster, &queries, tick)?;
+        let partitions = self.partitions(&cluster, &options, tick, |stream, i| {
+            all.streams().any(|read| read == stream).then(|| wanted(stream, i))
+        })?;
+        let fields = all.streams().map(|stream| (stream, all.fields(stream))).collect();
+        let intake = Intake { fields, dedupe, change_logs, tick };
+        let feeds = self.feeds(partitions, cleaner);
+        let graph = Graph { queries, intake };
+        Ok(Plan { graph, feeds, cluster, sinks, progress: Box::new(|_| {}) })
+    }
+
+    /// The sources alone, with every field that is there, as they are recorded.
+    pub fn everything(mut self) -> Result<(Arc<Feeds>, Tick), Error> {
+        let cluster = Cluster::threads(1);
+        let options = self.cleaning.parse_options()?;
+        let available = self.available(&options)?;
+        let later = "records are made unique by id when a recording is run";
+        self.refuse_idle(&[], Some(later))?;
+        let cleaner = self.cleaning.cleaner()?;
+        let tick = self.recorded()?.or(self.running.tick).unwrap_or(Tick::MINUTE);
+        let enriched = cleaner.enrich.is_some();
+        let partitions = self.partitions(&cluster, &options, tick, |stream, i| {
+            let (_, _, plan) = &available[i];
+            let all = 1..stream.schema().fields.len();
+            let category = stream == Stream::Behavior && enriched;
+            let there = |f: &usize| plan.fills(*f) || (category && *f == behavior::CATEGORY.field);
+            Some(all.filter(there).collect())
+        })?;
+        let feeds = self.feeds(partitions, cleaner);
+        Ok((feeds, tick))
+    }
+
+    /// Opens the sinks, on process 0.
+    fn open_sinks(
+        &mut self,
+        chosen: &[choose::Chosen],
+    ) -> Result<Vec<Box<dyn Sink + Send>>, Error> {
+        let schema = |(q, _): &choose::Chosen| Schema { name: q.name(), columns: q.columns() };
+        let views: Vec<Schema> = chosen.iter().map(schema).collect();
+        let decimals = Decimals(self.cleaning.decimals);
+        Spec::refuse_twins(&self.sinks)?;
+        let mut sinks = Vec::new();
+        if self.running.process == 0 {
+            let mut specs: Vec<&Spec> = self.sinks.iter().collect();
+            specs.sort_by_key(|spec| spec.order());
+            for spec in specs {
+                sinks.push(spec.open(&views, decimals)?);
+            }
+            sinks.append(&mut self.watchers);
+        }
+        Ok(sinks)
+    }
+
+    /// The tick of the replay logs among the sources, which fixes that of the run.
+    fn recorded(&self) -> Result<Option<Tick>, Error> {
+        let mut found = None;
+        for (_, input) in &self.sources {
+            let file = input.header().file();
+            let Input::Recorded(frames) = input else { continue };
+            let wrong = |what: String| Err(Error::Usage(format!("{file}: {what}")));
+            if frames.decimals() != self.cleaning.decimals {
+                let decimals = frames.decimals();
+                return wrong(format!("recorded with --decimals {decimals}; say the same here"));
+            }
+            let tick = frames.tick();
+            if found.or(self.running.tick).is_some_and(|other| other != tick) {
+                let tick = tick.millis();
+                return wrong(format!(
+                    "recorded with --tick {tick}ms, which cannot be another now; record it again"
+                ));
+            }
+            found = Some(tick);
+        }
+        Ok(found)
+    }
+}
+
+/// The tick where none is given: how finely results are visible in time. It is a minute where some
+/// sink sees the times of changes, or some query depends on the passing of time; it is a day where
+/// all only look at the current view: the views are the same, and the times between need not be
+/// computed.
+fn default_tick(sinks: &[Spec], reads: &Reads) -> Tick {
+    if reads.timed() || sinks.iter().any(Spec::wants_times) { Tick::MINUTE } else { Tick::DAY }
+}
+
+/// Ticks must divide the periods at which queries change: nothing is known of what is between them.
+fn refuse_coarse(tick: Tick, chosen: &[(Arc<dyn AnyQuery>, Reads)]) -> Result<(), Error> {
+    for (query, reads) in chosen {
+        if let Some(period) = reads.between_ticks(tick) {
+            let (name, tick) = (query.name(), Millis(tick.millis()));
+            return Err(Error::Usage(format!(
+                "{name} changes once in {period}, and a tick of {tick} does not divide that; \
+                 choose another --tick, or leave {name} out with --query"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,317 @@
+//! A run: from the sources of this process to the sinks, to the end or until it is stopped.
+
+use super::cluster::control::{self, Control, Counts, End, GRACE, Report};
+use super::feed::{Failure, feed};
+use super::output::{Output, Views};
+use super::{Cluster, Graph, drive};
+use crate::clock::Time;
+use crate::error::Error;
+use crate::operator::Tally;
+use crate::sink::Sink;
+use crate::source::{Feeds, lock};
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use timely::communication::WorkerGuards;
+use timely::worker::Worker;
+
+/// How often worker 0 looks at the ports, the progress and the clock when nothing wakes it.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Everything a run needs.
+pub struct Plan {
+    /// The queries, and what is made of the streams that they read.
+    pub graph: Graph,
+    /// The sources of this process.
+    pub feeds: Arc<Feeds>,
+    /// Threads and processes.
+    pub cluster: Cluster,
+    /// Where views go; only process 0 has any.
+    pub sinks: Vec<Box<dyn Sink + Send>>,
+    /// Told how far the run is, now and then, by worker 0.
+    pub progress: Box<dyn FnMut(&Progress) + Send>,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Records read by this process.
+    pub records: u64,
+    /// Bytes read by this process.
+    pub bytes: u64,
+    /// Everything before this time is sealed.
+    pub sealed: Option<Time>,
+    /// The furthest clock of this process's sources, in milliseconds of event time.
+    pub newest: Option<i64>,
+}
+
+/// What a run did. Where it was stopped, the counts are as far as this process knows them.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Records read by all processes, good and bad.
+    pub records: u64,
+    /// Bad ones among them.
+    pub bad: u64,
+    /// Where those are, if there are any.
+    pub dead_letters: Option<String>,
+    /// What was left out of good records of this process's sources, a line for each field.
+    pub left_out: Vec<String>,
+    /// Records with an id that was known.
+    pub duplicates: u64,
+    /// Those among them that changed nothing because a newer one was known.
+    pub superseded: u64,
+    /// Records that differ from another of the same id, version and time.
+    pub differing: u64,
+    /// Ids with cancellations, refunds or chargebacks, but no known payment that they could be of.
+    pub unpaired: u64,
+    /// Retractions in change logs of records that did not come.
+    pub never_came: u64,
+    /// Bytes read by all processes.
+    pub bytes: u64,
+    /// Changes that reached the sinks.
+    pub changes: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Whether it was stopped before the sources ended.
+    pub stopped: bool,
+}
+
+/// What worker 0 has got ready.
+type Ready = Mutex<Option<Result<Output, Error>>>;
+
+/// Runs the plan to the end of its sources, or until it is stopped. What the sinks have is put in
+/// place when the whole run has succeeded, and only then.
+pub fn run(plan: Plan) -> Result<Summary, Error> {
+    let began = Instant::now();
+    let Plan { graph, feeds, cluster, sinks, progress } = plan;
+    let tally = Arc::new(Tally::default());
+    let failure: Failure = Arc::default();
+    let ready: Arc<Ready> = Arc::default();
+    let outputs = Mutex::new(Some((sinks, progress)));
+    let mut joined = cluster.join(&|| feeds.stopped())?;
+    let own = (Arc::clone(&feeds), Arc::clone(&tally));
+    let own = move || report(&own.0, &own.1);
+    let control = joined.control(own, Arc::clone(&feeds.stop), feeds.max_bad)?;
+    control::tell_of_panics(&control);
+    let shared = (Arc::clone(&feeds), Arc::clone(&failure), Arc::clone(&control));
+    let leave = Arc::clone(&ready);
+    let guards = joined.execute(move |worker| {
+        let (feeds, failure, control) = (&shared.0, &shared.1, &shared.2);
+        let clustered = control.clustered();
+        let mut views = graph.build(worker, &tally, |scope, stream, probe| {
+            let (feeds, failure) = (Arc::clone(feeds), Arc::clone(failure));
+            feed(scope, stream, feeds, probe.clone(), failure, clustered)
+        });
+        let outputs = if worker.index() == 0 { lock(&outputs).take() } else { None };
+        let Some((sinks, progress)) = outputs else {
+            return drive(worker, &views.probe, None, |_| ControlFlow::Continue(()));
+        };
+        let (feeds, control) = (Arc::clone(feeds), Arc::clone(control));
+        let driver = Driver { output: Output::new(sinks, &mut views), progress, feeds, control };
+        let result = driver.drive(worker, &mut views, || lock(failure).is_some());
+        lock(&leave).replace(result);
+    });
+    let guards = guards.inspect_err(|error| {
+        control.fail(&error.to_string());
+        control.close();
+    })?;
+    let mut workers = Some(guards);
+    if !control.clustered() {
+        join(workers.take())?;
+    }
+    let verdict = await_verdict(workers.as_ref(), &control, &feeds, &failure, &ready);
+    let result = conclude(&verdict, &control, &feeds, &failure, &ready);
+    match &result {
+        Ok(_) => control.finish(),
+        Err(error) => control.fail(&error.to_string()),
+    }
+    control.close();
+    if verdict.is_err() || result.is_err() {
+        // Workers that wait for other processes end with this one.
+        workers.take().into_iter().for_each(std::mem::forget);
+    }
+    join(workers)?;
+    let changes = result?;
+    let (all, stopped) = match verdict {
+        // A cluster that was asked to stop after the verdict has done everything nevertheless.
+        Ok(all) => (all, feeds.stopped() && !control.clustered()),
+        Err(End::Stopped(process)) if process == cluster.process => (control.known(), true),
+        Err(end) => return Err(control.error(&end)),
+    };
+    let counts = all.counts;
+    Ok(Summary {
+        records: counts.records,
+        bad: counts.bad,
+        dead_letters: all.dead_letters,
+        left_out: lock(&feeds.notes).lines(),
+        duplicates: counts.duplicates,
+        superseded: counts.superseded,
+        differing: counts.differing,
+        unpaired: u64::try_from(counts.unpaired).unwrap_or(0),
+        never_came: u64::try_from(counts.never_came).unwrap_or(0),
+        bytes: counts.bytes,
+        changes,
+        elapsed: began.elapsed(),
+        stopped,
+    })
+}
+
+/// How far this process is.
+fn report(feeds: &Feeds, tally: &Tally) -> Report {
+    let bad = feeds.dead_letters.count();
+    let counts = Counts {
+        records: feeds.records.load(Ordering::Relaxed),
+        bad,
+        duplicates: tally.duplicates.load(Ordering::Relaxed),
+        superseded: tally.superseded.load(Ordering::Relaxed),
+        differing: tally.differing.load(Ordering::Relaxed),
+        unpaired: tally.unpaired.load(Ordering::Relaxed),
+        never_came: tally.never_came.load(Ordering::Relaxed),
+        bytes: feeds.bytes.load(Ordering::Relaxed),
+    };
+    let place = || feeds.dead_letters.path().display().to_string();
+    Report { counts, dead_letters: (bad > 0).then(place), currencies: feeds.currencies.names() }
+}
+
+/// Waits for the workers to end.
+fn join(workers: Option<WorkerGuards<()>>) -> Result<(), Error> {
+    let ended = workers.into_iter().flat_map(WorkerGuards::join).collect::<Vec<_>>();
+    ended
+        .into_iter()
+        .collect::<Result<(), _>>()
+        .map_err(|e| Error::Cluster(format!("a worker failed: {e}")))
+}
+
+/// Waits for the verdict on the whole run. In a cluster the end may be that of another process,
+/// whatever the workers here are waiting for.
+fn await_verdict(
+    workers: Option<&WorkerGuards<()>>,
+    control: &Control,
+    feeds: &Feeds,
+    failure: &Failure,
+    ready: &Ready,
+) -> Result<Report, End> {
+    let finished = || workers.is_none_or(|all| all.guards().iter().all(|w| w.is_finished()));
+    let mut over = None::<Instant>;
+    loop {
+        // In this order: a failure sets the flag as well, after it is noted.
+        let stopped = control.clustered() && feeds.stopped();
+        let failed = lock(failure).as_ref().map(ToString::to_string);
+        let failed = failed.or_else(|| match &*lock(ready) {
+            Some(Err(error)) => Some(error.to_string()),
+            _ => None,
+        });
+        match &failed {
+            Some(why) => control.fail(why),
+            None if stopped => control.stop(),
+            None if finished() => control.done(),
+            None => {}
+        }
+        match (control.verdict(), failed) {
+            (Some(Ok(all)), _) => return Ok(all),
+            (Some(Err(end)), _) => {
+                // Worker 0 of process 0 first gets ready what may be written. After a failure
+                // nothing may, and it need not be waited for.
+                let since = over.get_or_insert_with(Instant::now).elapsed();
+                let got = !control.leads() || lock(ready).is_some();
+                if got || (control.failed() && since > GRACE) {
+                    return Err(end);
+                }
+            }
+            // Process 0 does not answer.
+            (None, Some(why)) if over.get_or_insert_with(Instant::now).elapsed() > GRACE => {
+                return Err(End::Failed(None, why));
+            }
+            (None, _) => {}
+        }
+        control.wait();
+    }
+}
+
+/// Puts in place what the verdict allows; gives how many changes reached the sinks.
+fn conclude(
+    verdict: &Result<Report, End>,
+    control: &Control,
+    feeds: &Feeds,
+    failure: &Failure,
+    ready: &Ready,
+) -> Result<u64, Error> {
+    // Of a run that failed nothing is kept, but the reasons where too much was bad.
+    if !matches!(verdict, Err(End::Failed(..))) {
+        feeds.dead_letters.finish()?;
+    }
+    if let Some(error) = lock(failure).take() {
+        return Err(error);
+    }
+    let output = lock(ready).take().transpose()?;
+    match verdict {
+        Ok(_) | Err(End::Stopped(_)) => {
+            let Some(mut output) = output else { return Ok(0) };
+            output.publish()?;
+            Ok(output.changes)
+        }
+        Err(end) => Err(control.error(end)),
+    }
+}
+
+/// Worker 0's part.
+struct Driver {
+    output: Output,
+    progress: Box<dyn FnMut(&Progress) + Send>,
+    feeds: Arc<Feeds>,
+    control: Arc<Control>,
+}
+
+impl Driver {
+    /// Works until the end and gives the sinks with everything ready to be published.
+    fn drive(
+        mut self,
+        worker: &mut Worker,
+        views: &mut Views,
+        source_failed: impl Fn() -> bool,
+    ) -> Result<Output, Error> {
+        let (clustered, mut shown) = (self.control.clustered(), Instant::now());
+        // The first error stands, whatever comes of the rest.
+        let mut so_far = Ok(());
+        drive(worker, &views.probe.clone(), Some(LOOK), |frontier| {
+            // Once the run is being stopped the frontier moves because sources give up, not
+            // because everything was seen: nothing more is sealed.
+            let stopped = self.feeds.stopped();
+            if so_far.is_ok() && !stopped {
+                so_far = self.output.hand_over(views);
+            }
+            if so_far.is_err() && !clustered {
+                // Let the sources end, so that the other workers do too.
+                self.feeds.stop.store(true, Ordering::Relaxed);
+            }
+            // In a cluster sources that are stopped hold on to their time: nobody waits for them.
+            let given_up = clustered && (stopped || so_far.is_err());
+            let done = frontier.is_none() || given_up;
+            if done || shown.elapsed() >= Duration::from_millis(100) {
+                shown = Instant::now();
+                let hopeless = || self.control.hopeless().map_or(Ok(()), Err);
+                so_far = std::mem::replace(&mut so_far, Ok(())).and_then(|()| hopeless());
+                self.tell(views.sealed);
+            }
+            if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        so_far?;
+        if !source_failed() && !self.control.failed() {
+            self.output.stage(views)?;
+        }
+        Ok(self.output)
+    }
+
+    /// Tells how far the run is.
+    fn tell(&mut self, sealed: Option<Time>) {
+        let feeds = &self.feeds;
+        let clocks = feeds.partitions.iter().map(|p| p.clock());
+        (self.progress)(&Progress {
+            records: feeds.records.load(Ordering::Relaxed),
+            bytes: feeds.bytes.load(Ordering::Relaxed),
+            sealed,
+            newest: clocks.filter(|c| *c != i64::MAX && *c != i64::MIN).max(),
+        });
+    }
+}
