@@ -130,6 +130,7 @@ impl Error {
                 SourceError::Open { .. }
                 | SourceError::Directory { .. }
                 | SourceError::Header { .. }
+                | SourceError::Json { .. }
                 | SourceError::CarriageReturns { .. }
                 | SourceError::DuplicateColumn { .. }
                 | SourceError::MissingColumn { .. }

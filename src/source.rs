@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub mod absent;
 mod bad;
+mod columns;
 pub mod dead_letters;
 pub mod described;
 pub mod dialect;
@@ -27,6 +28,8 @@ pub mod dialect;
 mod dirty;
 mod error;
 pub mod header;
+mod json;
+mod layout;
 mod look;
 pub mod made;
 pub mod notes;

@@ -165,6 +165,25 @@ fn csv_is_the_same_in_blocks_of_any_size() {
 }
 
 #[test]
+fn json_is_the_same_in_blocks_of_any_size() {
+    let record = |i: usize| {
+        format!(
+            "{{\"transaction_time\":\"2026-01-0{}T10:00:00Z\",\"amount\":{i}.5,\"user_id\":\"u\\n\\\"{i}\",\
+             \"status\":\"captured\",\"x\":[{{\"a\":[1,null]}},{{}}],\"quantity\":\"{i}\"}}",
+            1 + i % 9
+        )
+    };
+    let records: Vec<String> = (0..40).map(record).collect();
+    let pretty = records.join(",").replace(",\"", ",\n \"").replace('{', "{\n");
+    let seeds = [records.join("\n"), format!("[{}]", records.join(",\n")), pretty];
+    search("json", 700, &seeds.map(String::into_bytes), |bytes| {
+        let whole = read(Stream::Transactions, bytes, 1 << 16);
+        assert_eq!(read(Stream::Transactions, bytes, 64), whole);
+        assert_eq!(read(Stream::Transactions, bytes, 257), whole);
+    });
+}
+
+#[test]
 fn times_and_money_are_read_or_told() {
     let cell = |time: &str, amount: &str| {
         format!("transaction_time,amount\n{time},{amount}\n").into_bytes()

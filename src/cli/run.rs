@@ -21,7 +21,8 @@ Examples:
   tidemill run --source transactions=export.csv --time-format day-first --decimal-comma
   tidemill run --config shop.toml        (sources described in sections [[source]])
 
-Sources are CSV with a header; columns may be in any order and others are ignored. Only the time
+Sources are CSV with a header, or JSON (an object per line, or an array of them), where a column is
+a path: user.id, items[*].price. Columns may be in any order and others are ignored. Only the time
 column and what the chosen queries read must be there. A column _diff (+1/-1) makes a source a
 change log: its records are told apart by all fields and not by id, and a retraction of what never
 came counts for nothing but is told at the end. Files ending in .gz and .zst are decompressed; - is standard input. A replay log made by

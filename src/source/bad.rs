@@ -4,13 +4,14 @@
 //! need to be counted only once over the block, and only in blocks that have a bad record.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::error::Fault;
+use super::layout::{Apart, Layout};
 use super::parse::Parsed;
 use super::plan::Plan;
-use super::rows::{Found, Rows};
-use super::scan::{Index, Ragged};
+use super::rows::Found;
 use super::split::{Block, MAX_RAW, Shape};
 use crate::batch::Batch;
 use crate::shown::{VALUE, shown};
@@ -29,18 +30,15 @@ pub struct Bad {
     pub reason: String,
     /// Its bytes, without the line end, at most `MAX_RAW`.
     pub raw: Vec<u8>,
+    /// Which of the block's rows it is, if it is one.
+    pub(super) row: Option<usize>,
 }
 
 impl Plan {
     /// Adds the bad records, in order.
-    pub(super) fn tell(
-        &self,
-        parsed: &mut Parsed,
-        rows: &Rows<'_>,
-        faults: &[Found],
-        ragged: &[Ragged],
-    ) {
-        let width = rows.width;
+    pub(super) fn tell(&self, parsed: &mut Parsed, apart: &Apart<'_>, faults: &[Found]) {
+        let Apart { rows, ragged, broken, .. } = apart;
+        let (width, block) = (rows.width, rows.block());
         let faulty = faults.iter().map(|found| {
             let column = shown(&self.header.columns()[found.column], VALUE);
             let value = String::from_utf8_lossy(
@@ -48,12 +46,13 @@ impl Plan {
             );
             (
                 rows.record(found.row),
+                Some(found.row),
                 format!("column {column}: {}: {:?}", found.fault, shortened(&value)),
             )
         });
         let uneven = ragged.iter().map(|ragged| {
             let span = ragged.span.clone();
-            let hint = match carriage_inside(&rows.bytes[span.clone()]) {
+            let hint = match carriage_inside(&block[span.clone()]) {
                 true => "; lines end in CR, which is part of a field here",
                 false => "",
             };
@@ -63,20 +62,23 @@ impl Plan {
                 }
                 None => Fault::Quote.to_string(),
             };
-            (span, reason)
+            (span, None, reason)
         });
-        let mut all: Vec<(Range<usize>, String)> = faulty.chain(uneven).collect();
-        all.sort_unstable_by_key(|(span, _)| span.start);
+        let broken = broken.iter().map(|(span, reason)| (span.clone(), None, reason.clone()));
+        let mut all: Vec<(Range<usize>, Option<usize>, String)> =
+            faulty.chain(uneven).chain(broken).collect();
+        all.sort_by_key(|(span, ..)| span.start);
         let (mut line, mut counted) = (1, 0);
-        for (span, reason) in all {
-            line += memchr::memchr_iter(b'\n', &rows.bytes[counted..span.start]).count() as u64;
+        for (span, row, reason) in all {
+            line += memchr::memchr_iter(b'\n', &block[counted..span.start]).count() as u64;
             counted = span.start;
-            let raw = &rows.bytes[span.start..span.end.min(span.start + MAX_RAW)];
+            let raw = &block[span.start..span.end.min(span.start + MAX_RAW)];
             parsed.bad.push(Bad {
                 offset: parsed.batch.offset + span.start as u64,
                 line,
                 reason,
                 raw: raw.to_vec(),
+                row,
             });
         }
     }
@@ -92,24 +94,21 @@ impl Plan {
         if refused.is_empty() {
             return;
         }
-        let (width, spare) = self.header.widths();
-        let (mut index, mut segments, mut ragged) = (Index::default(), Vec::new(), Vec::new());
-        index.fill(&block.bytes, block.shape == Shape::Quoted, self.header.delimiter());
-        index.rows(&block.bytes, (width, spare), &mut segments, &mut ragged);
-        let rows = Rows { bytes: &block.bytes, places: index.places(), segments: &segments, width };
-        let known: Vec<u64> = parsed.bad.iter().map(|bad| bad.offset).collect();
-        let good = (0..rows.len())
-            .map(|row| rows.record(row))
-            .filter(|span| known.binary_search(&(block.offset + span.start as u64)).is_err());
+        let mut layout = Layout::default();
+        let rows = layout.apart(self, &block.bytes, block.shape == Shape::Quoted).rows;
+        let known: HashSet<usize> = parsed.bad.iter().filter_map(|bad| bad.row).collect();
+        let good = (0..rows.len()).filter(|row| !known.contains(row));
         let mut wanted = refused.iter().peekable();
-        for (row, span) in good.enumerate() {
-            if let Some((_, reason)) = wanted.next_if(|(refused, _)| *refused == row) {
+        for (good, row) in good.enumerate() {
+            if let Some((_, reason)) = wanted.next_if(|(refused, _)| *refused == good) {
+                let span = rows.record(row);
                 let before = memchr::memchr_iter(b'\n', &block.bytes[..span.start]).count();
                 parsed.bad.push(Bad {
                     offset: block.offset + span.start as u64,
                     line: 1 + before as u64,
                     reason: reason.clone(),
                     raw: block.bytes[span.start..span.end.min(span.start + MAX_RAW)].to_vec(),
+                    row: Some(row),
                 });
             }
         }
@@ -137,7 +136,8 @@ pub(super) fn broken(block: &Block, batch: Batch, fault: Fault) -> Parsed {
     let line = block.bytes.strip_suffix(b"\n");
     let raw = line.unwrap_or(&block.bytes);
     let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
-    let bad = Bad { offset: block.offset, line: 1, reason: fault.to_string(), raw: raw.to_vec() };
+    let (offset, reason) = (block.offset, fault.to_string());
+    let bad = Bad { offset, line: 1, reason, raw: raw.to_vec(), row: None };
     let lines = u64::from(line.is_some());
     Parsed { batch, bad: vec![bad], lines, records: 1, notes: Vec::new() }
 }

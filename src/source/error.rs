@@ -39,6 +39,14 @@ pub enum SourceError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Values of JSON that cannot be read together.
+    #[error("{file}: {problem}")]
+    Json {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// Lines that end in CR alone.
     #[error("{file}: its lines end in CR alone; end them in LF: tr '\\r' '\\n' < FILE > NEW")]
     CarriageReturns {

@@ -4,8 +4,11 @@
 //! name leave it open which is meant, so it is an error to mean them; columns without a name cannot be meant. The last
 //! ones without a name are no columns at all: many programs end each line in what separates fields.
 
+use std::sync::Arc;
+
 use super::dialect::Dialect;
 use super::error::SourceError;
+use super::json::{Names, Path};
 use super::number;
 use super::scan::{Index, unquote};
 use super::split::HeaderLine;
@@ -20,6 +23,8 @@ pub struct Header {
     /// How many columns without a name there are behind the last.
     spare: usize,
     delimiter: u8,
+    /// Of JSON: what the first records have.
+    json: Option<Arc<Names>>,
 }
 
 impl Header {
@@ -57,7 +62,29 @@ impl Header {
         let all = columns.len();
         columns
             .truncate(columns.iter().rposition(|name| !name.is_empty()).map_or(1, |last| last + 1));
-        Header { file: file.to_owned(), spare: all - columns.len(), columns, delimiter }
+        let spare = all - columns.len();
+        Header { file: file.to_owned(), spare, columns, delimiter, json: None }
+    }
+
+    /// The names of values in JSON, by their paths.
+    pub(super) fn json(file: &str, names: Names) -> Header {
+        let columns = names.paths();
+        Header { json: Some(Arc::new(names)), ..Header::named(file, columns, b',') }
+    }
+
+    /// The same source with these columns.
+    pub(super) fn with(&self, columns: Vec<String>) -> Header {
+        Header { columns, ..self.clone() }
+    }
+
+    /// Whether it is of JSON.
+    pub fn is_json(&self) -> bool {
+        self.json.is_some()
+    }
+
+    /// Whether there is such a value in the first records of JSON.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        self.json.as_ref().is_some_and(|names| names.has(path))
     }
 
     /// Takes apart a header as it was read, unless the names were said.
@@ -66,6 +93,9 @@ impl Header {
         line: Option<&HeaderLine>,
         dialect: &Dialect,
     ) -> Result<Header, SourceError> {
+        if let Some(HeaderLine { bytes, json: Some(whole), .. }) = line {
+            return Ok(Header::json(file, Names::of(bytes, *whole)));
+        }
         let bytes = line.map(|line| line.bytes.as_slice());
         let delimiter = dialect.delimiter(bytes.unwrap_or_default());
         match (&dialect.columns, line) {
@@ -107,6 +137,7 @@ impl Header {
         let is_value =
             |name: &String| number::read(name, 9, false).is_ok() || Form::Any.reads(name);
         match self.columns.as_slice() {
+            [] if self.is_json() => "none, as no first line is a record of JSON".into(),
             [one] if one.chars().any(|c| !c.is_alphanumeric() && !" _-./".contains(c)) => {
                 format!("{names} (what separates fields? --delimiter says it)")
             }

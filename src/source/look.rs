@@ -7,10 +7,10 @@
 //! program slowly would notice: saying the form spares it.
 
 use super::error::SourceError;
+use super::layout::Layout;
 use super::made::MadeColumn;
 use super::plan::{Filled, Plan};
-use super::rows::{Cell, Rows};
-use super::scan::Index;
+use super::rows::Cell;
 use super::split::{Block, MAX_RECORD, Shape};
 use super::time::{Finder, Unclear};
 
@@ -66,16 +66,13 @@ impl Look {
 
     /// Looks at whole records, which lie `at` bytes behind the first.
     fn piece(&mut self, plan: &Plan, bytes: &[u8], quotes: bool, at: u64) -> bool {
-        let (mut index, mut segments, mut ragged) = (Index::default(), Vec::new(), Vec::new());
-        let (width, spare) = plan.header.widths();
-        index.fill(bytes, quotes, plan.header.delimiter());
-        index.rows(bytes, (width, spare), &mut segments, &mut ragged);
-        let rows = Rows { bytes, places: index.places(), segments: &segments, width };
+        let mut layout = Layout::default();
+        let rows = layout.apart(plan, bytes, quotes).rows;
         let mut room = Vec::new();
         let made = self.finders.iter().map(|(filled, _)| filled.made.as_ref());
         let made: Vec<_> = made.map(|parts| Some(MadeColumn::of(plan, parts?, &rows))).collect();
         for row in 0..rows.len() {
-            let at = at + rows.span(row, 0..1).start as u64;
+            let at = at + rows.record(row).start as u64;
             for ((filled, finder), made) in self.finders.iter_mut().zip(&made) {
                 if !enough(finder, self.rows, at) {
                     let made = made.as_ref().map(MadeColumn::rows);

@@ -5,8 +5,8 @@
 
 use serde::Deserialize;
 
+use super::columns::Columns;
 use super::error::SourceError;
-use super::header::Header;
 use super::number;
 use super::plan::Plan;
 use super::rows::{Cell, Rows};
@@ -49,15 +49,8 @@ pub(super) enum Parts {
 
 impl Made {
     /// The places of the columns. `field` is what is made of them.
-    pub(super) fn parts(&self, header: &Header, field: &str) -> Result<Parts, SourceError> {
-        let find = |column: &String| {
-            header.position(column)?.ok_or_else(|| SourceError::MissingColumn {
-                file: header.file().to_owned(),
-                field: field.to_owned(),
-                column: column.trim().to_owned(),
-                columns: header.list(),
-            })
-        };
+    pub(super) fn parts(&self, columns: &Columns<'_>, field: &str) -> Result<Parts, SourceError> {
+        let find = |column: &String| columns.find(column, field);
         Ok(match self {
             Made::Product { product: [a, b] } => Parts::Product([find(a)?, find(b)?]),
             Made::Join { join, with } => {
@@ -75,6 +68,15 @@ impl Parts {
             Parts::Product([first, _]) => *first,
             Parts::Join(columns, _) => columns.first().copied().unwrap_or(0),
             Parts::Constant(_) => 0,
+        }
+    }
+
+    /// The columns.
+    pub fn each_column(&mut self, see: &mut impl FnMut(&mut usize)) {
+        match self {
+            Parts::Product(columns) => columns.iter_mut().for_each(see),
+            Parts::Join(columns, _) => columns.iter_mut().for_each(see),
+            Parts::Constant(_) => {}
         }
     }
 }
@@ -127,7 +129,8 @@ impl MadeColumn {
 
     /// The column as rows of one field.
     pub fn rows(&self) -> Rows<'_> {
-        Rows { bytes: &self.bytes, places: &self.places, segments: &self.segments, width: 1 }
+        let MadeColumn { bytes, places, segments } = self;
+        Rows { bytes, places, segments, width: 1, origin: None }
     }
 }
 

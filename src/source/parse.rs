@@ -10,13 +10,13 @@ use std::borrow::Cow;
 
 use super::bad::{Bad, broken};
 use super::error::Fault;
+use super::layout::Layout;
 use super::made::MadeColumn;
 use super::notes::Note;
 use super::number;
 use super::plan::{Filled, Plan};
 use super::rows::{Cell, Found, Rows};
 use super::scalar;
-use super::scan::{Index, Ragged, Segment};
 use super::split::{Block, Shape};
 use super::time::{Clock, Form};
 use crate::batch::{Batch, Column};
@@ -41,9 +41,7 @@ pub struct Parsed {
 /// Memory kept from one block to the next.
 #[derive(Default)]
 pub struct Scratch {
-    index: Index,
-    segments: Vec<Segment>,
-    ragged: Vec<Ragged>,
+    layout: Layout,
     faults: Vec<Found>,
     /// Values that cannot be read and do not cost their record.
     unread: Vec<Found>,
@@ -62,26 +60,24 @@ impl Plan {
             Shape::TooLong => return broken(block, batch, Fault::TooLong),
             Shape::Unclosed => return broken(block, batch, Fault::Unclosed),
         };
-        let Scratch { index, segments, ragged, faults, unread, room } = scratch;
-        let (width, spare) = self.header.widths();
-        index.fill(bytes, quotes, self.header.delimiter());
-        index.rows(bytes, (width, spare), segments, ragged);
+        let Scratch { layout, faults, unread, room } = scratch;
         faults.clear();
         unread.clear();
-        let rows = Rows { bytes, places: index.places(), segments, width };
+        let apart = layout.apart(self, bytes, quotes);
+        let rows = &apart.rows;
         let mut parsed = Parsed { batch, ..Parsed::default() };
-        parsed.records = (rows.len() + ragged.len()) as u64;
-        parsed.lines = index.lines(bytes, quotes);
-        self.fill(&mut parsed, &rows, (faults, unread), room);
-        if !faults.is_empty() || !ragged.is_empty() {
+        parsed.records = apart.records() as u64;
+        parsed.lines = apart.lines;
+        self.fill(&mut parsed, rows, (faults, unread), room);
+        if !faults.is_empty() || !apart.is_even() {
             faults.sort_unstable();
             faults.dedup_by_key(|found| found.row);
-            self.tell(&mut parsed, &rows, faults, ragged);
+            self.tell(&mut parsed, &apart, faults);
             unread.retain(|found| faults.binary_search_by_key(&found.row, |f| f.row).is_err());
             let rows: Vec<usize> = faults.iter().map(|found| found.row).collect();
             parsed.batch.remove(&rows);
         }
-        parsed.notes.extend(self.left_out(&rows, unread));
+        parsed.notes.extend(self.left_out(rows, unread));
         if parsed.batch.diffs.iter().all(|&diff| diff == 1) {
             parsed.batch.diffs = Vec::new();
         }

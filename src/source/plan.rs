@@ -5,9 +5,13 @@
 
 use jiff::tz::TimeZone;
 
+use std::sync::Arc;
+
 use super::absent::Absent;
+use super::columns::Columns;
 use super::error::SourceError;
 use super::header::Header;
+use super::json::Tree;
 use super::made::{Made, Parts};
 use super::scalar::Money;
 use super::time::Form;
@@ -70,6 +74,8 @@ pub struct ValueMap {
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(super) header: Header,
+    /// How the columns are found in a record of JSON.
+    pub(super) json: Option<Arc<Tree>>,
     /// How many fields the schema has.
     pub(super) fields: usize,
     pub(super) stream: &'static str,
@@ -106,6 +112,14 @@ impl Filled {
         if self.made.is_some() { 0 } else { self.column }
     }
 
+    /// Its columns, or those it is made of.
+    pub fn each_column(&mut self, see: &mut impl FnMut(&mut usize)) {
+        see(&mut self.column);
+        if let Some(parts) = &mut self.made {
+            parts.each_column(see);
+        }
+    }
+
     fn new(
         field: usize,
         (column, made): (usize, Option<Parts>),
@@ -136,6 +150,7 @@ impl Plan {
         let money = Money::new(options.decimals, options.decimal_comma)
             .ok_or(SourceError::Decimals(options.decimals))?;
         let renames = renames_of(schema, renames)?;
+        let columns = Columns::of(header);
         let column_of = |field: usize| {
             let renamed = renames.iter().rfind(|(of, _)| *of == field);
             renamed.map_or(schema.fields[field].name, |(_, column)| *column)
@@ -146,21 +161,14 @@ impl Plan {
             // A renaming has the last word.
             let renamed = renames.iter().any(|(of, _)| *of == field);
             let made = all.find(|(of, _)| of.split_once('.') == Some(named)).filter(|_| !renamed);
-            made.map(|(of, made)| made.parts(header, of)).transpose()
+            made.map(|(of, made)| made.parts(&columns, of)).transpose()
         };
         let named = |field: usize| {
             if let Some(parts) = made_of(field)? {
                 return Ok((parts.column(), Some(parts)));
             }
-            let column = column_of(field);
-            header.position(column)?.map(|place| (place, None)).ok_or_else(|| {
-                SourceError::MissingColumn {
-                    file: header.file().to_owned(),
-                    field: format!("{}.{}", schema.name, schema.fields[field].name),
-                    column: column.trim().to_owned(),
-                    columns: header.list(),
-                }
-            })
+            let name = format!("{}.{}", schema.name, schema.fields[field].name);
+            Ok((columns.find(column_of(field), &name)?, None))
         };
         let is_made = |field: usize| made_of(field).is_err();
         // A click log tells of views only: who saw which item, and when.
@@ -175,7 +183,7 @@ impl Plan {
             }
             _ => named(field),
         };
-        let time = Filled::new(0, find(0)?, schema, options)?;
+        let mut time = Filled::new(0, find(0)?, schema, options)?;
         let mut filled = Vec::new();
         for field in 1..schema.fields.len() {
             let column = match find(field) {
@@ -194,12 +202,16 @@ impl Plan {
                 filled.push(Filled::new(field, column, schema, options)?);
             }
         }
+        let mut diff = columns.position(DIFF)?;
+        let all = std::iter::once(&mut time).chain(&mut filled);
+        let (header, json) = columns.of_json(all, &mut diff)?;
         Ok(Plan {
-            header: header.clone(),
+            header,
+            json,
             fields: schema.fields.len(),
             stream: schema.name,
             time,
-            diff: header.position(DIFF)?,
+            diff,
             filled,
             money,
             options: options.clone(),

@@ -19,6 +19,7 @@ use super::described::Said;
 use super::dialect::{Decoded, Dialect};
 use super::error::SourceError;
 use super::header::Header;
+use super::json::{self, Framed};
 use super::plain::Plain;
 use super::split::{Block, HeaderLine, Splitter};
 
@@ -55,9 +56,12 @@ pub struct Reader {
 }
 
 enum Input {
-    Inline { splitter: Splitter<Decoded<Box<dyn Read + Send>>>, spare: Vec<Vec<u8>> },
+    Inline { splitter: Splitter<Text>, spare: Vec<Vec<u8>> },
     Thread(Decoder),
 }
+
+/// What is read, as text with a record on each line if it is JSON.
+type Text = Framed<Decoded<Box<dyn Read + Send>>>;
 
 /// One of the [`THREADS`], free again when dropped.
 struct Ahead;
@@ -129,8 +133,9 @@ impl Reader {
         block_size: usize,
         dialect: &Dialect,
     ) -> Result<Reader, SourceError> {
-        let mut splitter = Splitter::new(Decoded::new(input, dialect.encoding), block_size, false);
-        let line = read_with(name, begin(&mut splitter, dialect))?;
+        let text = Framed::new(Decoded::new(input, dialect.encoding));
+        let mut splitter = Splitter::new(text, block_size, false);
+        let line = read_with(name, begin(&mut splitter, dialect, json::is_named(name)))?;
         let header = Header::read(name, line.as_ref(), dialect)?;
         let lines = line.map_or(0, |line| line.lines);
         Ok(Reader {
@@ -157,16 +162,16 @@ impl Reader {
         (block_size, eager): (usize, bool),
         dialect: &Dialect,
     ) -> Result<Reader, SourceError> {
-        let said = dialect.clone();
+        let (said, named) = (dialect.clone(), json::is_named(name));
         let (to_header, header) = sync_channel(1);
         let (to_blocks, blocks) = sync_channel(AHEAD);
         let (spare, from_spare) = sync_channel::<Vec<u8>>(SPARE);
         let thread = thread::Builder::new()
             .name("read".to_owned())
             .spawn(move || {
-                let input = Decoded::new(input, said.encoding);
-                let mut splitter = Splitter::new(input, block_size, eager);
-                let line = begin(&mut splitter, &said);
+                let text = Framed::new(Decoded::new(input, said.encoding));
+                let mut splitter = Splitter::new(text, block_size, eager);
+                let line = begin(&mut splitter, &said, named);
                 let failed = line.is_err();
                 if to_header.send(line).is_err() || failed {
                     return;
@@ -309,8 +314,19 @@ impl<R: BufRead> Read for Members<R> {
     }
 }
 
-/// Reads the first line, and has the records taken apart as it tells.
-fn begin<R: Read>(splitter: &mut Splitter<R>, dialect: &Dialect) -> io::Result<Option<HeaderLine>> {
+/// Reads the first line, and has the records taken apart as it tells. Of JSON, which the source may be `named` as, it
+/// looks at the first records.
+fn begin(
+    splitter: &mut Splitter<Text>,
+    dialect: &Dialect,
+    named: bool,
+) -> io::Result<Option<HeaderLine>> {
+    splitter.lines = splitter.input().is_json(named)?;
+    if splitter.lines {
+        let (lines, whole) = splitter.first_lines()?;
+        let (bytes, json) = (lines.to_vec(), Some(whole));
+        return Ok(Some(HeaderLine { bytes, json, ..HeaderLine::default() }));
+    }
     let line = splitter.header(dialect.columns.is_none())?;
     splitter.delimiter = dialect.delimiter(line.as_ref().map_or(&[], |line| &line.bytes));
     Ok(line)

@@ -24,6 +24,17 @@ pub(super) struct Rows<'a> {
     pub places: &'a [u32],
     pub segments: &'a [Segment],
     pub width: usize,
+    /// Where the rows come from, if they are no part of their block as they are.
+    pub origin: Option<Origin<'a>>,
+}
+
+/// What rows were made of.
+#[derive(Clone, Copy)]
+pub(super) struct Origin<'a> {
+    /// The block.
+    pub block: &'a [u8],
+    /// For each row that was made, the bytes of its record.
+    pub spans: &'a [Range<usize>],
 }
 
 impl<'a> Rows<'a> {
@@ -61,9 +72,17 @@ impl<'a> Rows<'a> {
         values
     }
 
+    /// The block that the rows are of.
+    pub fn block(&self) -> &'a [u8] {
+        self.origin.map_or(self.bytes, |origin| origin.block)
+    }
+
     /// Where a row is in the block, without its line end.
     pub fn record(&self, row: usize) -> Range<usize> {
         let (start, mut at) = self.place(row);
+        if let Some(Origin { spans, .. }) = self.origin {
+            return spans.get(at / self.width).cloned().unwrap_or_default();
+        }
         let ends = |place: u32| self.bytes.get(place as usize).is_none_or(|&byte| byte == b'\n');
         at += self.width;
         // It may have empty fields beyond the even ones.

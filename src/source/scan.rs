@@ -354,6 +354,8 @@ pub(super) struct Ends {
     pub last: Option<usize>,
     /// Where the first quote is.
     pub quote: Option<usize>,
+    /// Whether each line is a record and a quote is a letter.
+    lines: bool,
     walk: Walk,
     seen: usize,
 }
@@ -364,12 +366,18 @@ impl Ends {
         Ends { walk: Walk { delimiter, ..Walk::default() }, ..Ends::default() }
     }
 
+    /// Of records that are lines, whatever is in them.
+    pub fn lines() -> Ends {
+        Ends { lines: true, ..Ends::default() }
+    }
+
     /// Looks at the bytes that have come to be known since the last time. `whole` says that there are no more.
     pub fn find(&mut self, bytes: &[u8], whole: bool) {
         let seen = std::mem::replace(&mut self.seen, bytes.len());
         if self.quote.is_none() {
             let fresh = &bytes[seen..];
-            self.quote = memchr::memchr(b'"', fresh).map(|place| seen + place);
+            let quote = if self.lines { None } else { memchr::memchr(b'"', fresh) };
+            self.quote = quote.map(|place| seen + place);
             if self.quote.is_none() {
                 let first = memchr::memchr(b'\n', fresh).map(|place| seen + place + 1);
                 self.first = self.first.or(first);

@@ -17,6 +17,8 @@ pub const MAX_RECORD: usize = 8 << 20;
 pub const MAX_HEADER: usize = 4 << 20;
 /// The most bytes kept of a bad record.
 pub const MAX_RAW: usize = 64 << 10;
+/// How far into a source its first records are looked at, to find what they hold.
+const FIRST: usize = 64 << 10;
 /// The byte order mark some programs write first.
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -55,6 +57,8 @@ pub(super) struct HeaderLine {
     pub lines: u64,
     /// Whether it goes on beyond `MAX_HEADER`.
     pub cut: bool,
+    /// Of JSON: these are the first records, and whether there are no others.
+    pub json: Option<bool>,
 }
 
 /// Cuts what it reads into blocks.
@@ -70,6 +74,8 @@ pub(super) struct Splitter<R> {
     carried: Vec<u8>,
     /// What separates fields, where it matters for quotes.
     pub delimiter: u8,
+    /// Whether each line is a record, and quotes do not matter.
+    pub lines: bool,
     /// Where `carried` starts in the stream.
     offset: u64,
     /// Whether the input has ended.
@@ -85,8 +91,8 @@ impl<R: Read> Splitter<R> {
     /// A splitter with another limit for records.
     pub fn with_limit(input: R, target: usize, eager: bool, limit: usize) -> Splitter<R> {
         let target = target.clamp(1, limit);
-        let (carried, delimiter) = (Vec::new(), b',');
-        Splitter { input, target, limit, eager, carried, delimiter, offset: 0, ended: false }
+        let (carried, delimiter, lines) = (Vec::new(), b',', false);
+        Splitter { input, target, limit, eager, carried, delimiter, lines, offset: 0, ended: false }
     }
 
     /// The first line that is not blank, without a byte order mark. None at the end of the input. It is taken off, or
@@ -134,9 +140,51 @@ impl<R: Read> Splitter<R> {
                 self.offset += end as u64;
             }
             if !blank {
-                return Ok(Some(HeaderLine { bytes, lines, cut }));
+                return Ok(Some(HeaderLine { bytes, lines, cut, json: None }));
             }
             ends = Ends::default();
+        }
+    }
+
+    /// What it reads.
+    pub fn input(&mut self) -> &mut R {
+        &mut self.input
+    }
+
+    /// The first lines, which stay where they are, and whether there are no others: as many as end within [`FIRST`]
+    /// bytes, but at least one that is not blank; that one alone where others are not waited for.
+    pub fn first_lines(&mut self) -> io::Result<(&[u8], bool)> {
+        let most = FIRST.min(self.limit);
+        loop {
+            if self.offset == 0 && self.carried.starts_with(MARK) {
+                self.carried.drain(..MARK.len());
+                self.offset = MARK.len() as u64;
+            }
+            let start = self.carried.iter().position(|byte| !byte.is_ascii_whitespace());
+            let first = start.and_then(|start| {
+                memchr::memchr(b'\n', &self.carried[start..]).map(|end| start + end + 1)
+            });
+            let enough =
+                self.ended || self.carried.len() >= if first.is_some() { most } else { self.limit };
+            if enough || (self.eager && first.is_some()) {
+                let all = self.ended && self.carried.len() <= most && !self.eager;
+                let within = self.carried.get(..most).and_then(|part| memchr::memrchr(b'\n', part));
+                let end = match (all, self.eager) {
+                    (true, _) => self.carried.len(),
+                    (_, false) if within.is_some_and(|end| Some(end) >= start) => {
+                        within.map_or(0, |end| end + 1)
+                    }
+                    _ => first.unwrap_or(self.carried.len()),
+                };
+                return Ok((&self.carried[..end], all));
+            }
+            let mut bytes = std::mem::take(&mut self.carried);
+            let filled = bytes.len();
+            bytes.resize(filled + self.target, 0);
+            let read = self.read(&mut bytes[filled..]);
+            bytes.truncate(filled + read.as_ref().copied().unwrap_or(0));
+            self.carried = bytes;
+            read?;
         }
     }
 
@@ -150,7 +198,7 @@ impl<R: Read> Splitter<R> {
         self.carried.clear();
         // Records that came with the header or the last block must not wait for the next read.
         let mut look_first = self.eager && filled > 0;
-        let mut ends = Ends::new(self.delimiter);
+        let mut ends = if self.lines { Ends::lines() } else { Ends::new(self.delimiter) };
         loop {
             while filled < goal && !self.ended && !std::mem::take(&mut look_first) {
                 filled += self.read(&mut buffer[filled..goal])?;

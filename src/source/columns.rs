@@ -1,0 +1,87 @@
+//! The columns of a source as a plan looks them up: those of the header, and of JSON any value that
+//! some record has.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::error::SourceError;
+use super::header::Header;
+use super::json::{Path, Tree};
+use super::plan::Filled;
+
+/// See the module.
+pub(super) struct Columns<'h> {
+    header: &'h Header,
+    /// Paths of JSON that the header does not list.
+    more: RefCell<Vec<String>>,
+}
+
+impl<'h> Columns<'h> {
+    /// Those of a header.
+    pub fn of(header: &'h Header) -> Columns<'h> {
+        Columns { header, more: RefCell::default() }
+    }
+
+    /// Which column has the name, if any has.
+    pub fn position(&self, name: &str) -> Result<Option<usize>, SourceError> {
+        let listed = self.header.position(name)?;
+        if listed.is_some() || !self.header.is_json() {
+            return Ok(listed);
+        }
+        let path = Path::parse(name).ok().filter(|path| self.header.has(path));
+        Ok(path.map(|path| self.place(&path.to_string())))
+    }
+
+    /// Which column has the name, or an error that tells which columns there are.
+    pub fn find(&self, name: &str, field: &str) -> Result<usize, SourceError> {
+        self.position(name)?.ok_or_else(|| SourceError::MissingColumn {
+            file: self.header.file().to_owned(),
+            field: field.to_owned(),
+            column: name.trim().to_owned(),
+            columns: self.header.list(),
+        })
+    }
+
+    /// The place of a path that the header does not list.
+    fn place(&self, path: &str) -> usize {
+        let mut more = self.more.borrow_mut();
+        let at = more.iter().position(|other| other == path).unwrap_or_else(|| {
+            more.push(path.to_owned());
+            more.len() - 1
+        });
+        self.header.columns().len() + at
+    }
+
+    /// The header with those columns only that are read, and how they are found in a record of JSON.
+    /// Columns are renumbered so.
+    pub fn of_json<'f>(
+        self,
+        filled: impl Iterator<Item = &'f mut Filled>,
+        diff: &mut Option<usize>,
+    ) -> Result<(Header, Option<Arc<Tree>>), SourceError> {
+        if !self.header.is_json() {
+            return Ok((self.header.clone(), None));
+        }
+        let names: Vec<&String> = self.header.columns().iter().collect();
+        let more = self.more.into_inner();
+        let names: Vec<&String> = names.into_iter().chain(&more).collect();
+        let mut used: Vec<usize> = Vec::new();
+        let mut number = |column: &mut usize| {
+            let at = used.iter().position(|other| other == column).unwrap_or_else(|| {
+                used.push(*column);
+                used.len() - 1
+            });
+            *column = at;
+        };
+        filled.for_each(|filled| filled.each_column(&mut number));
+        diff.iter_mut().for_each(&mut number);
+        let columns: Vec<String> = used
+            .iter()
+            .filter_map(|column| names.get(*column).map(|name| (*name).clone()))
+            .collect();
+        let wrong = |problem| SourceError::Json { file: self.header.file().to_owned(), problem };
+        let paths = columns.iter().map(|name| Path::parse(name)).collect::<Result<Vec<_>, _>>();
+        let tree = paths.and_then(|paths| Tree::new(&paths)).map_err(wrong)?;
+        Ok((self.header.with(columns), Some(Arc::new(tree))))
+    }
+}
