@@ -4,4 +4,5 @@ pub(crate) mod bench;
 pub mod cost;
 pub mod eval;
 pub mod generator;
+pub mod memory;
 pub mod replay;

@@ -406,6 +406,22 @@ pub struct Feeds {
 }
 
 impl Feeds {
+    /// What is read as it is and may have no bad record.
+    pub fn new(partitions: Vec<Partition>, dead_letters: DeadLetters) -> Feeds {
+        Feeds {
+            partitions,
+            dead_letters,
+            notes: Mutex::default(),
+            cleaner: None,
+            currencies: Currencies::default(),
+            max_jump: None,
+            max_bad: 0.0,
+            records: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            stop: Arc::default(),
+        }
+    }
+
     /// The least clock over the partitions that have more to give.
     pub fn least_clock(&self) -> i64 {
         self.partitions.iter().map(Partition::clock).min().unwrap_or(i64::MAX)

@@ -13,7 +13,6 @@ use crate::worker::Cluster;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 
 /// What each source has.
 pub type Available = [(Stream, Header, Columns)];
@@ -90,18 +89,11 @@ impl Job {
 
     pub(super) fn feeds(&self, partitions: Vec<Partition>, cleaner: Cleaner) -> Arc<Feeds> {
         let cleaning = &self.cleaning;
-        let dead_letters = self.dead_letters();
         Arc::new(Feeds {
-            partitions,
-            dead_letters,
-            notes: Default::default(),
             cleaner: (cleaner.currency.is_some() || cleaner.enrich.is_some()).then_some(cleaner),
-            currencies: Default::default(),
             max_jump: cleaning.max_jump.map(|ms| ms as i64),
             max_bad: cleaning.max_bad,
-            records: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            stop: Arc::new(AtomicBool::new(false)),
+            ..Feeds::new(partitions, self.dead_letters())
         })
     }
 

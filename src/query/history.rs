@@ -3,14 +3,11 @@
 //! out from the first record on, each time it is asked.
 
 use crate::batch::{Batch, Column};
-use crate::clock::{Clock, Tick, Time};
-use crate::error::Error;
+use crate::clock::Time;
 use crate::event::{
     Ads, Behavior, Inventory, Logins, Logistics, NULL, Row, Shape, Stream, Transactions,
 };
 use crate::operator::{Age, Dedupe, OnDuplicate, withdraws};
-use crate::source::plan::{ParseOptions, Plan};
-use crate::source::read::Reader;
 use crate::zone::{Day, Zone};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -70,31 +67,6 @@ impl History {
     /// later is so because of a deadline.
     pub fn stopped(&self, at: Time) -> Self {
         History { batches: self.batches.clone(), dedupe: self.dedupe, stopped: at }
-    }
-
-    /// A history from CSV text with a header, one partition per text, read and stamped as `run`
-    /// does with one-minute ticks; a later record of an id replaces the earlier. For examples.
-    pub fn from_csv(texts: &[(Stream, &str)]) -> Result<History, Error> {
-        let mut batches = Vec::new();
-        for (partition, (stream, text)) in (0..).zip(texts) {
-            let bytes = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
-            let mut reader = Reader::from_read(stream.name(), bytes, 1 << 16)?;
-            let all: Vec<usize> = (1..stream.schema().fields.len()).collect();
-            let options = ParseOptions::default();
-            let plan = Plan::new(stream.schema(), reader.header(), &all, &[], &options, &[])?;
-            let mut clock = Clock::new(Tick::MINUTE, None);
-            while let Some(block) = reader.wait_block()? {
-                let mut parsed = plan.parse(&block, partition, &mut Default::default());
-                if let Some(bad) = parsed.bad.first() {
-                    let what = format!("{stream:?}, line {}: {}", bad.line, bad.reason);
-                    return Err(Error::Usage(what));
-                }
-                clock.stamp(&mut parsed.batch);
-                batches.push((*stream, Arc::new(parsed.batch)));
-            }
-        }
-        let dedupe = Dedupe { policy: OnDuplicate::Replace, keep: None };
-        Ok(History::new(batches, Some(dedupe)))
     }
 
     /// The last stamp there is.

@@ -23,6 +23,8 @@ pub struct DeadLetters {
     path: PathBuf,
     file: Mutex<Option<Result<Staged, std::io::Error>>>,
     count: AtomicU64,
+    /// Where the first stood, and why it is bad.
+    first: Mutex<Option<String>>,
     /// What goes if this run does not write it anew.
     earlier: Vec<PathBuf>,
 }
@@ -30,7 +32,18 @@ pub struct DeadLetters {
 impl DeadLetters {
     /// They are written to `path` once there are any.
     pub fn new(path: PathBuf) -> DeadLetters {
-        DeadLetters { path, file: Mutex::new(None), count: AtomicU64::new(0), earlier: Vec::new() }
+        DeadLetters {
+            path,
+            file: Mutex::new(None),
+            count: AtomicU64::new(0),
+            first: Mutex::new(None),
+            earlier: Vec::new(),
+        }
+    }
+
+    /// They are written nowhere, for who puts up with none: see [`DeadLetters::first`].
+    pub fn unwritten() -> DeadLetters {
+        DeadLetters::new(PathBuf::new())
     }
 
     /// They stand for what an earlier run left in their place, and in those of the processes that
@@ -62,12 +75,20 @@ impl DeadLetters {
         self.count.load(Ordering::Relaxed)
     }
 
+    /// Where the first one that came stood, and why it is bad.
+    pub fn first(&self) -> Option<String> {
+        lock(&self.first).clone()
+    }
+
     /// Writes the bad records of a block.
     pub fn write(&self, stream: Stream, source: &str, bad: &[Bad]) {
-        if bad.is_empty() {
+        let Some(first) = bad.first() else { return };
+        let place = || format!("{source}, line {}: {}", first.line, first.reason);
+        lock(&self.first).get_or_insert_with(place);
+        self.count.fetch_add(bad.len() as u64, Ordering::Relaxed);
+        if self.path.as_os_str().is_empty() {
             return;
         }
-        self.count.fetch_add(bad.len() as u64, Ordering::Relaxed);
         let mut file = lock(&self.file);
         let file = file.get_or_insert_with(|| {
             if let Some(parent) = self.path.parent() {

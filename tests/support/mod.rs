@@ -8,9 +8,8 @@ use std::sync::Arc;
 use tidemill::clock::{Clock, Tick};
 use tidemill::config::Settings;
 use tidemill::event::Stream;
+use tidemill::lab::memory::Text;
 use tidemill::lab::replay::{Change, Recorded};
-use tidemill::source::plan::{ParseOptions, Plan};
-use tidemill::source::read::Reader;
 use tidemill::value::Value;
 
 /// splitmix64.
@@ -81,21 +80,8 @@ pub fn moment(seconds: i64) -> String {
 /// Parses CSV text as partition `partition` of a stream, in blocks of about `block` bytes, with
 /// every column filled, and stamps it.
 pub fn record(stream: Stream, partition: u32, csv: &str, block: usize) -> Recorded {
-    let text = Box::new(std::io::Cursor::new(csv.as_bytes().to_vec()));
-    let mut reader = Reader::from_read("test", text, block).expect("a header");
-    let all: Vec<usize> = (1..stream.schema().fields.len()).collect();
-    let options = ParseOptions::default();
-    let plan =
-        Plan::new(stream.schema(), reader.header(), &all, &[], &options, &[]).expect("a plan");
-    let mut clock = Clock::new(tick(), None);
-    let (mut scratch, mut out) = (Default::default(), Vec::new());
-    while let Some(block) = reader.wait_block().expect("memory can be read") {
-        let mut parsed = plan.parse(&block, partition, &mut scratch);
-        assert!(parsed.bad.is_empty(), "{:?}", parsed.bad);
-        clock.stamp(&mut parsed.batch);
-        out.push((stream, Arc::new(parsed.batch)));
-    }
-    out
+    let text = Text { stream, partition, csv, block };
+    text.record(tick()).expect("good records")
 }
 
 /// The same batches, stamped by another tick.
