@@ -131,6 +131,8 @@ impl Error {
                 | SourceError::Directory { .. }
                 | SourceError::Header { .. }
                 | SourceError::Json { .. }
+                | SourceError::Lookup { .. }
+                | SourceError::Nothing { .. }
                 | SourceError::CarriageReturns { .. }
                 | SourceError::DuplicateColumn { .. }
                 | SourceError::MissingColumn { .. }

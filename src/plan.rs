@@ -72,7 +72,7 @@ impl Job {
     /// All queries that can run over these sources, each `STREAM=FILE` or a replay log.
     pub fn over<S: Into<String>>(texts: impl IntoIterator<Item = S>) -> Result<Job, Error> {
         let texts: Vec<String> = texts.into_iter().map(Into::into).collect();
-        let sources = sources::open(&texts, &Dialect::default(), Vec::new())?.inputs;
+        let sources = sources::open(&texts, &Dialect::default(), Default::default())?.inputs;
         Ok(Job { sources, ..Job::default() })
     }
 

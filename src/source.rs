@@ -27,10 +27,12 @@ pub mod dialect;
 #[cfg(test)]
 mod dirty;
 mod error;
+pub mod formats;
 pub mod header;
 mod json;
 mod layout;
 mod look;
+pub mod lookup;
 pub mod made;
 pub mod notes;
 mod number;
@@ -40,8 +42,10 @@ pub mod plan;
 pub mod read;
 pub mod replay_log;
 mod rows;
+pub mod rules;
 mod scalar;
 mod scan;
+mod sheet;
 mod split;
 pub mod time;
 #[cfg(test)]
@@ -51,6 +55,7 @@ pub use bad::{Bad, Refused};
 pub use dead_letters::DeadLetters;
 pub use error::{Fault, SourceError};
 pub use header::Header;
+use layout::Layout;
 use look::Look;
 use notes::Notes;
 use parse::{Parsed, Scratch};
@@ -58,6 +63,7 @@ pub use plan::ParseOptions;
 use plan::Plan;
 pub use read::{BLOCK_SIZE, Next, Reader};
 use replay_log::{Frame, Frames, Recorded};
+use rules::Above;
 pub use split::Block;
 
 /// A lock that a panicking worker cannot poison for the others: a panic ends the program anyway.
@@ -130,6 +136,8 @@ struct Sequence {
     /// What looks at the first rows, until it has seen enough, and the blocks held back for it.
     look: Option<Look>,
     held: VecDeque<Block>,
+    /// What the rows so far end with, where cells are filled from above.
+    above: (Above, Layout),
     taken: u64,
     ended: bool,
 }
@@ -180,7 +188,7 @@ impl Partition {
             Input::Text(_) => None,
             Input::Recorded(frames) => Some(frames.converted().map(Text::new)),
         };
-        let held = VecDeque::new();
+        let (held, above) = (VecDeque::new(), Default::default());
         Partition {
             stream,
             name: input.header().file().to_string(),
@@ -190,7 +198,7 @@ impl Partition {
             said: plan,
             found: OnceLock::new(),
             chain: Mutex::new(Chain { clock, next: 0, lines: input.header_lines() }),
-            reader: Mutex::new(Sequence { input, look, held, taken: 0, ended: false }),
+            reader: Mutex::new(Sequence { input, look, held, above, taken: 0, ended: false }),
             clock: AtomicI64::new(i64::MIN),
         }
     }
@@ -266,7 +274,7 @@ impl Partition {
 
     /// What comes next, `Some(None)` at the end; `None` if nothing is ready yet. The first rows are looked at before.
     fn next(&self, sequence: &mut Sequence) -> Result<Option<Option<Piece>>, SourceError> {
-        let Sequence { input, look, held, .. } = sequence;
+        let Sequence { input, look, held, above, .. } = sequence;
         let text = match input {
             Input::Text(text) => text,
             Input::Recorded(frames) => return Ok(Some(frames.next_frame()?.map(Piece::Frame))),
@@ -286,14 +294,20 @@ impl Partition {
                 let _ = self.found.set(look.found(&self.said)?);
             }
         }
-        if let Some(block) = held.pop_front() {
-            return Ok(Some(Some(Piece::Block(block))));
+        let mut block = match held.pop_front() {
+            Some(block) => block,
+            None => match text.next_block()? {
+                Next::Block(block) => block,
+                Next::Wait => return Ok(None),
+                Next::End => return Ok(Some(None)),
+            },
+        };
+        if self.plan().rules.fills() {
+            let (above, layout) = above;
+            block.above = Some(above.clone());
+            above.pass(self.plan(), &block, layout);
         }
-        Ok(match text.next_block()? {
-            Next::Block(block) => Some(Some(Piece::Block(block))),
-            Next::Wait => None,
-            Next::End => Some(None),
-        })
+        Ok(Some(Some(Piece::Block(block))))
     }
 
     /// Parses and cleans a block; gives the block back where it is needed again.
@@ -329,7 +343,7 @@ impl Partition {
             let refused = refused.into_iter().map(|row| (row, far.to_string())).collect();
             self.plan().refuse(&mut parsed, &block, refused);
         }
-        let Parsed { mut batch, mut bad, lines, records, notes } = parsed;
+        let Parsed { mut batch, mut bad, lines, records, notes, told } = parsed;
         // What was stamped before keeps its stamps. Were they not those of this clock, which they
         // are in every log of ours, it would be stamped like new records.
         if batch.runs.is_empty() || !chain.clock.follow(&mut batch) {
@@ -338,8 +352,10 @@ impl Partition {
         bad.iter_mut().for_each(|bad| bad.line += chain.lines);
         feeds.records.fetch_add(records, Ordering::Relaxed);
         feeds.dead_letters.write(self.stream, &self.name, &bad);
-        if !notes.is_empty() {
-            lock(&feeds.notes).add(self.stream, self.index, notes);
+        if !notes.is_empty() || !told.is_empty() {
+            let mut all = lock(&feeds.notes);
+            all.add(self.stream, self.index, notes);
+            all.tell(self.stream, told);
         }
         chain.lines += lines;
         chain.next += 1;

@@ -114,7 +114,8 @@ impl Args {
     /// The index after the streams have passed through the dataflow.
     fn follow(self) -> Result<Recommender<Text, Text>, Error> {
         let settings = self.running.settings()?;
-        let opened = sources::open(&self.source, &self.cleaning.dialect(), settings.sources()?)?;
+        let known = sources::Known { described: settings.sources()?, format: None };
+        let opened = sources::open(&self.source, &self.cleaning.dialect(), known)?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(
                 "standard input cannot be shared by several processes; use a file".into(),

@@ -3,6 +3,7 @@
 use super::options::Cleaning;
 use super::show;
 use crate::clock::Tick;
+use crate::config::Settings;
 use crate::error::Error;
 use crate::plan::{Job, Running, sources};
 use crate::source::replay_log::{Codec, EXTENSION, Header, Writer};
@@ -15,6 +16,7 @@ Examples:
   tidemill record --source transactions=transaction.csv --out tx.tide
   tidemill record --source behavior='logs/*.csv.gz' --source logistics=logistics.csv \\
       --tick 1s --out shop.tide
+  tidemill record --config shop.toml --out shop.tide
   tidemill run --source tx.tide --query hourly_transactions
 
 Reads, cleans and stamps the records once and writes them down as checksummed frames, so that an
@@ -24,8 +26,14 @@ built with `cargo build --release --features abomonation`; its crate is unsound 
 not write (RUSTSEC-2021-0120), so such a file is read only by the build that wrote it.")]
 pub struct Args {
     /// A stream and its file; repeat for more files, or use a pattern
-    #[arg(long, value_name = "STREAM=FILE", required = true)]
+    #[arg(long, value_name = "STREAM=FILE", required_unless_present = "config")]
     source: Vec<String>,
+    /// A TOML file in which sources are described, in sections [[source]]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What the files of --source are exports of, as `run --format` takes it
+    #[arg(long, value_name = "NAME")]
+    format: Option<String>,
     /// The replay log to write
     #[arg(long, value_name = "FILE.tide")]
     out: PathBuf,
@@ -57,7 +65,10 @@ impl Args {
                 self.out.display()
             )));
         }
-        let opened = sources::open(&self.source, &self.cleaning.dialect(), Vec::new())?;
+        let mut settings = Settings::default();
+        self.config.iter().try_for_each(|path| settings.read(path))?;
+        let known = sources::Known { described: settings.sources()?, format: self.format };
+        let opened = sources::open(&self.source, &self.cleaning.dialect(), known)?;
         if self.cleaning.dead_letters.is_none() {
             self.cleaning.dead_letters = Some(self.out.with_extension("dead_letters.jsonl"));
         }

@@ -19,6 +19,7 @@ Examples:
   zcat log.gz | tidemill run --source behavior=- --map behavior.visit_time=ts
   tidemill run --source transactions=pay.csv --rates rates.csv --base-currency EUR
   tidemill run --source transactions=export.csv --time-format day-first --decimal-comma
+  tidemill run --format shopify-orders --source orders_export.csv
   tidemill run --config shop.toml        (sources described in sections [[source]])
 
 Sources are CSV with a header, or JSON (an object per line, or an array of them), where a column is
@@ -32,6 +33,11 @@ pub struct Args {
     /// beside those that --config describes
     #[arg(long, value_name = "STREAM=FILE")]
     source: Vec<String>,
+    /// What the files of --source are exports of: shopify-orders, woocommerce-orders,
+    /// stripe-payments, ga4-bigquery, segment, aftership, olist, online-retail, yoochoose, or a
+    /// FILE.toml of your own; --source then names files alone
+    #[arg(long, value_name = "NAME")]
+    format: Option<String>,
     /// The queries to maintain [default: all whose streams are given]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     query: Vec<String>,
@@ -52,7 +58,8 @@ impl Args {
     pub fn run(self) -> Result<(), Error> {
         let meter = Meter::start();
         let settings = self.running.settings()?;
-        let opened = sources::open(&self.source, &self.cleaning.dialect(), settings.sources()?)?;
+        let known = sources::Known { described: settings.sources()?, format: self.format };
+        let opened = sources::open(&self.source, &self.cleaning.dialect(), known)?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(
                 "standard input cannot be shared by several processes; use a file".into(),

@@ -143,6 +143,7 @@ impl Cleaning {
             time_forms: self.time_format.clone(),
             values: self.map_value.clone(),
             made: Vec::new(),
+            rules: Default::default(),
         })
     }
 

@@ -6,13 +6,15 @@ use crate::error::Error;
 use crate::event::Stream;
 use crate::source::described::Said;
 use crate::source::dialect::Dialect;
+use crate::source::lookup::{Lookup, Table};
 use crate::source::read::{BLOCK_SIZE, Reader};
 use crate::source::{Input, replay_log};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Sources, opened.
+#[derive(Default)]
 pub struct Opened {
     /// In the order in which they were given.
     pub inputs: Vec<(Stream, Input)>,
@@ -20,13 +22,26 @@ pub struct Opened {
     pub bytes: Option<u64>,
     /// Whether standard input is among them.
     pub stdin: bool,
+    /// The files in which values are looked up, each read once.
+    tables: HashMap<(String, Lookup), Arc<Table>>,
+}
+
+/// What is known of sources beside their names.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Those that are described, by section.
+    pub described: Vec<Vec<Said>>,
+    /// The format that files are named of.
+    pub format: Option<String>,
 }
 
 /// Opens sources named as `STREAM=FILE` or as a replay log, and those that are described. A description whose
-/// stream is named tells how to read what is named instead of its own files.
-pub fn open(sources: &[String], dialect: &Dialect, described: Vec<Said>) -> Result<Opened, Error> {
-    let mut opened = Opened { inputs: Vec::new(), bytes: Some(0), stdin: false };
-    let described: Vec<Arc<Said>> = described.into_iter().map(Arc::new).collect();
+/// stream is named tells how to read what is named instead of its own files. Files of a `format` need no stream.
+pub fn open(sources: &[String], dialect: &Dialect, known: Known) -> Result<Opened, Error> {
+    let mut opened = Opened { bytes: Some(0), ..Opened::default() };
+    let arc = |group: Vec<Said>| group.into_iter().map(Arc::new).collect::<Vec<_>>();
+    let described: Vec<Vec<Arc<Said>>> = known.described.into_iter().map(arc).collect();
+    let format = known.format.as_deref().map(crate::config::format).transpose()?.map(arc);
     let mut named = BTreeSet::new();
     for source in sources {
         if Path::new(source).extension().is_some_and(|e| e == replay_log::EXTENSION) {
@@ -37,36 +52,58 @@ pub fn open(sources: &[String], dialect: &Dialect, described: Vec<Said>) -> Resu
             opened.inputs.extend(recorded);
             continue;
         }
+        if let Some(format) = &format {
+            let stream = source.split_once('=').and_then(|(name, _)| Stream::by_name(name));
+            let pattern = stream.map_or(source.as_str(), |s| &source[s.name().len() + 1..]);
+            let of = |said: &&Arc<Said>| stream.is_none_or(|stream| said.stream == stream);
+            let sections: Vec<_> = format.iter().filter(of).cloned().collect();
+            opened.add_any(paths(source, pattern)?, dialect, &sections)?;
+            continue;
+        }
         let (stream, paths) = files(source)?;
         named.insert(stream);
-        let mut of_stream = described.iter().filter(|said| said.stream == stream);
-        let said = of_stream.next().cloned();
-        if of_stream.next().is_some() {
-            return Err(Error::Usage(format!(
-                "--source {source}: several sources of {} are described; name its files there",
-                stream.name()
-            )));
+        let of_stream = |group: &Vec<Arc<Said>>| {
+            let mine = group.iter().filter(|said| said.stream == stream);
+            Some(mine.cloned().collect::<Vec<_>>()).filter(|group| !group.is_empty())
+        };
+        let mut groups = described.iter().filter_map(of_stream);
+        match (groups.next(), groups.next()) {
+            (None, _) => opened.add(stream, paths, dialect, None)?,
+            (Some(sections), None) => opened.add_any(paths, dialect, &sections)?,
+            (Some(_), Some(_)) => {
+                return Err(Error::Usage(format!(
+                    "--source {source}: several sources of {} are described; name its files there",
+                    stream.name()
+                )));
+            }
         }
-        opened.add(stream, paths, dialect, said)?;
     }
-    for said in described.iter().filter(|said| !named.contains(&said.stream)) {
-        let stream = said.stream;
-        if said.files.is_empty() {
+    for group in &described {
+        let mine = group.iter().filter(|said| !named.contains(&said.stream));
+        let sections: Vec<Arc<Said>> = mine.cloned().collect();
+        let Some(first) = sections.first() else { continue };
+        let stream = first.stream;
+        if first.files.is_empty() {
             return Err(Error::Usage(format!(
                 "[[source]] of {name} names no files; add files = \"...\", or --source {name}=FILE",
                 name = stream.name()
             )));
         }
-        for pattern in &said.files {
-            let (_, paths) = files(&format!("{}={pattern}", stream.name()))?;
-            opened.add(stream, paths, dialect, Some(Arc::clone(said)))?;
+        for pattern in &first.files {
+            let source = format!("{}={pattern}", stream.name());
+            opened.add_any(paths(&source, pattern)?, dialect, &sections)?;
         }
     }
     if opened.inputs.is_empty() {
-        let what =
-            "nothing to read: name a source with --source STREAM=FILE, or describe one in --config";
+        let what = match format {
+            Some(_) => "nothing to read: name the files of --format with --source FILE",
+            None => {
+                "nothing to read: name a source with --source STREAM=FILE, or describe one in --config"
+            }
+        };
         return Err(Error::Usage(what.into()));
     }
+    opened.refuse_twice()?;
     Ok(opened)
 }
 
@@ -79,17 +116,138 @@ impl Opened {
         dialect: &Dialect,
         said: Option<Arc<Said>>,
     ) -> Result<(), Error> {
-        let dialect =
-            said.as_ref().map_or_else(|| dialect.clone(), |said| dialect.or(&said.dialect));
         for path in paths {
-            if path == "-" && std::mem::replace(&mut self.stdin, true) {
-                return Err(Error::Usage("standard input can be read once only".into()));
+            let reader = self.reader(&path, dialect, said.as_ref())?;
+            let said = said.as_ref().map(|said| self.look_up(&path, dialect, said)).transpose()?;
+            self.inputs.push((stream, reader.described(said).into()));
+        }
+        Ok(())
+    }
+
+    /// Opens files, each for all those sections that are meant for it.
+    fn add_any(
+        &mut self,
+        paths: Vec<String>,
+        dialect: &Dialect,
+        sections: &[Arc<Said>],
+    ) -> Result<(), Error> {
+        if let [said] = sections
+            && said.needs.is_empty()
+            && said.format.is_none()
+        {
+            return self.add(said.stream, paths, dialect, Some(Arc::clone(said)));
+        }
+        for path in paths {
+            let (mut meant, mut lacks) = (Vec::new(), Vec::new());
+            let mut once = None;
+            for said in sections {
+                // Standard input is opened once, for one of them.
+                let reader = match once.take() {
+                    Some(reader) => reader,
+                    None => self.reader(&path, dialect, Some(said))?,
+                };
+                let what = reader.header().lacks(&said.needs, said.dialect.columns.as_deref());
+                let is_meant = what.is_none();
+                lacks.extend(what.map(|what| (said.stream, what)));
+                meant.extend(is_meant.then_some(said));
+                if path == "-" {
+                    once = Some(reader);
+                } else if is_meant {
+                    let said = self.look_up(&path, dialect, said)?;
+                    self.inputs.push((said.stream, reader.described(Some(said)).into()));
+                }
             }
-            let plain = !(path == "-" || path.ends_with(".gz") || path.ends_with(".zst"));
-            let size = std::fs::metadata(&path).map(|m| m.len()).ok();
-            self.bytes = self.bytes.zip(size.filter(|_| plain)).map(|(a, b)| a + b);
-            let reader = Reader::open(&path, BLOCK_SIZE, &dialect)?.described(said.clone());
-            self.inputs.push((stream, reader.into()));
+            if meant.is_empty() {
+                let format = sections.first().and_then(|said| said.format.as_deref());
+                let lacks =
+                    lacks.iter().map(|(stream, what)| format!("\n  for {}: {what}", stream.name()));
+                return Err(Error::Usage(format!(
+                    "{path} is not of the format {}; it would need{}",
+                    format.unwrap_or("described"),
+                    lacks.collect::<String>()
+                )));
+            }
+            if let Some(reader) = once {
+                let [said] = meant[..] else {
+                    let what = "standard input can be read once, and the format reads more than that from it; \
+                                use a file, or name the stream: --source STREAM=-";
+                    return Err(Error::Usage(what.into()));
+                };
+                let said = self.look_up(&path, dialect, said)?;
+                self.inputs.push((said.stream, reader.described(Some(said)).into()));
+            }
+        }
+        Ok(())
+    }
+
+    fn reader(
+        &mut self,
+        path: &str,
+        dialect: &Dialect,
+        said: Option<&Arc<Said>>,
+    ) -> Result<Reader, Error> {
+        if path == "-" && std::mem::replace(&mut self.stdin, true) {
+            return Err(Error::Usage("standard input can be read once only".into()));
+        }
+        let dialect = said.map_or_else(|| dialect.clone(), |said| dialect.or(&said.dialect));
+        let plain = !(path == "-" || path.ends_with(".gz") || path.ends_with(".zst"));
+        let size = std::fs::metadata(path).map(|m| m.len()).ok();
+        self.bytes = self.bytes.zip(size.filter(|_| plain)).map(|(a, b)| a + b);
+        Ok(Reader::open(path, BLOCK_SIZE, &dialect)?)
+    }
+
+    /// What is said of a source, with the other files read in which its values are looked up.
+    fn look_up(
+        &mut self,
+        path: &str,
+        dialect: &Dialect,
+        said: &Arc<Said>,
+    ) -> Result<Arc<Said>, Error> {
+        if said.lookups.is_empty() {
+            return Ok(Arc::clone(said));
+        }
+        let mut tables = Vec::new();
+        for (_, lookup) in &said.lookups {
+            // Where the user is, or else beside the source.
+            let beside = Path::new(path).with_file_name(&lookup.file);
+            let file = match Path::new(&lookup.file).exists() {
+                true => lookup.file.clone(),
+                false if beside.exists() => beside.display().to_string(),
+                false => {
+                    return Err(Error::Usage(format!(
+                        "{path}: values are looked up in {file}, which is neither here nor beside it; \
+                         put it there, or say where it is in [source.lookup]",
+                        file = lookup.file
+                    )));
+                }
+            };
+            let key = (file.clone(), lookup.clone());
+            let table = match self.tables.get(&key) {
+                Some(table) => Arc::clone(table),
+                None => Arc::new(Table::read(&file, lookup, &dialect.or(&said.dialect))?),
+            };
+            self.tables.insert(key, Arc::clone(&table));
+            tables.push(table);
+        }
+        Ok(Arc::new(said.with_tables(tables)))
+    }
+
+    /// Refuses files that tell of the same things in two ways, which would be counted twice.
+    fn refuse_twice(&self) -> Result<(), Error> {
+        let mut found: BTreeMap<&str, (&[String], &str)> = BTreeMap::new();
+        for (_, input) in &self.inputs {
+            let Input::Text(reader) = input else { continue };
+            let Some((said, apart)) = reader.said().and_then(|s| Some((s, s.apart.as_deref()?)))
+            else {
+                continue;
+            };
+            let file = reader.header().file();
+            let (needs, other) = found.entry(apart).or_insert((&said.needs, file));
+            if *needs != said.needs.as_slice() {
+                return Err(Error::Usage(format!(
+                    "{other} and {file} both tell of the {apart}, which would count twice; name one of them"
+                )));
+            }
         }
         Ok(())
     }
@@ -107,12 +265,17 @@ fn files(source: &str) -> Result<(Stream, Vec<String>), Error> {
         let names = stream_names();
         Error::Usage(format!("--source {source}: there is no stream {name}{near} ({names})"))
     })?;
+    Ok((stream, paths(source, pattern)?))
+}
+
+/// The files that a pattern names, of this `--source`.
+fn paths(source: &str, pattern: &str) -> Result<Vec<String>, Error> {
     // A path that exists is meant as it is, whatever characters it has.
     if pattern == "-"
         || std::path::Path::new(pattern).exists()
         || !pattern.contains(['*', '?', '['])
     {
-        return Ok((stream, vec![pattern.to_string()]));
+        return Ok(vec![pattern.to_string()]);
     }
     let wrong = |what: String| Error::Usage(format!("--source {source}: {what}"));
     let matches = glob::glob(pattern).map_err(|e| wrong(e.to_string()))?;
@@ -125,5 +288,5 @@ fn files(source: &str) -> Result<(Stream, Vec<String>), Error> {
     if paths.is_empty() {
         return Err(wrong("no file matches the pattern".into()));
     }
-    Ok((stream, paths))
+    Ok(paths)
 }

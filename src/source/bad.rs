@@ -40,7 +40,8 @@ impl Plan {
         let Apart { rows, ragged, broken, .. } = apart;
         let (width, block) = (rows.width, rows.block());
         let faulty = faults.iter().map(|found| {
-            let column = shown(&self.header.columns()[found.column], VALUE);
+            let name = self.header.columns().get(found.column);
+            let column = shown(name.map_or("(made)", String::as_str), VALUE);
             let value = String::from_utf8_lossy(
                 &rows.bytes[rows.span(found.row, found.column..found.column + 1)],
             );
@@ -95,7 +96,9 @@ impl Plan {
             return;
         }
         let mut layout = Layout::default();
-        let rows = layout.apart(self, &block.bytes, block.shape == Shape::Quoted).rows;
+        let rows = layout
+            .apart(self, &block.bytes, block.shape == Shape::Quoted, block.above.as_ref())
+            .rows;
         let known: HashSet<usize> = parsed.bad.iter().filter_map(|bad| bad.row).collect();
         let good = (0..rows.len()).filter(|row| !known.contains(row));
         let mut wanted = refused.iter().peekable();
@@ -139,5 +142,5 @@ pub(super) fn broken(block: &Block, batch: Batch, fault: Fault) -> Parsed {
     let (offset, reason) = (block.offset, fault.to_string());
     let bad = Bad { offset, line: 1, reason, raw: raw.to_vec(), row: None };
     let lines = u64::from(line.is_some());
-    Parsed { batch, bad: vec![bad], lines, records: 1, notes: Vec::new() }
+    Parsed { batch, bad: vec![bad], lines, records: 1, ..Parsed::default() }
 }

@@ -16,18 +16,40 @@
 //! amount = { product = ["quantity", "price"] }
 //! transaction_id = { join = ["order", "line"], with = "/" }
 //! currency = { constant = "EUR" }
+//! user_id = ["Customer ID", "Email"]      # the first of them that is there; none need be
+//! price = { minus = "refund" }
 //!
 //! [source.values.status]           # what the names of a field stand for
 //! paid = "captured"
+//!
+//! [source.without]                 # rows that do not count: Failed, or blank
+//! state = ["Failed", ""]
+//! [source.only]                    # rows that do
+//! event = ["purchase"]
+//! [source.tell]                    # amounts that are in no field, to be told in the summary
+//! Taxes = "is not in the amounts"
+//! [source.fill_down]               # cells that are blank where they are the same as above
+//! by = "Name"
+//! columns = ["Currency"]
+//! [source.lookup.transaction_time] # what stands in another file for the key that is here
+//! file = "orders.csv"
+//! key = "order_id"                 # there = "id" where it is called otherwise in the other file
+//! value = "ordered_at"
 //! ```
+//!
+//! A section may begin from a format, `format = "shopify-orders"`, which is a file of such sections
+//! of which each is taken for the files that have the columns it `needs`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::dialect::{Dialect, delimiter_named, encoding_named};
+use super::lookup::{Lookup, Table};
 use super::made::Made;
 use super::plan::{ParseOptions, ValueMap};
+use super::rules::{FillDown, Rules};
 use super::time::Form;
 use crate::event::Stream;
 
@@ -36,6 +58,16 @@ use crate::event::Stream;
 #[serde(default, deny_unknown_fields)]
 pub struct Described {
     stream: String,
+    /// The name of a format, or its file, that says what is not said here.
+    pub format: Option<String>,
+    /// The columns by which a file is known to be meant.
+    needs: Vec<String>,
+    /// What such sections are called of which one tells what another does, too.
+    apart: Option<String>,
+    only: BTreeMap<String, Vec<String>>,
+    without: BTreeMap<String, Vec<String>>,
+    tell: BTreeMap<String, String>,
+    fill_down: Option<FillDown>,
     files: Option<OneOr<Vec<String>>>,
     delimiter: Option<String>,
     columns: Option<Vec<String>>,
@@ -43,7 +75,8 @@ pub struct Described {
     time_format: Option<OneOr<BTreeMap<String, String>>>,
     decimal_comma: bool,
     absent: Vec<String>,
-    fields: BTreeMap<String, OneOr<Made>>,
+    fields: BTreeMap<String, Made>,
+    lookup: BTreeMap<String, Lookup>,
     values: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -71,9 +104,64 @@ pub struct Said {
     values: Vec<ValueMap>,
     decimal_comma: bool,
     absent: Vec<String>,
+    rules: Rules,
+    /// Fields that are looked up in other files.
+    pub lookups: Vec<(String, Lookup)>,
+    /// The columns by which a file is known to be meant.
+    pub needs: Vec<String>,
+    /// See [`Described`].
+    pub apart: Option<String>,
+    /// The format it is of.
+    pub format: Option<String>,
 }
 
 impl Described {
+    /// The same, where nothing is said as in a section of a format.
+    pub fn over(&self, format: &Described) -> Described {
+        fn both<T: Clone>(
+            over: &BTreeMap<String, T>,
+            under: &BTreeMap<String, T>,
+        ) -> BTreeMap<String, T> {
+            let mut all = under.clone();
+            all.extend(over.iter().map(|(key, value)| (key.clone(), value.clone())));
+            all
+        }
+        let mut values = format.values.clone();
+        for (field, names) in &self.values {
+            values.entry(field.clone()).or_default().extend(names.clone());
+        }
+        Described {
+            stream: format.stream.clone(),
+            format: self.format.clone(),
+            needs: format.needs.clone(),
+            apart: format.apart.clone(),
+            only: both(&self.only, &format.only),
+            without: both(&self.without, &format.without),
+            tell: both(&self.tell, &format.tell),
+            fill_down: self.fill_down.clone().or_else(|| format.fill_down.clone()),
+            files: self.files.clone().or_else(|| format.files.clone()),
+            delimiter: self.delimiter.clone().or_else(|| format.delimiter.clone()),
+            columns: self.columns.clone().or_else(|| format.columns.clone()),
+            encoding: self.encoding.clone().or_else(|| format.encoding.clone()),
+            time_format: self.time_format.clone().or_else(|| format.time_format.clone()),
+            decimal_comma: self.decimal_comma || format.decimal_comma,
+            absent: [&format.absent[..], &self.absent].concat(),
+            fields: both(&self.fields, &format.fields),
+            lookup: both(&self.lookup, &format.lookup),
+            values,
+        }
+    }
+
+    /// That of a format, of which nothing else is said.
+    pub fn of_format(name: &str) -> Described {
+        Described { format: Some(name.to_owned()), ..Described::default() }
+    }
+
+    /// Whether it is about a stream, as far as it says.
+    pub fn is_of(&self, format: &Described) -> bool {
+        self.stream.is_empty() || self.stream == format.stream
+    }
+
     /// What is said, or what is wrong with it.
     pub fn said(self) -> Result<Said, String> {
         let names = Stream::ALL.iter().map(|stream| stream.name()).collect::<Vec<_>>().join(", ");
@@ -117,9 +205,13 @@ impl Described {
         for (field, of) in &self.fields {
             let field = known("fields", field)?;
             match of {
-                OneOr::One(column) => map.push((field, column.clone())),
-                OneOr::Several(parts) => made.push((field, parts.clone())),
+                Made::Column(column) => map.push((field, column.clone())),
+                parts => made.push((field, parts.clone())),
             }
+        }
+        let mut lookups = Vec::new();
+        for (field, lookup) in self.lookup {
+            lookups.push((known("lookup", &field)?, lookup));
         }
         let delimiter = self.delimiter.as_deref().map(delimiter_named).transpose();
         let encoding = self.encoding.as_deref().map(encoding_named).transpose();
@@ -134,11 +226,38 @@ impl Described {
             Some(OneOr::Several(files)) => files,
         };
         let (decimal_comma, absent) = (self.decimal_comma, self.absent);
-        Ok(Said { stream, files, dialect, map, made, time_forms, values, decimal_comma, absent })
+        let Described { only, without, tell, fill_down, .. } = self;
+        let rules = Rules { only, without, tell, fill_down };
+        let (needs, apart, format) = (self.needs, self.apart, self.format);
+        Ok(Said {
+            stream,
+            files,
+            dialect,
+            map,
+            made,
+            time_forms,
+            values,
+            decimal_comma,
+            absent,
+            rules,
+            lookups,
+            needs,
+            apart,
+            format,
+        })
     }
 }
 
 impl Said {
+    /// The same, with what was read of the other files, in the order of its lookups.
+    pub fn with_tables(&self, tables: Vec<Arc<Table>>) -> Said {
+        let mut said = self.clone();
+        for ((field, lookup), table) in self.lookups.iter().zip(tables) {
+            said.made.push((field.clone(), Made::Looked { key: lookup.key.clone(), table }));
+        }
+        said
+    }
+
     /// How values are read: as is said here, and where options of the command line say otherwise as they do.
     pub fn over(&self, options: &ParseOptions) -> ParseOptions {
         let mut both = options.clone();
@@ -148,6 +267,7 @@ impl Said {
         both.values.splice(0..0, self.values.iter().cloned());
         both.decimal_comma |= self.decimal_comma;
         both.absent.add(&self.absent);
+        both.rules = self.rules.clone();
         both
     }
 }

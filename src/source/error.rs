@@ -39,6 +39,28 @@ pub enum SourceError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// None of several columns is there, any of which a field could be.
+    #[error(
+        "{file}: none of the columns {wanted} for {field}; the columns are: {columns}; use --map {field}=COLUMN"
+    )]
+    Nothing {
+        /// The file.
+        file: String,
+        /// The stream and field.
+        field: String,
+        /// The columns looked for.
+        wanted: String,
+        /// The columns that are there.
+        columns: String,
+    },
+    /// A file to look values up in that is too large for it.
+    #[error(
+        "{file}: more than ten million keys or a gigabyte to look up; leave what is not needed out of it"
+    )]
+    Lookup {
+        /// The file.
+        file: String,
+    },
     /// Values of JSON that cannot be read together.
     #[error("{file}: {problem}")]
     Json {

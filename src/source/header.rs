@@ -25,6 +25,8 @@ pub struct Header {
     delimiter: u8,
     /// Of JSON: what the first records have.
     json: Option<Arc<Names>>,
+    /// How many fields the first line has, if it does not name the columns.
+    unnamed: Option<usize>,
 }
 
 impl Header {
@@ -63,7 +65,7 @@ impl Header {
         columns
             .truncate(columns.iter().rposition(|name| !name.is_empty()).map_or(1, |last| last + 1));
         let spare = all - columns.len();
-        Header { file: file.to_owned(), spare, columns, delimiter, json: None }
+        Header { file: file.to_owned(), spare, columns, delimiter, json: None, unnamed: None }
     }
 
     /// The names of values in JSON, by their paths.
@@ -77,9 +79,33 @@ impl Header {
         Header { columns, ..self.clone() }
     }
 
+    /// Which of these columns are missing, or how the columns differ from those of a file that does
+    /// not name them; nothing if all is there.
+    pub fn lacks(&self, needs: &[String], unnamed: Option<&[String]>) -> Option<String> {
+        let there = |name: &&String| {
+            let listed = self.position(name).is_ok_and(|place| place.is_some());
+            listed || Path::parse(name).is_ok_and(|path| self.has(&path))
+        };
+        let missing: Vec<&str> =
+            needs.iter().filter(|name| !there(name)).map(String::as_str).collect();
+        match (unnamed, self.unnamed) {
+            (Some(names), Some(fields)) if names.len() != fields => {
+                Some(format!("{} columns; it has {fields}", names.len()))
+            }
+            (Some(_), _) if self.is_json() => Some("a file of columns, not JSON".into()),
+            _ if missing.is_empty() => None,
+            _ => Some(format!("{}; it has {}", shown::list(missing.into_iter()), self.list())),
+        }
+    }
+
     /// Whether it is of JSON.
     pub fn is_json(&self) -> bool {
         self.json.is_some()
+    }
+
+    /// Whether records of JSON may have values that the first have not.
+    pub(super) fn may_have_more(&self) -> bool {
+        self.json.as_ref().is_some_and(|names| !names.whole)
     }
 
     /// Whether there is such a value in the first records of JSON.
@@ -99,7 +125,12 @@ impl Header {
         let bytes = line.map(|line| line.bytes.as_slice());
         let delimiter = dialect.delimiter(bytes.unwrap_or_default());
         match (&dialect.columns, line) {
-            (Some(columns), _) => Ok(Header::named(file, columns.clone(), delimiter)),
+            (Some(columns), _) => {
+                let mut index = Index::default();
+                index.fill(bytes.unwrap_or_default(), true, delimiter);
+                let unnamed = Some(index.places().len() - 1);
+                Ok(Header { unnamed, ..Header::named(file, columns.clone(), delimiter) })
+            }
             (None, Some(line)) if line.cut => Err(match memchr::memchr(b'\r', &line.bytes) {
                 Some(_) => SourceError::CarriageReturns { file: file.to_owned() },
                 None => SourceError::Header {

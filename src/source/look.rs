@@ -67,7 +67,7 @@ impl Look {
     /// Looks at whole records, which lie `at` bytes behind the first.
     fn piece(&mut self, plan: &Plan, bytes: &[u8], quotes: bool, at: u64) -> bool {
         let mut layout = Layout::default();
-        let rows = layout.apart(plan, bytes, quotes).rows;
+        let rows = layout.apart(plan, bytes, quotes, None).rows;
         let mut room = Vec::new();
         let made = self.finders.iter().map(|(filled, _)| filled.made.as_ref());
         let made: Vec<_> = made.map(|parts| Some(MadeColumn::of(plan, parts?, &rows))).collect();
@@ -100,7 +100,7 @@ impl Look {
             let Some((Filled { column, .. }, finder)) = finders.next() else { break };
             filled.form = Some(finder.form().map_err(|Unclear(why)| SourceError::Unclear {
                 file: file.clone(),
-                column: columns[column].clone(),
+                column: columns.get(column).cloned().unwrap_or_default(),
                 why,
                 field: format!("{stream}.{}", filled.name),
             })?);

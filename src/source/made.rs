@@ -3,14 +3,18 @@
 //!
 //! What they are made of is written, for all rows of a block, as a column of its own that then is read like any other.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::columns::Columns;
 use super::error::SourceError;
+use super::lookup::Table;
 use super::number;
 use super::plan::Plan;
 use super::rows::{Cell, Rows};
 use super::scan::Segment;
+use crate::text::Text;
 
 /// Decimals of a factor.
 const DECIMALS: u32 = 6;
@@ -37,6 +41,23 @@ pub enum Made {
         /// The value.
         constant: String,
     },
+    /// A number with the other sign.
+    Minus {
+        /// The column.
+        minus: String,
+    },
+    /// What stands in another file for what a column holds.
+    #[serde(skip)]
+    Looked {
+        /// The column that holds the key.
+        key: String,
+        /// The other file.
+        table: Arc<Table>,
+    },
+    /// What a column holds.
+    Column(String),
+    /// The first of these that is there: of the file's columns, and in JSON in each record.
+    First(Vec<Made>),
 }
 
 /// What a field is made of, by the places of columns.
@@ -45,6 +66,10 @@ pub(super) enum Parts {
     Product([usize; 2]),
     Join(Vec<usize>, String),
     Constant(String),
+    Minus(usize),
+    Looked(usize, Arc<Table>),
+    Column(usize),
+    First(Vec<Parts>),
 }
 
 impl Made {
@@ -57,26 +82,130 @@ impl Made {
                 Parts::Join(join.iter().map(find).collect::<Result<_, _>>()?, with.clone())
             }
             Made::Constant { constant } => Parts::Constant(constant.clone()),
+            Made::Minus { minus } => Parts::Minus(find(minus)?),
+            Made::Looked { key, table } => Parts::Looked(find(key)?, Arc::clone(table)),
+            Made::Column(column) => Parts::Column(find(column)?),
+            Made::First(several) => first(several, columns, field)?,
+        })
+    }
+
+    /// The columns it names, of which some need not be there.
+    pub fn names(&self) -> Vec<&str> {
+        match self {
+            Made::Product { product } => product.iter().map(String::as_str).collect(),
+            Made::Join { join, .. } => join.iter().map(String::as_str).collect(),
+            Made::Constant { .. } => Vec::new(),
+            Made::Minus { minus: column }
+            | Made::Column(column)
+            | Made::Looked { key: column, .. } => vec![column],
+            Made::First(several) => several.iter().flat_map(Made::names).collect(),
+        }
+    }
+}
+
+/// The first of several that is there, or all of which any may be in a record.
+fn first(several: &[Made], columns: &Columns<'_>, field: &str) -> Result<Parts, SourceError> {
+    let there = several.iter().map(|made| made.parts(columns, field));
+    let mut there: Vec<Parts> = there.filter_map(Result::ok).collect();
+    if columns.may_come() || (columns.is_json() && !there.is_empty()) {
+        let any = several.iter().filter_map(|made| made.possible(columns));
+        return Ok(Parts::First(any.collect()));
+    }
+    match there.is_empty() {
+        false => Ok(there.swap_remove(0)),
+        true => {
+            let names: Vec<&str> = several.iter().flat_map(Made::names).collect();
+            Err(columns.nothing(field, &names))
+        }
+    }
+}
+
+impl Made {
+    /// The places of columns of JSON, which may come in some record.
+    fn possible(&self, columns: &Columns<'_>) -> Option<Parts> {
+        let find = |column: &String| columns.possible(column).ok().flatten();
+        Some(match self {
+            Made::Product { product: [a, b] } => Parts::Product([find(a)?, find(b)?]),
+            Made::Join { join, with } => {
+                Parts::Join(join.iter().map(find).collect::<Option<_>>()?, with.clone())
+            }
+            Made::Constant { constant } => Parts::Constant(constant.clone()),
+            Made::Minus { minus } => Parts::Minus(find(minus)?),
+            Made::Looked { key, table } => Parts::Looked(find(key)?, Arc::clone(table)),
+            Made::Column(column) => Parts::Column(find(column)?),
+            Made::First(several) => {
+                Parts::First(several.iter().filter_map(|made| made.possible(columns)).collect())
+            }
         })
     }
 }
 
 impl Parts {
+    /// The column, and what is made if it is not the column as it is.
+    pub fn placed(self) -> (usize, Option<Parts>) {
+        match self {
+            Parts::Column(column) => (column, None),
+            Parts::First(mut several) if several.len() == 1 => several.remove(0).placed(),
+            made => (made.column(), Some(made)),
+        }
+    }
+
     /// The column that stands for the field in messages.
     pub fn column(&self) -> usize {
         match self {
             Parts::Product([first, _]) => *first,
             Parts::Join(columns, _) => columns.first().copied().unwrap_or(0),
             Parts::Constant(_) => 0,
+            Parts::Minus(column) | Parts::Column(column) | Parts::Looked(column, _) => *column,
+            Parts::First(several) => several.first().map_or(0, Parts::column),
+        }
+    }
+
+    /// Adds the tables that values are looked up in, with the columns of their keys.
+    pub fn tables(&self, into: &mut Vec<(usize, Arc<Table>)>) {
+        match self {
+            Parts::Looked(key, table) => into.push((*key, Arc::clone(table))),
+            Parts::First(several) => several.iter().for_each(|parts| parts.tables(into)),
+            _ => {}
+        }
+    }
+
+    /// The value of a row.
+    fn value(&self, plan: &Plan, rows: &Rows<'_>, row: usize, room: &mut Vec<u8>) -> String {
+        let mut text = |column: usize| {
+            let span = rows.span(row, column..column + 1);
+            let cell = Cell { block: rows.bytes, start: span.start, end: span.end };
+            // What is no text is told where the column itself is read.
+            plan.text(cell, room).map(str::to_owned).unwrap_or_default()
+        };
+        match self {
+            Parts::Constant(value) => value.clone(),
+            Parts::Column(column) => text(*column),
+            Parts::Minus(column) => minus(text(*column)),
+            Parts::Looked(column, table) => {
+                table.get(&text(*column)).map(Text::to_string).unwrap_or_default()
+            }
+            Parts::Join(columns, with) => {
+                let texts: Vec<String> = columns.iter().map(|column| text(*column)).collect();
+                // What lacks a part is not known.
+                if texts.iter().any(String::is_empty) { String::new() } else { texts.join(with) }
+            }
+            Parts::Product([a, b]) => product(&text(*a), &text(*b), plan.options.decimal_comma),
+            Parts::First(several) => {
+                let mut values = several.iter().map(|parts| parts.value(plan, rows, row, room));
+                values.find(|value| !value.is_empty()).unwrap_or_default()
+            }
         }
     }
 
     /// The columns.
-    pub fn each_column(&mut self, see: &mut impl FnMut(&mut usize)) {
+    pub fn each_column(&mut self, see: &mut dyn FnMut(&mut usize)) {
         match self {
             Parts::Product(columns) => columns.iter_mut().for_each(see),
             Parts::Join(columns, _) => columns.iter_mut().for_each(see),
             Parts::Constant(_) => {}
+            Parts::Minus(column) | Parts::Column(column) | Parts::Looked(column, _) => see(column),
+            Parts::First(several) => several.iter_mut().for_each(|parts| parts.each_column(see)),
         }
     }
 }
@@ -94,25 +223,7 @@ impl MadeColumn {
         let (mut bytes, mut places) = (Vec::new(), vec![u32::MAX]);
         let mut room = Vec::new();
         for row in 0..rows.len() {
-            let mut text = |column: usize| {
-                let span = rows.span(row, column..column + 1);
-                let cell = Cell { block: rows.bytes, start: span.start, end: span.end };
-                // What is no text is told where the column itself is read.
-                plan.text(cell, &mut room).map(str::to_owned).unwrap_or_default()
-            };
-            let value = match parts {
-                Parts::Constant(value) => value.clone(),
-                Parts::Join(columns, with) => {
-                    let texts: Vec<String> = columns.iter().map(|column| text(*column)).collect();
-                    // What lacks a part is not known.
-                    if texts.iter().any(String::is_empty) {
-                        String::new()
-                    } else {
-                        texts.join(with)
-                    }
-                }
-                Parts::Product([a, b]) => product(&text(*a), &text(*b), plan.options.decimal_comma),
-            };
+            let value = parts.value(plan, rows, row, &mut room);
             // A quote is a letter here.
             match value.starts_with('"') {
                 true => bytes
@@ -131,6 +242,16 @@ impl MadeColumn {
     pub fn rows(&self) -> Rows<'_> {
         let MadeColumn { bytes, places, segments } = self;
         Rows { bytes, places, segments, width: 1, origin: None }
+    }
+}
+
+/// A number with the other sign; of what is none, something that is none either.
+fn minus(text: String) -> String {
+    let negative = text.starts_with('-') || (text.starts_with('(') && text.ends_with(')'));
+    match (text.is_empty(), negative) {
+        (true, _) => text,
+        (_, true) => text.trim_matches(['-', '(', ')']).to_owned(),
+        (_, false) => format!("-{text}"),
     }
 }
 

@@ -8,6 +8,7 @@ use super::plan::{Filled, Plan};
 use super::rows::{Found, Rows};
 use crate::event::{Kind, Stream};
 use crate::shown::{VALUE, shown};
+use crate::value::{Decimals, Value};
 
 /// How many unknown names of a field are counted each by itself.
 const NAMES: usize = 1000;
@@ -29,9 +30,46 @@ pub struct Note {
     pub more: u64,
 }
 
-/// What is to be told of all records of a run, by stream, field and partition.
+/// What is to be told of some rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Notes(BTreeMap<(Stream, usize, u32), Note>);
+pub struct Told {
+    /// How many records.
+    pub records: u64,
+    /// What they come to, if it is about an amount, and with how many decimals.
+    pub sum: Option<(i128, u32)>,
+}
+
+/// What is to be told of all records of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// By stream, field and partition.
+    fields: BTreeMap<(Stream, usize, u32), Note>,
+    /// By stream and what is said.
+    rows: BTreeMap<(Stream, String), Told>,
+}
+
+impl Told {
+    /// Adds what is to be told of others.
+    pub fn add(&mut self, other: &Told) {
+        self.records += other.records;
+        if let Some((sum, decimals)) = other.sum {
+            let before = self.sum.map_or(0, |(sum, _)| sum);
+            self.sum = Some((before.saturating_add(sum), decimals));
+        }
+    }
+
+    /// A line that says so.
+    fn line(&self, stream: Stream, says: &str) -> String {
+        let records = if self.records == 1 { "record" } else { "records" };
+        let mut line = format!("{} {records} of {}: {says}", self.records, stream.name());
+        if let Some((sum, decimals)) = self.sum {
+            line.push_str("; in all ");
+            let sum = Value::Money(i64::try_from(sum).unwrap_or(i64::MAX));
+            sum.write(Decimals(decimals), &mut line);
+        }
+        line
+    }
+}
 
 impl Note {
     /// Counts a name, known or not.
@@ -104,14 +142,21 @@ impl Notes {
     /// Adds what is to be told of a block.
     pub fn add(&mut self, stream: Stream, partition: u32, notes: Vec<(usize, Note)>) {
         for (field, note) in notes {
-            self.0.entry((stream, field, partition)).or_default().add(&note);
+            self.fields.entry((stream, field, partition)).or_default().add(&note);
+        }
+    }
+
+    /// Adds what is to be told of rows.
+    pub fn tell(&mut self, stream: Stream, told: Vec<(String, Told)>) {
+        for (says, told) in told {
+            self.rows.entry((stream, says)).or_default().add(&told);
         }
     }
 
     /// What is to be told by field.
     fn by_field(&self) -> BTreeMap<(Stream, usize), Note> {
         let mut fields = BTreeMap::new();
-        for ((stream, field, _), note) in &self.0 {
+        for ((stream, field, _), note) in &self.fields {
             fields.entry((*stream, *field)).or_insert_with(Note::default).add(note);
         }
         fields
@@ -136,9 +181,11 @@ impl Notes {
         Ok(())
     }
 
-    /// Lines for each field.
+    /// Lines for what is told of rows, and for each field.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
+        let rows = self.rows.iter();
+        let rows = rows.map(|((stream, says), told)| told.line(*stream, says));
+        let mut lines: Vec<String> = rows.collect();
         for ((stream, field), note) in self.by_field() {
             let about = &stream.schema().fields[field];
             let name = format!("{}.{}", stream.name(), about.name);

@@ -12,7 +12,7 @@ use super::bad::{Bad, broken};
 use super::error::Fault;
 use super::layout::Layout;
 use super::made::MadeColumn;
-use super::notes::Note;
+use super::notes::{Note, Told};
 use super::number;
 use super::plan::{Filled, Plan};
 use super::rows::{Cell, Found, Rows};
@@ -36,6 +36,8 @@ pub struct Parsed {
     pub records: u64,
     /// What is to be told of fields.
     pub notes: Vec<(usize, Note)>,
+    /// What is to be told of rows.
+    pub told: Vec<(String, Told)>,
 }
 
 /// Memory kept from one block to the next.
@@ -63,11 +65,12 @@ impl Plan {
         let Scratch { layout, faults, unread, room } = scratch;
         faults.clear();
         unread.clear();
-        let apart = layout.apart(self, bytes, quotes);
+        let apart = layout.apart(self, bytes, quotes, block.above.as_ref());
         let rows = &apart.rows;
         let mut parsed = Parsed { batch, ..Parsed::default() };
-        parsed.records = apart.records() as u64;
+        parsed.records = apart.records();
         parsed.lines = apart.lines;
+        parsed.told = self.rules.tell(self, &apart);
         self.fill(&mut parsed, rows, (faults, unread), room);
         if !faults.is_empty() || !apart.is_even() {
             faults.sort_unstable();

@@ -13,6 +13,7 @@ use super::error::SourceError;
 use super::header::Header;
 use super::json::Tree;
 use super::made::{Made, Parts};
+use super::rules::{RowRules, Rules};
 use super::scalar::Money;
 use super::time::Form;
 use crate::event::{Col, Field, Kind, Schema, ShopEvent, Stream, behavior};
@@ -41,6 +42,8 @@ pub struct ParseOptions {
     pub made: Vec<(String, Made)>,
     /// The forms of times that were said: of a `stream.field`, or of all.
     pub time_forms: Vec<(Option<String>, Form)>,
+    /// What is said of rows as such.
+    pub rules: Rules,
 }
 
 impl Default for ParseOptions {
@@ -55,6 +58,7 @@ impl Default for ParseOptions {
             time_forms: Vec::new(),
             values: Vec::new(),
             made: Vec::new(),
+            rules: Rules::default(),
         }
     }
 }
@@ -76,6 +80,8 @@ pub struct Plan {
     pub(super) header: Header,
     /// How the columns are found in a record of JSON.
     pub(super) json: Option<Arc<Tree>>,
+    /// Which rows count, and the like.
+    pub(super) rules: RowRules,
     /// How many fields the schema has.
     pub(super) fields: usize,
     pub(super) stream: &'static str,
@@ -113,7 +119,7 @@ impl Filled {
     }
 
     /// Its columns, or those it is made of.
-    pub fn each_column(&mut self, see: &mut impl FnMut(&mut usize)) {
+    pub fn each_column(&mut self, see: &mut dyn FnMut(&mut usize)) {
         see(&mut self.column);
         if let Some(parts) = &mut self.made {
             parts.each_column(see);
@@ -150,7 +156,8 @@ impl Plan {
         let money = Money::new(options.decimals, options.decimal_comma)
             .ok_or(SourceError::Decimals(options.decimals))?;
         let renames = renames_of(schema, renames)?;
-        let columns = Columns::of(header);
+        let line = options.rules.fill_down.as_ref().and_then(|fill| fill.line());
+        let columns = Columns::of(header).with(line.filter(|_| !header.is_json()));
         let column_of = |field: usize| {
             let renamed = renames.iter().rfind(|(of, _)| *of == field);
             renamed.map_or(schema.fields[field].name, |(_, column)| *column)
@@ -165,12 +172,16 @@ impl Plan {
         };
         let named = |field: usize| {
             if let Some(parts) = made_of(field)? {
-                return Ok((parts.column(), Some(parts)));
+                return Ok(parts.placed());
             }
             let name = format!("{}.{}", schema.name, schema.fields[field].name);
             Ok((columns.find(column_of(field), &name)?, None))
         };
-        let is_made = |field: usize| made_of(field).is_err();
+        // What is made of the first of several that is there may be absent.
+        let is_made = |field: usize| match made_of(field) {
+            Err(SourceError::Nothing { .. }) => false,
+            made => made.is_err(),
+        };
         // A click log tells of views only: who saw which item, and when.
         let there = |col: Col| named(col.field).ok();
         let told = [behavior::EVENT, behavior::PAGE_VIEWS, behavior::ORDERS];
@@ -203,11 +214,19 @@ impl Plan {
             }
         }
         let mut diff = columns.position(DIFF)?;
-        let all = std::iter::once(&mut time).chain(&mut filled);
-        let (header, json) = columns.of_json(all, &mut diff)?;
+        let mut rules = options.rules.of(&columns)?;
+        let all = std::iter::once(&time).chain(&filled);
+        rules.looks_up(all.filter_map(|filled| filled.made.as_ref()));
+        let (header, json) = columns.of_json(|number| {
+            let all = std::iter::once(&mut time).chain(&mut filled);
+            all.for_each(|filled| filled.each_column(number));
+            rules.each_column(number);
+            diff.iter_mut().for_each(number);
+        })?;
         Ok(Plan {
             header,
             json,
+            rules,
             fields: schema.fields.len(),
             stream: schema.name,
             time,

@@ -9,6 +9,7 @@
 
 use std::io::{self, Read};
 
+use super::rules::Above;
 use super::scan::Ends;
 
 /// The longest record, its line end included.
@@ -46,6 +47,8 @@ pub struct Block {
     pub shape: Shape,
     /// Its bytes; all of them but where the shape says otherwise.
     pub bytes: Vec<u8>,
+    /// What the rows before end with, where cells are filled from above.
+    pub above: Option<Above>,
 }
 
 /// The first line that is not blank.
@@ -264,7 +267,7 @@ impl<R: Read> Splitter<R> {
     fn block(&mut self, bytes: Vec<u8>, length: usize, shape: Shape) -> Block {
         let offset = self.offset;
         self.offset += length as u64;
-        Block { offset, end: self.offset, shape, bytes }
+        Block { offset, end: self.offset, shape, bytes, above: None }
     }
 
     /// Reads some bytes and notes the end of the input.

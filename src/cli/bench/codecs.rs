@@ -33,7 +33,7 @@ impl Args {
     pub fn run(self) -> Result<(), Error> {
         let workload = &self.workload.workload();
         let texts = workload.texts()?;
-        let opened = sources::open(&texts, &Default::default(), Vec::new())?;
+        let opened = sources::open(&texts, &Default::default(), Default::default())?;
         if opened.inputs.iter().any(|(_, input)| matches!(input, Input::Recorded(_))) {
             let why = "a replay log is what sources are compared with here; give a CSV file";
             return Err(Error::Usage(why.into()));

@@ -41,7 +41,9 @@ impl Workload {
         let path = self.shop().with_extension(EXTENSION);
         let text = path.display().to_string();
         // One that this build cannot read is made again.
-        if sources::open(std::slice::from_ref(&text), &Default::default(), Vec::new()).is_err() {
+        if sources::open(std::slice::from_ref(&text), &Default::default(), Default::default())
+            .is_err()
+        {
             let progress = Progress::new(1);
             progress.step("generating the demo shop");
             self.record(self.generated()?, Codec::Columnar, &path)?;
@@ -123,7 +125,7 @@ impl Workload {
 
     /// The workload over these sources, to be run in this process by one worker.
     pub fn over(&self, sources: &[String]) -> Result<Job, Error> {
-        let sources = sources::open(sources, &Default::default(), Vec::new())?.inputs;
+        let sources = sources::open(sources, &Default::default(), Default::default())?.inputs;
         // A minute, as `tidemill record` has it; a log has its own.
         let log = sources.iter().any(|(_, input)| matches!(input, Input::Recorded(_)));
         let running = Running::one_worker((!log).then_some(Tick::MINUTE));

@@ -3,26 +3,19 @@
 use std::ops::Range;
 
 use super::super::error::Fault;
-use super::super::rows::{Origin, Rows};
-use super::super::scan::Segment;
+use super::super::rows::Rows;
+use super::super::sheet::Sheet;
 use super::super::split::MAX_RECORD;
 use super::tree::{Found, Slot, Tree};
 
 /// Rows made of the records of a block. Reused from block to block.
 #[derive(Default)]
 pub struct Table {
-    /// The values, each with a byte behind it; that behind the last of a row ends a line.
-    bytes: Vec<u8>,
-    /// Where the values end, after a first entry that stands one before them.
-    places: Vec<u32>,
-    segments: Vec<Segment>,
-    /// Which bytes of the block each row was made of.
-    spans: Vec<Range<usize>>,
+    sheet: Sheet,
     /// Records that cannot be read, and why.
     pub broken: Vec<(Range<usize>, String)>,
     /// How many line ends there are.
-    pub lines: u64,
-    width: usize,
+    lines: u64,
     record: Record,
 }
 
@@ -43,12 +36,9 @@ struct Record {
 impl Table {
     /// Reads whole lines.
     pub fn fill(&mut self, tree: &Tree, block: &[u8]) {
-        self.bytes.clear();
-        self.places.clear();
-        self.places.push(u32::MAX);
-        self.spans.clear();
+        self.sheet.begin(tree.columns.len());
         self.broken.clear();
-        (self.lines, self.width) = (0, tree.columns.len());
+        self.lines = 0;
         let mut start = 0;
         while start < block.len() {
             let line = memchr::memchr(b'\n', &block[start..]);
@@ -56,10 +46,6 @@ impl Table {
             self.lines += u64::from(line.is_some());
             self.line(tree, block, start..end);
             start = end + 1;
-        }
-        self.segments.clear();
-        if !self.spans.is_empty() {
-            self.segments.push(Segment { row: 0, first: 0, rows: self.spans.len() });
         }
     }
 
@@ -85,47 +71,27 @@ impl Table {
 
     fn rows_of_record(&mut self, tree: &Tree, span: &Range<usize>) {
         for element in 0..self.record.elements.max(1) {
-            for (i, column) in tree.columns.iter().enumerate() {
-                let range = match column {
-                    Some(slot) => self.record.range(*slot, element),
-                    None => {
-                        if self.record.elements > 0 {
-                            self.bytes.extend_from_slice(element.to_string().as_bytes());
-                        }
-                        0..0
+            for column in &tree.columns {
+                match column {
+                    Some(slot) => {
+                        let range = self.record.range(*slot, element);
+                        self.sheet.text(&self.record.text[range]);
                     }
-                };
-                put(&mut self.bytes, &self.record.text[range]);
-                // No block makes rows of more than a few hundred megabytes.
-                self.places.push(self.bytes.len() as u32);
-                self.bytes.push(if i + 1 == self.width { b'\n' } else { b',' });
+                    None if self.record.elements == 0 => self.sheet.text(b""),
+                    None => self.sheet.text(element.to_string().as_bytes()),
+                }
             }
-            self.spans.push(span.clone());
+            self.sheet.end(span.clone());
         }
     }
 
-    /// The rows, which were made of a block.
-    pub fn rows<'a>(&'a self, block: &'a [u8]) -> Rows<'a> {
-        let origin = Some(Origin { block, spans: &self.spans });
-        let Table { bytes, places, segments, width, .. } = self;
-        Rows { bytes, places, segments, width: *width, origin }
+    /// The rows, which were made of a block, what is none of them, and how many lines there were.
+    pub fn apart<'a>(
+        &'a mut self,
+        block: &'a [u8],
+    ) -> (Rows<'a>, &'a [(Range<usize>, String)], u64) {
+        (self.sheet.rows(block), &self.broken, self.lines)
     }
-}
-
-/// Writes a value so that it is read as it is: one that begins with a quote would be taken out of it.
-fn put(bytes: &mut Vec<u8>, text: &[u8]) {
-    if text.first() != Some(&b'"') {
-        bytes.extend_from_slice(text);
-        return;
-    }
-    bytes.push(b'"');
-    for part in text.split_inclusive(|byte| *byte == b'"') {
-        bytes.extend_from_slice(part);
-        if part.ends_with(b"\"") {
-            bytes.push(b'"');
-        }
-    }
-    bytes.push(b'"');
 }
 
 /// What is wrong with a record, and where in it.
@@ -248,7 +214,7 @@ mod tests {
         let mut table = Table::default();
         table.fill(&tree, block.as_bytes());
         assert!(table.broken.is_empty(), "{:?}", table.broken);
-        let rows = table.rows(block.as_bytes());
+        let (rows, ..) = table.apart(block.as_bytes());
         let cell = |row, column: usize| {
             let bytes = &rows.bytes[rows.span(row, column..column + 1)];
             let mut room = Vec::new();
