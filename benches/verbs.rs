@@ -14,10 +14,8 @@ use tidemill::clock::{Millis, Tick, Time};
 use tidemill::event::behavior::{ITEM_ID, PRICE, SESSION_ID};
 use tidemill::event::{Behavior, Row, Stream};
 use tidemill::lab::replay::{Cost, Recorded, cost};
-use tidemill::monoid::{
-    Bag, Dated, Hashes, HyperLogLog, Members, Moments, Quantiles, Values, Weights,
-};
-use tidemill::operator::{Aggregate, Collection};
+use tidemill::monoid::{HyperLogLog, Members, Moments, Quantiles, Values, Weights};
+use tidemill::operator::Collection;
 use tidemill::query::Inputs;
 use tidemill::text::Text;
 use tidemill::value::{Hour, Money};
@@ -32,8 +30,6 @@ const ROUNDS: usize = 5;
 const BATCH: usize = 16_384;
 const DAYS: u64 = 30;
 const ITEMS: usize = 10_000;
-const CAP: usize = 10;
-
 fn random(state: &mut u64) -> u64 {
     // splitmix64
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -97,9 +93,6 @@ fn each(recorded: &Recorded, mut see: impl FnMut(Row<'_, Behavior>)) {
 fn item(row: &Row<'_, Behavior>) -> u32 {
     row.item_id().as_number().unwrap_or(0) as u32
 }
-fn session(row: &Row<'_, Behavior>) -> u32 {
-    row.session_id().as_number().unwrap_or(0) as u32
-}
 fn price(row: &Row<'_, Behavior>) -> i64 {
     row.price().map_or(0, |Money(price)| price)
 }
@@ -161,12 +154,8 @@ const VERBS: &[(&str, Run)] = &[
     ("sums", sums),
     ("quantile", quantile),
     ("top_k", top_k),
-    ("cooccur", cooccur),
-    ("cooccur_count", cooccur_counted),
     ("distinct", distinct),
     ("distinct_est", distinct_estimated),
-    ("sessionize", sessionize),
-    ("sliding", sliding),
 ];
 
 /// Count, sum and sum of squares by hour.
@@ -264,64 +253,6 @@ fn top_k(name: &str, recorded: &Recorded) {
     });
 }
 
-/// Counts of the pairs among the last items of each session, changed as events come.
-fn pairs_by_hand(recorded: &Recorded) -> usize {
-    let mut sessions: Table<u32, Vec<u32>> = Table::default();
-    let mut pairs: Table<(u32, u32), i64> = Table::default();
-    each(recorded, |row| {
-        let items = sessions.entry(session(&row)).or_default();
-        let new = item(&row);
-        let mut count = |a: u32, b: u32, diff| {
-            if a != b {
-                *pairs.entry((a.min(b), a.max(b))).or_default() += diff;
-            }
-        };
-        if items.len() == CAP {
-            let old = items.remove(0);
-            if !items.contains(&old) {
-                (0..items.len()).filter(|i| !items[..*i].contains(&items[*i])).for_each(|i| {
-                    count(old, items[i], -1);
-                });
-            }
-        }
-        if !items.contains(&new) {
-            (0..items.len()).filter(|i| !items[..*i].contains(&items[*i])).for_each(|i| {
-                count(new, items[i], 1);
-            });
-        }
-        items.push(new);
-    });
-    pairs.len()
-}
-
-fn pairs<'s>(inputs: &Inputs<'s>) -> Collection<'s, (u32, u32)> {
-    inputs
-        .behavior(&[SESSION_ID, ITEM_ID])
-        .keyed(
-            "Sessions",
-            |row| Some(session(row)),
-            |events: &mut Bag<(i64, u32)>, row, diff| events.add((row.time(), item(row)), diff),
-        )
-        .cooccur(CAP)
-}
-
-fn cooccur(name: &str, recorded: &Recorded) {
-    compare(name, recorded, pairs_by_hand, |recorded| flow(recorded, pairs));
-}
-
-fn cooccur_counted(name: &str, recorded: &Recorded) {
-    compare(name, recorded, pairs_by_hand, |recorded| {
-        flow(recorded, |inputs| {
-            pairs(inputs).aggregate(
-                "Weights",
-                |pair| Some(*pair),
-                |weight: &mut i64, _, diff| *weight += diff,
-                |pair, weight| Some((*pair, *weight)),
-            )
-        })
-    });
-}
-
 /// Different items by hour.
 fn distinct_by_hand(recorded: &Recorded) -> usize {
     let mut hours: Table<Hour, hashbrown::HashSet<u32, foldhash::fast::FixedState>> =
@@ -351,78 +282,9 @@ fn distinct_estimated(name: &str, recorded: &Recorded) {
             inputs.behavior(&[ITEM_ID]).aggregate(
                 "Estimate",
                 |row| Some(row.hour()),
-                |items: &mut Hashes, row, diff| items.add(&item(row), diff),
-                |hour, items: &HyperLogLog| Some((*hour, items.estimate() as u64)),
+                |items: &mut HyperLogLog, row, diff| items.add_value(&item(row), diff),
+                |hour, items| Some((*hour, items.estimate() as u64)),
             )
-        })
-    });
-}
-
-/// Sessions by a gap of half an hour; the loop sorts each key's times at the end.
-fn sessionize(name: &str, recorded: &Recorded) {
-    let by_hand = |recorded: &Recorded| {
-        let mut keys: Table<u32, Vec<i64>> = Table::default();
-        each(recorded, |row| keys.entry(session(&row)).or_default().push(row.time()));
-        let mut sessions = 0;
-        for times in keys.values_mut() {
-            times.sort_unstable();
-            sessions += times.chunk_by(|a, b| b - a <= 1_800_000).count();
-        }
-        sessions
-    };
-    compare(name, recorded, by_hand, |recorded| {
-        flow(recorded, |inputs| {
-            inputs
-                .behavior(&[SESSION_ID, ITEM_ID])
-                .keyed(
-                    "Sessions",
-                    |row| Some(session(row)),
-                    |log: &mut Bag<(i64, u32)>, row, diff| log.add((row.time(), item(row)), diff),
-                )
-                .sessionize(Millis::minutes(30), |key, session| {
-                    (*key, session.start(), session.end(), session.count())
-                })
-        })
-    });
-}
-
-/// Count and sum over the last hour as of each event of a session; the loop sorts at the end and
-/// moves two ends along.
-fn sliding(name: &str, recorded: &Recorded) {
-    let by_hand = |recorded: &Recorded| {
-        let mut keys: Table<u32, Vec<(i64, i64)>> = Table::default();
-        each(recorded, |row| {
-            keys.entry(session(&row)).or_default().push((row.time(), price(&row)));
-        });
-        for events in keys.values_mut() {
-            events.sort_unstable();
-            let (mut from, mut sum) = (0, 0);
-            for at in 0..events.len() {
-                sum += events[at].1;
-                while events[from].0 <= events[at].0 - 3_600_000 {
-                    sum -= events[from].1;
-                    from += 1;
-                }
-                black_box((at + 1 - from, sum));
-            }
-        }
-        keys.len()
-    };
-    compare(name, recorded, by_hand, |recorded| {
-        flow(recorded, |inputs| {
-            inputs
-                .behavior(&[SESSION_ID, ITEM_ID, PRICE])
-                .keyed(
-                    "Sliding",
-                    |row| Some(session(row)),
-                    |log: &mut Bag<Dated<u64>>, row, diff| {
-                        let item = u64::from(item(row));
-                        log.add(Dated { time: row.time(), item, value: price(row) }, diff);
-                    },
-                )
-                .sliding(Millis::hours(1), |key, event, totals| {
-                    (*key, event.time, event.item, totals.count, totals.sum as i64)
-                })
         })
     });
 }

@@ -6,3 +6,4 @@ pub mod eval;
 pub mod generator;
 pub mod memory;
 pub mod replay;
+pub mod restore;

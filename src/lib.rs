@@ -41,6 +41,8 @@
 //!   `monoid` does not import timely.
 //! - The order of a table in memory is that of a number drawn by each process: nothing may show it.
 //! - Money is integer; floats appear when a row is read, and never in a diff.
+//! - What is not sealed has touched no state, and every state can be written down as what it adds up
+//!   from and taken back by another number of workers (`tests/restore.rs`).
 //! - Every state has a bound, written next to it.
 //! - No `unsafe`, but in the replay log's second codec (`source/replay_log/abomonation.rs`), which
 //!   is behind a cargo feature and says why it is sound there.

@@ -15,7 +15,6 @@ mod dated;
 mod distinct;
 mod favourite;
 mod groups;
-mod histogram;
 mod hyperloglog;
 mod moments;
 mod most;
@@ -39,8 +38,7 @@ pub use cuts::{Cuts, part};
 pub use dated::{Dated, DatedLog, Entries};
 pub use distinct::{Distinct, Members};
 pub use favourite::{Counts, Favourite};
-pub use histogram::Histogram;
-pub use hyperloglog::{Hashes, HyperLogLog, Precision};
+pub use hyperloglog::{HyperLogLog, Precision};
 pub use moments::{CrossMoments, Moments};
 pub use most::Most;
 pub use quantiles::{Interpolated, Quantiles};
@@ -70,6 +68,9 @@ pub trait Group: Default + Clone + Debug + Send + Serialize + DeserializeOwned +
     fn is_zero(&self) -> bool;
     /// Adds the delta to a state.
     fn absorb(state: &mut Self::State, delta: Self);
+    /// The delta that makes this state of that of a key never seen: a state is what its deltas add
+    /// up to, so one of them can stand for all.
+    fn contents(state: &Self::State) -> Self;
     /// Whether a state is that of a key never seen, so that it can be forgotten.
     fn is_nothing(state: &Self::State) -> bool;
 }

@@ -1,9 +1,16 @@
 //! The verbs of which queries are made.
 //!
 //! A query reads [`Rows`] (batches of columns) from its inputs and turns them into a
-//! [`Collection`] of its output. The verbs that remember are `aggregate`, `due`, `dedupe` and
-//! `session_pairs` (and those made of one of them with a richer value: `once`, and `top_k`,
-//! `cooccur`, `sessionize`, `sliding`, `as_of` and `kept` of [`Keyed`]); every other is recomputed from what they send.
+//! [`Collection`] of its output.
+//!
+//! There is one way to remember. `sealed` is the one loop: what arrives is held by its tick, and a
+//! tick that is sealed is given to a state whole. Most states lie by key (`keyed`): a verb such as
+//! `aggregate`, `as_of`, `top_k`, `stretches` or `inner_join` is then a step that takes a key's
+//! deltas and says which of its rows went and which came. Others look at all records in the order of
+//! arrival (`arrivals`: `dedupe`, `settle`) or wait for the clock (`passing`, `board`). Each says what
+//! it remembers as deltas, so that it can be written down and taken back ([`memory`]). Verbs that
+//! remember nothing are those of collections themselves.
+//!
 //! Timely's own names stop at this room.
 
 use crate::batch::Batch;
@@ -20,24 +27,24 @@ mod arrivals;
 mod as_of;
 mod board;
 mod collect;
-mod cooccur;
 mod dedupe;
 mod first;
 mod fold;
+mod join;
 mod kept;
 mod keyed;
-mod normalise;
+pub mod memory;
 mod once;
 mod passing;
+mod sealed;
 mod session_pairs;
-mod sessionize;
 mod settle;
 mod shared;
-mod sliding;
 mod stretches;
 mod ticks;
 mod tiles;
 mod top_k;
+mod written_rows;
 
 pub use aggregate::Aggregate;
 pub use as_of::Follower;
@@ -47,13 +54,12 @@ pub use collect::{Port, Row as AnyRow, Sealed};
 pub(crate) use dedupe::{Age, Tally, dedupe, withdraws};
 pub use dedupe::{Dedupe, OnDuplicate};
 pub use first::First;
+pub use join::Join;
 pub use kept::Kept;
 pub use keyed::Keyed;
-pub use normalise::{MinMax, Scale, ZScore, normalise};
 pub use once::Once;
 pub use passing::{Clock, Passing, Periods};
 pub use session_pairs::{Link, SessionPairs};
-pub use sessionize::Session;
 pub(crate) use settle::settle;
 pub(crate) use shared::Shared;
 pub use stretches::Stretches;
@@ -78,11 +84,6 @@ pub(crate) use crate::hash::Table;
 #[inline]
 pub(crate) fn route<K: Hash>(key: &K) -> u64 {
     FixedState::with_seed(0x7469_6465).hash_one(key)
-}
-
-/// A number that stands for a value: the same on every worker. Not a persistent format.
-pub fn fingerprint<T: Hash>(value: &T) -> u64 {
-    route(value)
 }
 
 /// The cleaned records of a stream, in shared batches of columns.

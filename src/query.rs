@@ -11,9 +11,11 @@ use crate::error::Error;
 use crate::event::{
     Ads, Behavior, Col, Inventory, Logins, Logistics, Need, Shape, Stream, Transactions,
 };
+use crate::operator::memory::Memory;
 use crate::operator::{Batches, Clock, Collection, Item, Periods, Port, Rows, Shared, collect};
 use crate::value::Value;
 use std::cell::RefCell;
+use std::fmt::Debug;
 use timely::dataflow::operators::probe::Handle;
 
 pub mod basket;
@@ -79,7 +81,8 @@ impl<Q: Query> AnyQuery for Q {
         Q::Output::COLUMNS
     }
     fn build(&self, inputs: &Inputs<'_>) -> Box<dyn Port> {
-        collect(self.dataflow(inputs), Query::name(self), &inputs.probe)
+        let (name, memory) = (Query::name(self), inputs.memory.clone());
+        memory.within(name, || collect(self.dataflow(inputs), name, &inputs.probe))
     }
     fn answer_cells(&self, history: &History, at: Time) -> Vec<Vec<Value>> {
         let mut rows = self.answer(history, at);
@@ -193,12 +196,17 @@ pub struct Inputs<'s> {
     clocks: RefCell<Vec<Option<Clock<'s>>>>,
     reads: RefCell<Reads>,
     shared: Shared<'s>,
+    pub(crate) memory: Memory,
     pub(crate) probe: Handle<Time>,
     tick: Tick,
 }
 
 impl<'s> Inputs<'s> {
-    pub(crate) fn new(probe: Handle<Time>, tick: Tick, open: Box<Open<'s>>) -> Self {
+    pub(crate) fn new(
+        probe: Handle<Time>,
+        (tick, memory): (Tick, Memory),
+        open: Box<Open<'s>>,
+    ) -> Self {
         Inputs {
             open,
             tick,
@@ -206,6 +214,7 @@ impl<'s> Inputs<'s> {
             clocks: RefCell::new(vec![None; Stream::ALL.len()]),
             reads: RefCell::default(),
             shared: Shared::default(),
+            memory,
             probe,
         }
     }
@@ -218,7 +227,8 @@ impl<'s> Inputs<'s> {
     /// Opens a stream.
     pub(crate) fn open(&self, stream: Stream) -> Opened<'s> {
         let mut opened = self.opened.borrow_mut();
-        opened[stream.index()].get_or_insert_with(|| (self.open)(stream)).clone()
+        let open = || self.memory.within(stream.name(), || (self.open)(stream));
+        opened[stream.index()].get_or_insert_with(open).clone()
     }
 
     fn read<S: Shape>(&self, columns: &[Col]) -> Opened<'s> {
@@ -271,12 +281,13 @@ impl<'s> Inputs<'s> {
 
     /// A collection that several queries read: it is built by the first that asks with this key,
     /// and given to all. The key says what it was made by, and its type what it is.
-    pub fn shared<K: PartialEq + 'static, D: Item>(
+    pub fn shared<K: PartialEq + Debug + 'static, D: Item>(
         &self,
         key: K,
         build: impl FnOnce() -> Collection<'s, D>,
     ) -> Collection<'s, D> {
-        self.shared.get(key, build)
+        let part = format!("{key:?}");
+        self.shared.get(key, || self.memory.within(&part, build))
     }
 
     /// What visitors do, with these columns filled.

@@ -9,6 +9,7 @@
 
 use crate::clock::{Tick, Time};
 use crate::event::Stream;
+use crate::operator::memory::{Memory, Notebook};
 use crate::operator::{Batches, Dedupe, Port, Tally, dedupe, settle};
 use crate::query::{AnyQuery, Inputs, Opened, Reads};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +43,15 @@ pub struct Intake {
     pub tick: Tick,
 }
 
+/// What the workers of a process have in common while they run.
+#[derive(Clone, Default)]
+pub(crate) struct Common {
+    /// What happened to records on their way in.
+    pub tally: Arc<Tally>,
+    /// What operators remember from an earlier run, and what they write down for a later one.
+    pub notebook: Notebook,
+}
+
 /// What is built in each worker.
 #[derive(Clone)]
 pub struct Graph {
@@ -68,19 +78,19 @@ impl Intake {
     pub(crate) fn build<E>(
         &self,
         worker: &mut Worker,
-        tally: &Arc<Tally>,
+        common: &Common,
         from: impl for<'s> Fn(Scope<'s, Time>, Stream, &Handle<Time>) -> Batches<'s>,
         ends: impl for<'s> FnOnce(&Inputs<'s>) -> E,
     ) -> (E, Handle<Time>) {
-        let probe = Handle::new();
+        let (probe, memory) = (Handle::new(), Memory::new(common.notebook.clone()));
         let ends = worker.dataflow::<Time, _, _>(|scope| {
             let open = |stream: Stream| {
                 let batches = from(scope, stream, &probe);
                 let how = (self.dedupe.get(&stream).copied(), self.change_logs.contains(&stream));
                 let fields = self.fields.get(&stream).cloned().unwrap_or_default();
-                opened(batches, stream, fields, how, tally)
+                opened(batches, stream, fields, how, &common.tally)
             };
-            ends(&Inputs::new(probe.clone(), self.tick, Box::new(open)))
+            ends(&Inputs::new(probe.clone(), (self.tick, memory), Box::new(open)))
         });
         (ends, probe)
     }
@@ -91,13 +101,14 @@ impl Graph {
     pub(crate) fn build(
         &self,
         worker: &mut Worker,
-        tally: &Arc<Tally>,
+        common: &Common,
         from: impl for<'s> Fn(Scope<'s, Time>, Stream, &Handle<Time>) -> Batches<'s>,
     ) -> Views {
-        let (ports, probe) = self.intake.build(worker, tally, from, |inputs| {
-            self.queries.iter().map(|query| query.build(inputs)).collect::<Vec<Box<dyn Port>>>()
+        let ((ports, memory), probe) = self.intake.build(worker, common, from, |inputs| {
+            let ports = self.queries.iter().map(|query| query.build(inputs));
+            (ports.collect::<Vec<Box<dyn Port>>>(), inputs.memory.clone())
         });
-        Views::new(ports, probe)
+        Views::new(ports, probe, memory)
     }
 }
 

@@ -4,13 +4,13 @@
 mod support;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use support::Random;
 use tidemill::clock::{Millis, Time};
 use tidemill::lab::replay::{Updates, replay_items};
-use tidemill::monoid::{Bag, Dated, Hashes, HyperLogLog, Members, Quantiles, Values, Weights};
-use tidemill::operator::{Aggregate, Collection, Item};
+use tidemill::monoid::{HyperLogLog, Members, Quantiles, Stretch, Summary, Values, Weights};
+use tidemill::operator::{Aggregate, Collection, Item, Join, Stretches};
 
 /// An item of the histories: a key, an event time, an item and a number.
 type Thing = (u32, i64, u32, i64);
@@ -57,10 +57,18 @@ fn history(seed: u64) -> Updates<Thing> {
     out
 }
 
-/// Runs a verb over histories and holds it against its twin at every time.
+/// As [`check_counts`], for rows of which each is there once for each time the twin gives it.
 fn check<O: Item>(
     verb: impl for<'s> Fn(Collection<'s, Thing>) -> Collection<'s, O> + Copy + Send + Sync + 'static,
     twin: impl Fn(&Things) -> Vec<O>,
+) {
+    check_counts(verb, |things| twin(things).into_iter().map(|row| (row, 1)).collect());
+}
+
+/// Runs a verb over histories and holds it against its twin at every time.
+fn check_counts<O: Item>(
+    verb: impl for<'s> Fn(Collection<'s, Thing>) -> Collection<'s, O> + Copy + Send + Sync + 'static,
+    twin: impl Fn(&Things) -> Vec<(O, i64)>,
 ) {
     for seed in 0..12 {
         let history = history(seed);
@@ -81,7 +89,9 @@ fn check<O: Item>(
             }
             view.retain(|_, count| *count != 0);
             let mut want = BTreeMap::<O, isize>::new();
-            twin(&things).into_iter().for_each(|row| *want.entry(row).or_default() += 1);
+            let rows = twin(&things).into_iter();
+            rows.for_each(|(row, n)| *want.entry(row).or_default() += n as isize);
+            want.retain(|_, count| *count != 0);
             assert!(view == want, "{time:?} (seed {seed})\n verb: {view:?}\n twin: {want:?}");
         }
         assert!(changes.next().is_none());
@@ -191,35 +201,6 @@ fn top_k_is_the_head_of_a_full_sort() {
 }
 
 #[test]
-fn cooccur_is_all_pairs_of_the_newest_items() {
-    check(
-        |things| {
-            things
-                .keyed(
-                    "Pairs",
-                    |thing| Some(thing.0),
-                    |events: &mut Bag<(i64, u32)>, thing, diff| {
-                        events.add((thing.1, thing.2), diff)
-                    },
-                )
-                .cooccur(5)
-        },
-        |things| {
-            let mut rows = Vec::new();
-            for (_, things) in by_key(things) {
-                let events = sums(things.iter().map(|(t, count)| ((t.1, t.2), *count)));
-                let events = events.into_iter().rev().filter(|(_, count)| *count > 0);
-                let items: BTreeSet<u32> = events.take(5).map(|((_, item), _)| item).collect();
-                for a in &items {
-                    rows.extend(items.iter().filter(|b| a < b).map(|b| (*a, *b)));
-                }
-            }
-            rows
-        },
-    );
-}
-
-#[test]
 fn distinct_is_the_size_of_a_set() {
     check(
         |things| {
@@ -247,18 +228,18 @@ fn distinct_estimated_is_a_function_of_what_remains() {
             things.aggregate(
                 "Estimate",
                 |thing| Some(thing.0),
-                |hashes: &mut Hashes, thing, diff| hashes.add(&(thing.1, thing.2), diff),
+                |sketch: &mut HyperLogLog, thing, diff| {
+                    sketch.add_value(&(thing.1, thing.2), diff);
+                },
                 |key, sketch: &HyperLogLog| Some((*key, sketch.estimate().to_bits())),
             )
         },
         |things| {
             let mut rows = Vec::new();
             for (key, things) in by_key(things) {
-                let mut hashes = Hashes::default();
-                let counts = sums(things.iter().map(|(t, count)| ((t.1, t.2), *count)));
-                counts.iter().for_each(|(pair, count)| hashes.add(pair, *count));
                 let mut sketch = HyperLogLog::default();
-                <Hashes as tidemill::monoid::Group>::absorb(&mut sketch, hashes);
+                let counts = sums(things.iter().map(|(t, count)| ((t.1, t.2), *count)));
+                counts.iter().for_each(|(pair, count)| sketch.add_value(pair, *count));
                 if !counts.is_empty() {
                     // So few values are told apart nearly always.
                     let positive = counts.values().filter(|count| **count > 0).count() as f64;
@@ -271,35 +252,43 @@ fn distinct_estimated_is_a_function_of_what_remains() {
     );
 }
 
+/// The items of a stretch, one after the other.
+#[derive(Clone, Default)]
+struct Listed(Vec<(u32, i64)>);
+
+impl Summary<(i64, u32)> for Listed {
+    fn push(&mut self, (_, item): &(i64, u32), count: i64) {
+        self.0.push((*item, count));
+    }
+    fn append(&mut self, next: &Self) {
+        self.0.extend(&next.0);
+    }
+}
+
+/// A key, the first and the last time of a stretch, and its items with their counts.
+type Row = (u32, i64, i64, Vec<(u32, i64)>);
+
 #[test]
-fn sessionize_cuts_where_the_gap_is_longer() {
+fn stretches_are_cut_where_the_gap_is_longer() {
     check(
         |things| {
-            things
-                .keyed(
-                    "Sessions",
-                    |thing| Some(thing.0),
-                    |events: &mut Bag<(i64, u32)>, thing, diff| {
-                        events.add((thing.1, thing.2), diff)
-                    },
-                )
-                .sessionize(Millis(30), |key, session| {
-                    let items = session.events.iter().map(|((_, item), _)| *item).collect();
-                    (*key, session.start(), session.end(), session.count(), items)
-                })
+            things.map(|thing| (thing.0, (thing.1, thing.2))).stretches(
+                "Stretches",
+                |_| 30,
+                |key, stretch: Stretch<Listed>| (*key, stretch.first, stretch.last, stretch.sum.0),
+            )
         },
         |things| {
-            let mut rows: Vec<(u32, i64, i64, i64, Vec<u32>)> = Vec::new();
+            let mut rows: Vec<Row> = Vec::new();
             for (key, things) in by_key(things) {
                 let events = sums(things.iter().map(|(t, count)| ((t.1, t.2), *count)));
                 for ((time, item), count) in events.into_iter().filter(|(_, count)| *count > 0) {
                     match rows.last_mut() {
                         Some(last) if last.0 == key && time - last.2 <= 30 => {
                             last.2 = time;
-                            last.3 += count;
-                            last.4.push(item);
+                            last.3.push((item, count));
                         }
-                        _ => rows.push((key, time, time, count, vec![item])),
+                        _ => rows.push((key, time, time, vec![(item, count)])),
                     }
                 }
             }
@@ -308,37 +297,67 @@ fn sessionize_cuts_where_the_gap_is_longer() {
     );
 }
 
+/// The things with an even item, and those with an odd one, as two sides by key.
+fn sides(things: &Things) -> [BTreeMap<(u32, i64), i64>; 2] {
+    [0, 1].map(|side| {
+        let of_side = things.iter().filter(|(thing, _)| thing.2 % 2 == side);
+        sums(of_side.map(|(thing, count)| ((thing.0, thing.1), *count)))
+    })
+}
+
 #[test]
-fn sliding_adds_up_the_last_span() {
-    check(
+fn a_join_is_the_product_of_both_sides() {
+    check_counts(
         |things| {
-            things
-                .keyed(
-                    "Sliding",
-                    |thing| Some(thing.0),
-                    |log: &mut Bag<Dated<u64>>, &(_, time, item, value), diff| {
-                        log.add(Dated { time, item: u64::from(item), value }, diff);
-                    },
-                )
-                .sliding(Millis(50), |key, event, totals| {
-                    (*key, *event, (totals.count, totals.sum as i64))
-                })
+            let side = |odd: u32| {
+                let of_side = things.clone().filter(move |thing| thing.2 % 2 == odd);
+                of_side.map(|thing| (thing.0, thing.1))
+            };
+            side(0).inner_join("Join", side(1), |key, a, b| (a <= b).then_some((*key, *a, *b)))
         },
         |things| {
+            let [left, right] = sides(things);
             let mut rows = Vec::new();
-            for (key, things) in by_key(things) {
-                let totals = |at: i64| {
-                    let within = things.iter().filter(|(t, _)| at - 50 < t.1 && t.1 <= at);
-                    within.fold((0, 0), |(n, sum), (t, count)| (n + count, sum + t.3 * count))
-                };
-                for &((_, time, item, value), count) in &things {
-                    if count > 0 {
-                        let event = Dated { time, item: u64::from(item), value };
-                        rows.push((key, event, totals(time)));
-                    }
+            for (&(key, a), n) in &left {
+                for (&(_, b), m) in right.iter().filter(|((other, b), _)| *other == key && a <= *b)
+                {
+                    rows.push(((key, a, b), n * m));
                 }
             }
             rows
         },
+    );
+}
+
+/// Keys that have a thing with an odd item, each once.
+fn odd<'s>(things: Collection<'s, Thing>) -> Collection<'s, u32> {
+    things.aggregate(
+        "Odd",
+        |thing| (thing.2 % 2 == 1).then_some(thing.0),
+        |count: &mut i64, _, diff| *count += diff,
+        |key, count| (*count > 0).then_some(*key),
+    )
+}
+
+/// The things of keys that do, or do not, have more odd ones than were taken back ahead.
+fn among(things: &Things, are: bool) -> Vec<((u32, Thing), i64)> {
+    let odd = sums(things.iter().filter(|(t, _)| t.2 % 2 == 1).map(|(t, count)| (t.0, *count)));
+    let is = |key: &u32| (odd.get(key).copied().unwrap_or(0) > 0) == are;
+    things.iter().filter(|(t, _)| is(&t.0)).map(|(t, count)| ((t.0, *t), *count)).collect()
+}
+
+#[test]
+fn a_semi_join_keeps_the_values_of_the_keys() {
+    check_counts(
+        |things| things.clone().map(|t| (t.0, t)).semi_join("Among", odd(things)),
+        |things| among(things, true),
+    );
+}
+
+#[test]
+fn an_anti_join_keeps_the_values_of_the_other_keys() {
+    check_counts(
+        |things| things.clone().map(|t| (t.0, t)).anti_join("NotAmong", odd(things)),
+        |things| among(things, false),
     );
 }

@@ -23,7 +23,7 @@ use crate::event::logistics::{
 };
 use crate::event::{Logistics, ParcelStatus, Row};
 use crate::monoid::{Bag, Items, Quantiles, Ratio, Values};
-use crate::operator::{Aggregate, Collection};
+use crate::operator::{Aggregate, Collection, Join};
 use crate::query::{History, Inputs, Query, percentile};
 use crate::text::Text;
 use crate::value::{Hour, Quotient, Real};
@@ -95,9 +95,9 @@ fn attempted_again<'s>(inputs: &Inputs<'s>) -> Collection<'s, Place> {
             (parcel.shipment_id().clone(), (parcel.time(), place))
         })
     });
-    failed
-        .join(delivered)
-        .flat_map(|(_id, (failed, (delivered, place)))| (failed < delivered).then_some(place))
+    failed.inner_join("FailedFirst", delivered, |_id, failed, (delivered, place)| {
+        (failed < delivered).then(|| place.clone())
+    })
 }
 
 impl Query for DeliveryPerformance {

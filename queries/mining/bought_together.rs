@@ -35,7 +35,7 @@
 //! ```
 
 use crate::clock::Time;
-use crate::operator::{Aggregate, Collection, First};
+use crate::operator::{Aggregate, Collection, First, Join};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::Real;
@@ -159,13 +159,15 @@ impl Query for BoughtTogether {
             )
             .first("BoughtTogether", self.top)
             .map(|(Reverse(both), (a, b))| (a, (b, both)))
-            .join(items.clone())
-            .map(|(item_a, ((item_b, both), a))| (item_b, (item_a, both, a)))
-            .join(items)
-            .map(|(item_b, ((item_a, both, a), b))| ((), (item_a, item_b, both, a, b)))
-            .join(inputs.basket_count(self.most))
-            .map(|((), ((item_a, item_b, both, a, b), all))| {
-                Counts { both, a, b, all }.row(item_a, item_b)
+            .inner_join("WithFirst", items.clone(), |item_a, (item_b, both), a| {
+                Some((item_b.clone(), (item_a.clone(), *both, *a)))
+            })
+            .inner_join("WithSecond", items, |item_b, (item_a, both, a), b| {
+                Some(((), (item_a.clone(), item_b.clone(), *both, *a, *b)))
+            })
+            .inner_join("WithAll", inputs.basket_count(self.most), |(), pair, all| {
+                let (item_a, item_b, both, a, b) = pair.clone();
+                Some(Counts { both, a, b, all: *all }.row(item_a, item_b))
             })
     }
 

@@ -28,7 +28,7 @@
 use super::bought_together::naive;
 use crate::clock::Time;
 use crate::monoid::{Bag, Items};
-use crate::operator::{Aggregate, Collection, First};
+use crate::operator::{Aggregate, Collection, First, Join};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::Real;
@@ -114,7 +114,7 @@ impl Query for FrequentItemsets {
                 let order = basket.order_id.clone();
                 basket.pairs().into_iter().map(move |pair| (pair, order.clone()))
             })
-            .semijoin(frequent)
+            .semi_join("OfFrequentPairs", frequent)
             .aggregate_rows(
                 "Triples",
                 |(_, order)| Some(order.clone()),
@@ -129,10 +129,10 @@ impl Query for FrequentItemsets {
             )
             .first("FrequentItemsets", self.top)
             .map(|set| ((), set))
-            .join(inputs.basket_count(self.most))
-            .map(|((), ((Reverse(baskets), (item_a, item_b, item_c)), all))| {
-                let support = Real(baskets as f64 / all as f64);
-                Output { item_a, item_b, item_c, baskets, support }
+            .inner_join("WithAll", inputs.basket_count(self.most), |(), set, all| {
+                let (Reverse(baskets), (item_a, item_b, item_c)) = set.clone();
+                let support = Real(baskets as f64 / *all as f64);
+                Some(Output { item_a, item_b, item_c, baskets, support })
             })
     }
 

@@ -9,7 +9,7 @@ use crate::clock::Time;
 use crate::event::behavior::{EVENT, ORDERS, PAGE_VIEWS};
 use crate::event::{logistics, transactions};
 use crate::monoid::CrossMoments;
-use crate::operator::{Aggregate, Collection};
+use crate::operator::{Aggregate, Collection, Join};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Hour, Real, whole};
@@ -82,13 +82,12 @@ impl Query for HourlyCorrelation {
         let (views_orders, views_amount, orders_deliveries) =
             (pair(VIEWS_ORDERS), pair(VIEWS_AMOUNT), pair(ORDERS_DELIVERIES));
         let first = traffic.clone().map(move |(_, (views, orders))| views_orders(views, orders));
-        let second = traffic
-            .clone()
-            .join(sales)
-            .map(move |(_, ((views, _), amount))| views_amount(views, amount));
-        let third = traffic
-            .join(deliveries)
-            .map(move |(_, ((_, orders), deliveries))| orders_deliveries(orders, deliveries));
+        let second = traffic.clone().inner_join("WithSales", sales, move |_, views, amount| {
+            Some(views_amount(views.0, *amount))
+        });
+        let third = traffic.inner_join("WithDeliveries", deliveries, move |_, traffic, parcels| {
+            Some(orders_deliveries(traffic.1, *parcels))
+        });
         first.concat(second).concat(third).aggregate(
             "HourlyCorrelation",
             |(pair, _, _)| Some(pair.clone()),

@@ -50,7 +50,7 @@ use crate::clock::{Millis, Time};
 use crate::event::ads::{CAMPAIGN_ID, COST, EVENT, USER_ID};
 use crate::event::{AdEvent, Ads, Behavior, Row, Stream, behavior};
 use crate::monoid::{Bag, Weights};
-use crate::operator::{Aggregate, Collection, Passing, Place};
+use crate::operator::{Aggregate, Collection, Join, Passing, Place};
 use crate::query::{History, Inputs, Query, on_the_wall};
 use crate::text::Text;
 use crate::value::{Hour, Money};
@@ -172,11 +172,10 @@ impl Query for AdTargets {
                 },
                 |(day, campaign), spent| Some((*day, (campaign.clone(), *spent))),
             )
-            .join(now)
-            .filter(move |(_, ((_, spent), hour))| {
-                ahead(*spent, budget, pace.hour_of_day(hour.start().0))
-            })
-            .map(|(_, ((campaign, _), _))| campaign);
+            .inner_join("Closed", now, move |_, (campaign, spent), hour| {
+                let hour = pace.hour_of_day(hour.start().0);
+                ahead(*spent, budget, hour).then(|| campaign.clone())
+            });
         let impressions = inputs.ads(&[USER_ID, CAMPAIGN_ID, EVENT]).flat_map("Impressions", shown);
         let clock = inputs.clock(Stream::Behavior).and(inputs.clock(Stream::Transactions));
         let clock = clock.and(inputs.clock(Stream::Ads));
@@ -190,12 +189,12 @@ impl Query for AdTargets {
             },
         );
         // The few items of the campaigns are thinned out before they meet the users.
-        let open = adverts.antijoin(closed).map(|(campaign, item)| (item, campaign));
+        let open = adverts.anti_join("Open", closed).map(|(campaign, item)| (item, campaign));
         user_recommendations(UserRecommendations::default(), inputs)
             .map(|row| (row.item_id, (row.user_id, row.score)))
-            .join(open)
-            .map(|(item, ((user, score), campaign))| {
-                (user, Part::Candidate(Reverse(score), item, campaign))
+            .inner_join("Candidates", open, |item, (user, score), campaign| {
+                let part = Part::Candidate(Reverse(*score), item.clone(), campaign.clone());
+                Some((user.clone(), part))
             })
             .concat(capped)
             .aggregate(

@@ -62,7 +62,7 @@ const BACKWARD: i64 = 3;
 const LISTED: usize = 20;
 
 /// What the lists are shared by.
-#[derive(PartialEq)]
+#[derive(Debug, PartialEq)]
 struct Lists;
 
 /// The lists, for other queries too.

@@ -46,7 +46,7 @@ use crate::clock::{Millis, Time};
 use crate::event::behavior::{EVENT, EVENT_ID, ITEM_ID, SESSION_ID, USER_ID};
 use crate::event::{Behavior, Row, Stream, transactions};
 use crate::monoid::{Bag, Items, SumTree, Summary, Summed};
-use crate::operator::{Aggregate, Collection, Passing};
+use crate::operator::{Aggregate, Collection, Join, Passing};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use std::cmp::Reverse;
@@ -54,7 +54,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 crate::parameters! {
     /// See the module.
-    #[derive(Clone, Copy, PartialEq)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     pub struct UserRecommendations {
         /// For how long a user is active after a view.
         pub active: Millis = Millis::hours(24),
@@ -181,8 +181,9 @@ pub(super) fn user_recommendations<'s>(
             bought(sale.user_id(), sale.item_id()).filter(|_| sale.is_sale())
         });
         recent
-            .join(similar)
-            .map(|(_, ((user, position), (item, weight)))| (user, item, Some(position * weight)))
+            .inner_join("Similar", similar, |_, (user, position), (item, weight)| {
+                Some((user.clone(), item.clone(), Some(position * weight)))
+            })
             .concat(bought)
             .aggregate_rows(
                 "UserRecommendations",

@@ -11,7 +11,7 @@ use crate::operator::{Batches, Collection, Dedupe, Item, Sealed};
 use crate::query::{AnyQuery, Inputs};
 use crate::source::lock;
 use crate::value::Value;
-use crate::worker::{Cluster, Graph, Intake, drive};
+use crate::worker::{Cluster, Common, Graph, Intake, drive};
 use differential_dataflow::AsCollection;
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -68,15 +68,11 @@ pub fn watch(
     (tick, workers): (Tick, usize),
     see: impl Fn(usize, Sealed<'_>) + Send + Sync + 'static,
 ) -> Result<Duration, Error> {
-    let logs = recorded.iter().filter(|(_, batch)| batch.change_log);
-    let mut intake = Intake { change_logs: logs.map(|(s, _)| *s).collect(), ..Intake::plain(tick) };
-    if let Some(how) = dedupe_by_id {
-        intake.dedupe = Stream::ALL.iter().map(|stream| (*stream, how)).collect();
-    }
+    let intake = taken_in(recorded, dedupe_by_id, tick);
     let (graph, recorded) = (Graph { queries: queries.to_vec(), intake }, recorded.clone());
     let guards = Cluster::threads(workers).execute(move |worker| {
-        let mut views =
-            graph.build(worker, &Arc::default(), |scope, stream, _| deal(scope, stream, &recorded));
+        let mut views = graph
+            .build(worker, &Common::default(), |scope, stream, _| deal(scope, stream, &recorded));
         let elapsed = to_the_end(worker, &views.probe);
         if worker.index() == 0 {
             views.seal(&see);
@@ -88,6 +84,16 @@ pub fn watch(
         longest = longest.max(result.map_err(Error::Cluster)?);
     }
     Ok(longest)
+}
+
+/// What is made of recorded streams: all of their records, unique by id if that is said.
+pub(super) fn taken_in(recorded: &Recorded, by_id: Option<Dedupe>, tick: Tick) -> Intake {
+    let logs = recorded.iter().filter(|(_, batch)| batch.change_log);
+    let mut intake = Intake { change_logs: logs.map(|(s, _)| *s).collect(), ..Intake::plain(tick) };
+    if let Some(how) = by_id {
+        intake.dedupe = Stream::ALL.iter().map(|stream| (*stream, how)).collect();
+    }
+    intake
 }
 
 /// Updates of a collection.
@@ -152,7 +158,7 @@ pub fn cost<O: Item>(
         let intake = Intake::plain(tick);
         let ((), probe) = intake.build(
             worker,
-            &Arc::default(),
+            &Common::default(),
             |scope, stream, _| deal(scope, stream, &recorded),
             |inputs| {
                 build(inputs)
@@ -184,14 +190,14 @@ pub fn cost<O: Item>(
 }
 
 /// Turns a worker until everything was seen; gives the time from the first step to the last.
-fn to_the_end(worker: &mut Worker, probe: &Handle<Time>) -> Duration {
+pub(super) fn to_the_end(worker: &mut Worker, probe: &Handle<Time>) -> Duration {
     let began = Instant::now();
     drive(worker, probe, None, |_| ControlFlow::Continue(()));
     began.elapsed()
 }
 
 /// A worker's share of a stream, in the order of the batches' times.
-fn deal<'s>(scope: Scope<'s, Time>, stream: Stream, recorded: &Recorded) -> Batches<'s> {
+pub(super) fn deal<'s>(scope: Scope<'s, Time>, stream: Stream, recorded: &Recorded) -> Batches<'s> {
     let mine = recorded.iter().filter(|(s, _)| *s == stream).map(|(_, b)| b);
     let mine = mine.skip(scope.index()).step_by(scope.peers());
     let mine = mine.filter_map(|b| Some((b.runs.first()?.time, vec![Arc::clone(b)])));

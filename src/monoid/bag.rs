@@ -73,6 +73,14 @@ impl<T> Bag<T> {
     }
 }
 
+impl<T> FromIterator<(T, i64)> for Bag<T> {
+    fn from_iter<I: IntoIterator<Item = (T, i64)>>(changes: I) -> Self {
+        let mut bag = Bag::default();
+        changes.into_iter().for_each(|(item, diff)| bag.add(item, diff));
+        bag
+    }
+}
+
 impl<T> IntoIterator for Bag<T> {
     type Item = (T, i64);
     type IntoIter = std::iter::Chain<std::option::IntoIter<(T, i64)>, std::vec::IntoIter<(T, i64)>>;
@@ -113,6 +121,9 @@ where
                 }
             }
         }
+    }
+    fn contents(state: &Items<T>) -> Bag<T> {
+        state.iter().map(|(item, count)| (item.clone(), *count)).collect()
     }
     fn is_nothing(state: &Items<T>) -> bool {
         state.is_empty()

@@ -134,6 +134,9 @@ where
             state.add(item, diff);
         });
     }
+    fn contents(state: &DatedLog<T>) -> Entries<T> {
+        Entries(state.0.iter().map(|(item, count)| (item.clone(), *count)).collect())
+    }
     fn is_nothing(state: &DatedLog<T>) -> bool {
         state.is_empty()
     }

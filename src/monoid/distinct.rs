@@ -46,6 +46,9 @@ where
             state.add(&value, diff);
         }
     }
+    fn contents(state: &Distinct<T>) -> Members<T> {
+        Members(state.counts.iter().map(|(value, count)| (value.clone(), *count)).collect())
+    }
     fn is_nothing(state: &Distinct<T>) -> bool {
         state.is_empty()
     }

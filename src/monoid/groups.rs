@@ -18,6 +18,9 @@ macro_rules! own_state {
             fn absorb(state: &mut Self, delta: Self) {
                 state.plus(&delta);
             }
+            fn contents(state: &Self) -> Self {
+                state.clone()
+            }
             #[inline]
             fn is_nothing(state: &Self) -> bool {
                 <$ty>::is_zero(state)
@@ -36,6 +39,11 @@ impl Group for Values {
     fn absorb(state: &mut Quantiles, delta: Values) {
         state.absorb(&delta);
     }
+    fn contents(state: &Quantiles) -> Values {
+        let mut contents = Values::default();
+        state.iter().for_each(|(value, count)| contents.push(value, count));
+        contents
+    }
     fn is_nothing(state: &Quantiles) -> bool {
         state.is_empty()
     }
@@ -52,6 +60,9 @@ where
     fn absorb(state: &mut Self, delta: Self) {
         state.merge(&delta);
     }
+    fn contents(state: &Self) -> Self {
+        state.clone()
+    }
     fn is_nothing(state: &Self) -> bool {
         state.is_empty()
     }
@@ -66,6 +77,9 @@ impl Group for HyperLogLog {
     fn absorb(state: &mut Self, delta: Self) {
         let same = state.merge(&delta);
         debug_assert!(same, "sketches of two precisions under one key");
+    }
+    fn contents(state: &Self) -> Self {
+        state.clone()
     }
     fn is_nothing(state: &Self) -> bool {
         state.is_empty()

@@ -23,6 +23,9 @@ impl Group for Most {
     fn absorb(state: &mut Self, delta: Self) {
         state.0 = state.0.max(delta.0);
     }
+    fn contents(state: &Self) -> Self {
+        *state
+    }
     fn is_nothing(state: &Self) -> bool {
         state.0.is_none()
     }

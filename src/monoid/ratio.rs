@@ -89,6 +89,9 @@ impl Group for Ratio {
         state.part += delta.part;
         state.whole += delta.whole;
     }
+    fn contents(state: &Ratio) -> Ratio {
+        *state
+    }
     #[inline]
     fn is_nothing(state: &Ratio) -> bool {
         state.is_zero()

@@ -17,6 +17,12 @@ impl<K, S> Default for Summed<K, S> {
     }
 }
 
+impl<K, S> From<Bag<K>> for Summed<K, S> {
+    fn from(changes: Bag<K>) -> Self {
+        Summed(changes, PhantomData)
+    }
+}
+
 impl<K, S> Summed<K, S> {
     /// Changes the count of a key.
     pub fn add(&mut self, key: K, diff: i64) {
@@ -39,6 +45,10 @@ where
         for (key, diff) in delta.0 {
             state.add(key, diff);
         }
+    }
+    fn contents(state: &SumTree<K, S>) -> Summed<K, S> {
+        let counts = state.iter().map(|(key, count)| (key.clone(), *count));
+        Summed(counts.collect(), PhantomData)
     }
     fn is_nothing(state: &SumTree<K, S>) -> bool {
         state.is_empty()

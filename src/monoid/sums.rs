@@ -15,6 +15,9 @@ macro_rules! sums {
             fn absorb(state: &mut Self, delta: Self) {
                 *state = state.wrapping_add(delta);
             }
+            fn contents(state: &Self) -> Self {
+                *state
+            }
             #[inline]
             fn is_nothing(state: &Self) -> bool {
                 *state == 0

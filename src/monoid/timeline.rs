@@ -95,6 +95,11 @@ impl<T: Ord + Clone, S: Summary<(i64, T)>> Timeline<T, S> {
         self.0.is_empty()
     }
 
+    /// All items with their counts, in order.
+    pub fn items(&self) -> impl Iterator<Item = (&(i64, T), i64)> {
+        self.0.iter().map(|(item, count)| (item, *count))
+    }
+
     /// The stretches that reach into any of these spans of time (first and last instant), which
     /// must be in the order of their beginnings. Each stretch once, in order.
     pub fn stretches(&self, spans: &[(i64, i64)], gap: i64) -> Vec<Stretch<S>> {

@@ -15,6 +15,9 @@ macro_rules! products {
             fn absorb(state: &mut Self::State, delta: Self) {
                 $($part::absorb(&mut state.$i, delta.$i);)*
             }
+            fn contents(state: &Self::State) -> Self {
+                ($($part::contents(&state.$i),)*)
+            }
             #[inline]
             fn is_nothing(state: &Self::State) -> bool {
                 $($part::is_nothing(&state.$i))&&*

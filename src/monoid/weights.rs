@@ -33,7 +33,15 @@ impl<T> Weights<T> {
     pub fn add_times(&mut self, item: T, amount: i64, times: i64) {
         match amount.checked_mul(times) {
             Some(weight) => self.near.add(item, weight),
-            None => self.far.push((item, i128::from(amount) * i128::from(times))),
+            None => self.add_any(item, i128::from(amount) * i128::from(times)),
+        }
+    }
+
+    /// Changes it by a number of any size.
+    pub fn add_any(&mut self, item: T, weight: i128) {
+        match i64::try_from(weight) {
+            Ok(weight) => self.near.add(item, weight),
+            Err(_) => self.far.push((item, weight)),
         }
     }
 
@@ -63,6 +71,11 @@ where
                 state.insert(item, sum);
             }
         }
+    }
+    fn contents(state: &BTreeMap<T, i128>) -> Weights<T> {
+        let mut contents = Weights::default();
+        state.iter().for_each(|(item, weight)| contents.add_any(item.clone(), *weight));
+        contents
     }
     fn is_nothing(state: &BTreeMap<T, i128>) -> bool {
         state.is_empty()

@@ -107,6 +107,9 @@ impl Group for Wide {
     fn absorb(state: &mut Wide, delta: Wide) {
         state.plus(&delta);
     }
+    fn contents(state: &Wide) -> Wide {
+        *state
+    }
     fn is_nothing(state: &Wide) -> bool {
         state.is_zero()
     }

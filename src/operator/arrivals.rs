@@ -7,7 +7,8 @@
 //! what is between the frontier and the newest stamp.
 
 use super::Batches;
-use super::ticks::Ticks;
+use super::memory::{Place, Reader, Writer};
+use super::sealed::{Open, Remember, remember};
 use crate::batch::Batch;
 use crate::clock::Time;
 use std::cmp::Reverse;
@@ -26,6 +27,12 @@ pub(super) trait Judge {
     fn see(&mut self, batch: &Batch, row: usize, clock: i64, out: &mut Batch);
     /// Told that a tick is over.
     fn sweep(&mut self, _now: Time) {}
+    /// Writes down what it knows.
+    fn save(&self, writer: &mut Writer);
+    /// Takes back what a worker wrote down, as far as it belongs here.
+    fn load(&mut self, reader: &mut Reader<'_>, here: Place);
+    /// How many entries there are, and the bytes of their table.
+    fn size(&self) -> (usize, usize);
 }
 
 /// Shows each record to the judge of the worker that `to` names.
@@ -33,51 +40,73 @@ pub(super) fn in_arrival_order<'s>(
     batches: Batches<'s>,
     name: &str,
     to: impl Fn(&Batch, usize) -> u64 + 'static,
-    mut judge: impl Judge + 'static,
+    judge: impl Judge + 'static,
 ) -> Batches<'s> {
-    divide(batches, to).unary_frontier::<CapacityContainerBuilder<Vec<Arc<Batch>>>, _, _, _>(
-        Exchange::new(|(worker, _): &(u64, Arc<Batch>)| *worker),
-        name,
-        move |_, _| {
-            let mut ticks: Ticks<Vec<Part>> = Ticks::default();
-            let mut rest = None;
-            move |(input, frontier), output| {
-                input.for_each(|cap, data| {
-                    ticks.hold(&cap);
-                    for (_, batch) in data.drain(..) {
-                        let mut clock = batch.clock;
-                        for (time, rows) in batch.runs() {
-                            let before = clock;
-                            clock = rows.clone().fold(clock, |now, row| batch.clock_at(row, now));
-                            let batch = Arc::clone(&batch);
-                            ticks.at(time).push(Part { batch, rows, clock: before });
-                        }
-                    }
-                });
-                let mut out = judge.layout().clone();
-                ticks.release(frontier, |cap, time, parts| {
-                    in_order(parts, |batch, row, clock| judge.see(batch, row, clock, &mut out));
-                    // Also where no record changes anything: that the time came must be seen.
-                    out.mark(time);
-                    judge.sweep(time);
-                    if out.len() >= 8192 {
-                        let full = std::mem::replace(&mut out, judge.layout().clone());
-                        output.session(cap).give(Arc::new(full));
-                    }
-                    rest = out.runs.last().map(|_| cap.clone());
-                });
-                if let Some(cap) = rest.take()
-                    && !out.runs.is_empty()
-                {
-                    output.session(&cap).give(Arc::new(out));
-                }
-            }
-        },
-    )
+    let by_worker = Exchange::new(|(worker, _): &(u64, Arc<Batch>)| *worker);
+    let out = judge.layout().clone();
+    remember(divide(batches, to), by_worker, name, Judging { judge, out })
+}
+
+struct Judging<J> {
+    judge: J,
+    /// What is to be sent, also of several ticks.
+    out: Batch,
+}
+
+impl<J: Judge> Judging<J> {
+    fn take(&mut self) -> Arc<Batch> {
+        let empty = self.judge.layout().clone();
+        Arc::new(std::mem::replace(&mut self.out, empty))
+    }
+}
+
+impl<J: Judge + 'static> Remember for Judging<J> {
+    type In = (u64, Arc<Batch>);
+    type Held = Vec<Part>;
+    type Out = Arc<Batch>;
+
+    fn hold(&self, (_, batch): Self::In, ticks: &mut Open<Vec<Part>>) {
+        let mut clock = batch.clock;
+        for (time, rows) in batch.runs() {
+            let before = clock;
+            clock = rows.clone().fold(clock, |now, row| batch.clock_at(row, now));
+            let batch = Arc::clone(&batch);
+            ticks.held(time).push(Part { batch, rows, clock: before });
+        }
+    }
+
+    fn step(&mut self, stamp: Time, _: i64, parts: Vec<Part>, mut give: impl FnMut(Arc<Batch>)) {
+        let Judging { judge, out } = self;
+        in_order(parts, |batch, row, clock| judge.see(batch, row, clock, out));
+        // Also where no record changes anything: that the time came must be seen.
+        out.mark(stamp);
+        judge.sweep(stamp);
+        if out.len() >= 8192 {
+            give(self.take());
+        }
+    }
+
+    fn flush(&mut self, mut give: impl FnMut(Arc<Batch>)) {
+        if !self.out.runs.is_empty() {
+            give(self.take());
+        }
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        self.judge.save(writer);
+    }
+
+    fn load(&mut self, reader: &mut Reader<'_>, here: Place) {
+        self.judge.load(reader, here);
+    }
+
+    fn size(&self) -> (usize, usize) {
+        self.judge.size()
+    }
 }
 
 /// Some rows of a batch that are in one tick, and the clock before the first of them.
-struct Part {
+pub(super) struct Part {
     batch: Arc<Batch>,
     rows: Range<usize>,
     clock: i64,

@@ -6,14 +6,13 @@
 //! read backward before and forward after, so that what moves along with the rows is at each item
 //! once per reading, and has no way back without. Nothing is scheduled:
 //! windows end because the next item looks at a later one. The rows after a tick are a function of
-//! the items up to it, so neither lateness, order nor the number of workers matters. Where totals
-//! over one span are all a row needs, `sliding` is leaner. Where a row would walk through all it
+//! the items up to it, so neither lateness, order nor the number of workers matters.  Where a row would walk through all it
 //! looks back on, a [`Follower`] moves along with the rows instead. Bound: the items.
 
 use super::keyed::{Keyed, Step, change};
 use super::{Collection, Item, Key};
 use crate::clock::Millis;
-use crate::monoid::{Dated, DatedLog, Entries};
+use crate::monoid::{Dated, DatedLog, Entries, Group};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -141,6 +140,19 @@ where
         }
         rest.clear();
         change(old, new, give);
+    }
+
+    fn contents(&self, (log, _): &Self::State) -> Entries<I> {
+        Entries::contents(log)
+    }
+
+    fn take_back(&mut self, _key: &K, (log, follower): &mut Self::State, contents: Entries<I>) {
+        for (item, diff) in contents {
+            let shown = log.add(item.clone(), diff);
+            if shown != 0 {
+                follower.changed(&item, shown);
+            }
+        }
     }
 
     fn is_nothing((log, _): &Self::State) -> bool {

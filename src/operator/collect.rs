@@ -6,6 +6,7 @@
 //! for it, and what is between the frontier and the newest stamp.
 
 use super::Collection;
+use super::memory::Slot;
 use crate::clock::Time;
 use crate::query::Record;
 use std::cell::RefCell;
@@ -77,24 +78,32 @@ pub(crate) fn collect<'s, O: Record>(
             },
         )
         .probe_with(probe);
-    Box::new(Typed { buffer, view: None })
+    Box::new(Typed { buffer, view: None, slot: Slot::take("View") })
 }
 
 struct Typed<O> {
     buffer: Buffer<O>,
     view: Option<View<O>>,
+    slot: Slot,
+}
+
+impl<O: Record> Typed<O> {
+    /// Writes the view down, if this is the moment.
+    fn cut(&mut self, is_passed: impl Fn(Time) -> bool) {
+        if self.slot.due().is_some_and(is_passed) {
+            let rows = self.view.iter_mut().flat_map(|view| view.settled());
+            self.slot.write(|writer| rows.for_each(|row| writer.put(row)));
+        }
+    }
 }
 
 impl<O: Record> Port for Typed<O> {
     fn seal(&mut self, frontier: AntichainRef<'_, Time>, see: &mut dyn FnMut(Sealed<'_>)) {
         loop {
-            let (time, mut updates) = {
-                let mut buffer = self.buffer.borrow_mut();
-                match buffer.first_entry() {
-                    Some(entry) if !frontier.less_equal(entry.key()) => entry.remove_entry(),
-                    _ => return,
-                }
-            };
+            let next = self.buffer.borrow().keys().next().copied();
+            let Some(time) = next.filter(|time| !frontier.less_equal(time)) else { break };
+            self.cut(|cut| cut < time);
+            let mut updates = self.buffer.borrow_mut().remove(&time).unwrap_or_default();
             differential_dataflow::consolidation::consolidate(&mut updates);
             for (row, diff) in &updates {
                 see(Sealed { time, row, diff: *diff });
@@ -103,19 +112,24 @@ impl<O: Record> Port for Typed<O> {
                 view.add(updates);
             }
         }
+        self.cut(|cut| !frontier.less_equal(&cut));
     }
 
     fn view(&mut self, see: &mut dyn FnMut(&dyn Row, isize)) {
         if let Some(view) = &mut self.view {
-            view.settle();
-            for (row, count) in &view.rows {
+            for (row, count) in view.settled() {
                 see(row, *count);
             }
         }
     }
 
     fn keep_view(&mut self) {
-        self.view.get_or_insert_with(View::default);
+        let slot = &self.slot;
+        self.view.get_or_insert_with(|| {
+            let mut view = View::default();
+            slot.read(|reader| view.add(reader.all().collect()));
+            view
+        });
     }
 }
 
@@ -138,6 +152,12 @@ impl<O: Record> View<O> {
         if self.rows.len() > 2 * self.settled + 1024 {
             self.settle();
         }
+    }
+
+    /// Its rows in order, none of them twice.
+    fn settled(&mut self) -> &[(O, isize)] {
+        self.settle();
+        &self.rows
     }
 
     fn settle(&mut self) {

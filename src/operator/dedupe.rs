@@ -12,6 +12,8 @@
 //! seen in that span of the clock.
 
 use super::arrivals::{Judge, in_arrival_order};
+use super::memory::{Place, Reader, Writer};
+use super::written_rows::{Clerk, Scribe, WrittenRow};
 use super::{Batches, Table, route};
 use crate::batch::{Batch, Column};
 use crate::clock::{Millis, Time};
@@ -55,7 +57,7 @@ impl Dedupe {
 }
 
 /// How new a record is beside others of its id: by version, where there is one, or event time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Age(i64, i64);
 
 impl Age {
@@ -142,6 +144,16 @@ struct Held {
 
 type Older = (Age, bool, Box<[u8]>);
 
+/// What is known of an id, as it is written down.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    id: Text,
+    last: i64,
+    sold: bool,
+    /// The records with whether they withdraw; that which holds is the last.
+    rows: Vec<(Age, bool, WrittenRow)>,
+}
+
 /// The table of known ids.
 struct Known {
     stream: Stream,
@@ -170,6 +182,38 @@ impl Judge for Known {
             }
         };
         self.known(id, batch, row, now, out);
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        let scribe = Scribe::new(self.stream, &self.layout, writer);
+        for (id, held) in &self.rows {
+            let older = held.older.iter().map(|(age, withdraws, row)| (*age, *withdraws, row));
+            let all = older.chain([(held.age, held.withdraws, &held.row)]);
+            let rows = all.map(|(age, withdraws, row)| (age, withdraws, scribe.row(row)));
+            let (id, rows) = (id.clone(), rows.collect());
+            writer.put(&Written { id, last: held.last, sold: held.sold, rows });
+        }
+    }
+
+    fn load(&mut self, reader: &mut Reader<'_>, here: Place) {
+        let Some(clerk) = Clerk::new(self.stream, &self.layout, reader) else { return };
+        for Written { id, last, sold, rows } in reader.all().filter(|w: &Written| here.owns(&w.id))
+        {
+            let rows =
+                rows.into_iter().map(|(age, withdraws, row)| (age, withdraws, clerk.row(row)));
+            let mut older: Vec<Older> = rows.collect();
+            let Some((age, withdraws, row)) = older.pop() else { continue };
+            self.tally.unpaired.fetch_add(i64::from(!sold), Relaxed);
+            if self.how.keep.is_some() {
+                self.ages.push_back((last, id.clone()));
+            }
+            self.rows.insert(id, Held { last, age, withdraws, sold, row, older });
+        }
+        self.ages.make_contiguous().sort_by_key(|(last, _)| *last);
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.rows.len(), self.rows.capacity() * (size_of::<(Text, Held)>() + 1))
     }
 
     /// Forgets ids whose time is over: every record to come has a clock after `now`.

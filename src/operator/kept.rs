@@ -26,6 +26,9 @@ pub trait Kept<K, R>: Default + 'static {
         new: &mut Vec<Self::Row>,
     );
 
+    /// The change that makes this state of that of a key never seen.
+    fn contents(&self) -> R;
+
     /// Whether it is that of a key never seen, so that it can be forgotten.
     fn is_nothing(&self) -> bool;
 }
@@ -66,6 +69,10 @@ impl<K: Key, R: Group, S: Kept<K, R>> Step<K, R> for Keeping<S, S::Rules, S::Row
     ) {
         state.change(&self.rules, key, deltas.collect(), &mut self.old, &mut self.new);
         change(&mut self.old, &mut self.new, give);
+    }
+
+    fn contents(&self, state: &S) -> R {
+        state.contents()
     }
 
     fn is_nothing(state: &S) -> bool {

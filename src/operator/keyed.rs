@@ -1,5 +1,8 @@
 //! Records by key, and what is kept per key: the second stage of every verb that remembers by key.
 //!
+//! What is kept of a key is what its deltas add up to, so it is written down as one delta
+//! ([`Step::contents`]) and taken back by a step that sends nothing.
+//!
 //! A key's state lives in an open hash table. When a tick is sealed its deltas are chained by key
 //! in a first walk through them, so that a key is changed once per tick whatever it received, and
 //! in a second walk each changed key takes its step: it absorbs its deltas and gives the rows that
@@ -7,7 +10,8 @@
 //! (which depends on who sent what first) cannot matter. Bound: one state per key that is not
 //! nothing.
 
-use super::ticks::Ticks;
+use super::memory::{Place, Reader, Writer};
+use super::sealed::{Open, Remember, remember};
 use super::{Collection, Item, Key, route};
 use crate::clock::Time;
 use crate::hash::TableState;
@@ -16,9 +20,10 @@ use differential_dataflow::AsCollection;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use std::hash::BuildHasher;
+use std::marker::PhantomData;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream as Timely;
-use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::generic::Operator;
 
@@ -47,6 +52,14 @@ pub(super) trait Step<K, R>: 'static {
         deltas: impl Iterator<Item = R>,
         give: impl FnMut(Self::Row, isize),
     );
+    /// Gives what was kept back until all keys of the tick had changed.
+    fn end_of_tick(&mut self, _give: impl FnMut(Self::Row, isize)) {}
+    /// The delta that makes this state of a fresh one.
+    fn contents(&self, state: &Self::State) -> R;
+    /// Takes back what was written down; what would be sent for it was sent before.
+    fn take_back(&mut self, key: &K, state: &mut Self::State, contents: R) {
+        self.step(key, state, std::iter::once(contents), |_, _| {});
+    }
     /// Whether a state is that of a key never seen, so that it can be forgotten.
     fn is_nothing(state: &Self::State) -> bool;
 }
@@ -151,43 +164,106 @@ impl<K: Key, S> States<K, S> {
     }
 }
 
+/// The states of all keys of a worker, and how they change.
+struct Stepping<K, R, P: Step<K, R>> {
+    states: States<K, P::State>,
+    how: P,
+    deltas: PhantomData<fn(R)>,
+}
+
+impl<K: Key, R: Group, P: Step<K, R>> Stepping<K, R, P> {
+    /// Takes each key that has deltas through its step.
+    fn each(
+        &mut self,
+        deltas: &mut [(K, R)],
+        mut step: impl FnMut(&mut P, &K, &mut P::State, &mut dyn Iterator<Item = R>),
+    ) {
+        let how = &mut self.how;
+        self.states.link(deltas, || how.fresh());
+        self.states.each(deltas, |key, state, own| {
+            step(how, key, state, own);
+            P::is_nothing(state)
+        });
+    }
+}
+
+impl<K: Key, R: Group, P: Step<K, R>> Remember for Stepping<K, R, P> {
+    type In = (K, Time, R);
+    type Held = Vec<(K, R)>;
+    type Out = (P::Row, Time, isize);
+
+    #[inline]
+    fn hold(&self, (key, time, delta): Self::In, ticks: &mut Open<Self::Held>) {
+        ticks.held(time).push((key, delta));
+    }
+
+    fn step(
+        &mut self,
+        stamp: Time,
+        _now: i64,
+        mut deltas: Self::Held,
+        mut give: impl FnMut(Self::Out),
+    ) {
+        self.each(&mut deltas, |how, key, state, own| {
+            how.step(key, state, own, |row, diff| give((row, stamp, diff)));
+        });
+        self.how.end_of_tick(|row, diff| give((row, stamp, diff)));
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        for slot in &self.states.slots {
+            writer.put(&(&slot.key, self.how.contents(&slot.state)));
+        }
+    }
+
+    fn load(&mut self, reader: &mut Reader<'_>, here: Place) {
+        let mine = reader.all::<(K, R)>().filter(|(key, _)| here.owns(key));
+        let mut contents: Vec<(K, R)> = mine.collect();
+        self.each(&mut contents, |how, key, state, own| {
+            own.for_each(|contents| how.take_back(key, state, contents));
+        });
+        self.how.end_of_tick(|_, _| {});
+    }
+
+    fn size(&self) -> (usize, usize) {
+        let slots = &self.states.slots;
+        (slots.len(), slots.capacity() * (size_of::<Slot<K, P::State>>() + 1))
+    }
+}
+
 impl<'s, K: Key, R: Group> Keyed<'s, K, R> {
+    /// The changes of a collection of keys with values, each as a delta: `put` makes it.
+    pub(super) fn of<V: Item>(
+        collection: Collection<'s, (K, V)>,
+        name: &str,
+        put: impl Fn(&mut R, V, i64) + 'static,
+    ) -> Keyed<'s, K, R> {
+        let deltas =
+            collection.inner.unary::<DeltaBuilder<K, R>, _, _, _>(Pipeline, name, move |_, _| {
+                move |input, output| {
+                    input.for_each(|cap, data| {
+                        let mut session = output.session(&cap);
+                        for ((key, value), time, diff) in data.drain(..) {
+                            let mut delta = R::default();
+                            put(&mut delta, value, diff as i64);
+                            session.give((key, time, delta));
+                        }
+                    });
+                }
+            });
+        Keyed { deltas, name: name.to_owned() }
+    }
+
     /// Both together, under the name of this one.
     pub fn concat(self, other: Keyed<'s, K, R>) -> Keyed<'s, K, R> {
         Keyed { deltas: self.deltas.concat(other.deltas), name: self.name }
     }
 
     /// Brings the deltas of a key together and lets it step through the ticks.
-    pub(super) fn keep<P: Step<K, R>>(self, mut how: P) -> Collection<'s, P::Row> {
+    pub(super) fn keep<P: Step<K, R>>(self, how: P) -> Collection<'s, P::Row> {
         let by_key = Exchange::new(|(key, _, _): &(K, Time, R)| route(key));
-        self.deltas
-            .unary_frontier::<CapacityContainerBuilder<Vec<(P::Row, Time, isize)>>, _, _, _>(
-                by_key,
-                &self.name,
-                |_, _| {
-                    let mut ticks: Ticks<Vec<(K, R)>> = Ticks::default();
-                    let mut states = States::new();
-                    move |(input, frontier), output| {
-                        input.for_each(|cap, data| {
-                            ticks.hold(&cap);
-                            for (key, time, delta) in data.drain(..) {
-                                ticks.at(time).push((key, delta));
-                            }
-                        });
-                        ticks.release(frontier, |cap, time, mut deltas| {
-                            let mut session = output.session(cap);
-                            states.link(&deltas, || how.fresh());
-                            states.each(&mut deltas, |key, state, own| {
-                                how.step(key, state, own, |row, diff| {
-                                    session.give((row, time, diff));
-                                });
-                                P::is_nothing(state)
-                            });
-                        });
-                    }
-                },
-            )
-            .as_collection()
+        let memory = Stepping { states: States::new(), how, deltas: PhantomData };
+        remember(self.deltas, by_key, &self.name, memory).as_collection()
     }
 
     /// Rows read off the state of each key that has one: `read` makes them.
@@ -232,6 +308,14 @@ impl<K: Key, R: Group, O: Item, F: Fn(&K, &R::State, &mut Vec<O>) + 'static> Ste
             (self.read)(key, state, &mut self.new);
         }
         change(&mut self.old, &mut self.new, give);
+    }
+
+    fn contents(&self, state: &R::State) -> R {
+        R::contents(state)
+    }
+
+    fn take_back(&mut self, _key: &K, state: &mut R::State, contents: R) {
+        R::absorb(state, contents);
     }
 
     fn is_nothing(state: &R::State) -> bool {

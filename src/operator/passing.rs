@@ -11,7 +11,8 @@
 //! per tick of their instant and are added up there, so what is taken back in time costs nothing
 //! later. Bound: the items whose instant is to come.
 
-use super::ticks::Ticks;
+use super::memory::{Place, Reader, Writer};
+use super::sealed::{Open, Remember, remember_by_clock};
 use super::{Batches, Collection, Item, Table};
 use crate::clock::{Millis, Tick, Time};
 use differential_dataflow::AsCollection;
@@ -19,17 +20,17 @@ use std::collections::BTreeMap;
 use std::hash::Hash;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
-use timely::dataflow::channels::pact::{Exchange, ParallelizationContract, Pipeline};
+use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::generic::Operator;
 
 /// For a worker: the newest event time of some records, and their stamp.
-type Mark = (u64, Time, i64);
+pub(super) type Mark = (u64, Time, i64);
 
 /// What time it is in some streams.
 #[derive(Clone)]
 pub struct Clock<'s> {
-    marks: Stream<'s, Time, Vec<Mark>>,
+    pub(super) marks: Stream<'s, Time, Vec<Mark>>,
     tick: Tick,
 }
 
@@ -74,58 +75,6 @@ impl<'s> Clock<'s> {
 pub struct Periods<'s> {
     pub(crate) clock: Clock<'s>,
     pub(crate) period: Millis,
-}
-
-/// What waits for its time.
-pub(super) trait Waiting<D>: 'static {
-    /// What comes of it.
-    type Given: Item;
-    /// Takes an update, before its stamp is sealed.
-    fn take(&mut self, item: D, stamp: Time, diff: isize);
-    /// Gives what happens at a stamp, which is sealed and at which it is `now`.
-    fn look(&mut self, stamp: Time, now: i64, out: &mut Vec<(Self::Given, Time, isize)>);
-}
-
-/// Lets what waits look at the clock at each stamp, in order. What it takes must come of streams of
-/// the clock, so that each stamp of it is one of the clock's.
-pub(super) fn wait<'s, D: Item, W: Waiting<D>>(
-    collection: Collection<'s, D>,
-    pact: impl ParallelizationContract<Time, Vec<(D, Time, isize)>>,
-    (name, clock): (&str, Clock<'s>),
-    mut waiting: W,
-) -> Collection<'s, W::Given> {
-    let stream = collection
-        .inner
-        .binary_frontier::<_, CapacityContainerBuilder<Vec<(W::Given, Time, isize)>>, _, _, _, _>(
-            clock.marks,
-            pact,
-            Exchange::new(|mark: &Mark| mark.0),
-            name,
-            move |_, _| {
-                let mut ticks: Ticks<Option<i64>> = Ticks::default();
-                let (mut now, mut out) = (i64::MIN, Vec::new());
-                move |(items, theirs), (marks, ours), output| {
-                    items.for_each(|_cap, data| {
-                        data.drain(..)
-                            .for_each(|(item, time, diff)| waiting.take(item, time, diff));
-                    });
-                    marks.for_each(|cap, data| {
-                        ticks.hold(&cap);
-                        for (_, time, clock) in data.drain(..) {
-                            let newest = ticks.at(time);
-                            *newest = (*newest).max(Some(clock));
-                        }
-                    });
-                    let open = |time: &Time| theirs.less_equal(time) || ours.less_equal(time);
-                    ticks.release_but(open, |cap, stamp, newest| {
-                        now = newest.map_or(now, |newest| now.max(newest));
-                        waiting.look(stamp, now, &mut out);
-                        output.session(cap).give_iterator(out.drain(..));
-                    });
-                }
-            },
-        );
-    stream.as_collection()
 }
 
 /// Changes that come from the passing of time.
@@ -174,9 +123,8 @@ fn hold_back<'s, T: Item + Hash>(
     until: impl Fn(&T, Time) -> i64 + 'static,
     clock: &Clock<'s>,
 ) -> Collection<'s, T> {
-    let tick = clock.tick;
-    let held = Held { until, tick, buckets: BTreeMap::new() };
-    wait(collection, Pipeline, (name, clock.clone()), held)
+    let held = Held { until, tick: clock.tick, buckets: BTreeMap::new() };
+    remember_by_clock(collection.inner, Pipeline, (name, clock.clone()), held).as_collection()
 }
 
 struct Held<T, F> {
@@ -186,16 +134,26 @@ struct Held<T, F> {
     buckets: BTreeMap<Time, Table<T, isize>>,
 }
 
-impl<T: Item + Hash, F: Fn(&T, Time) -> i64 + 'static> Waiting<T> for Held<T, F> {
-    type Given = T;
+impl<T: Item + Hash, F: Fn(&T, Time) -> i64> Held<T, F> {
+    fn put(&mut self, bucket: Time, item: T, diff: isize) {
+        *self.buckets.entry(bucket).or_default().entry(item).or_default() += diff;
+    }
+}
 
-    fn take(&mut self, item: T, stamp: Time, diff: isize) {
-        let tick = self.tick.round_up((self.until)(&item, stamp));
-        let bucket = self.buckets.entry(stamp.max(tick)).or_default();
-        *bucket.entry(item).or_default() += diff;
+impl<T: Item + Hash, F: Fn(&T, Time) -> i64 + 'static> Remember for Held<T, F> {
+    type In = (T, Time, isize);
+    type Held = Vec<(T, isize)>;
+    type Out = (T, Time, isize);
+
+    fn hold(&self, (item, time, diff): Self::In, ticks: &mut Open<Self::Held>) {
+        ticks.held(time).push((item, diff));
     }
 
-    fn look(&mut self, stamp: Time, now: i64, out: &mut Vec<(T, Time, isize)>) {
+    fn step(&mut self, stamp: Time, now: i64, items: Self::Held, mut give: impl FnMut(Self::Out)) {
+        for (item, diff) in items {
+            let tick = self.tick.round_up((self.until)(&item, stamp));
+            self.put(stamp.max(tick), item, diff);
+        }
         let mut rest: Table<T, isize> = Table::default();
         while let Some(bucket) = self.buckets.first_entry() {
             let tick = *bucket.key();
@@ -207,12 +165,32 @@ impl<T: Item + Hash, F: Fn(&T, Time) -> i64 + 'static> Waiting<T> for Held<T, F>
                     // Later within the tick: it is due with the next stamp.
                     *rest.entry(item).or_default() += diff;
                 } else if diff != 0 {
-                    out.push((item, stamp, diff));
+                    give((item, stamp, diff));
                 }
             }
         }
         if !rest.is_empty() {
             self.buckets.insert(stamp, rest);
         }
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        for (bucket, items) in &self.buckets {
+            items.iter().for_each(|(item, diff)| writer.put(&(bucket, item, diff)));
+        }
+    }
+
+    fn load(&mut self, reader: &mut Reader<'_>, here: Place) {
+        for (bucket, item, diff) in reader.all::<(Time, T, isize)>() {
+            if here.owns(&item) {
+                self.put(bucket, item, diff);
+            }
+        }
+    }
+
+    fn size(&self) -> (usize, usize) {
+        let slots = self.buckets.values().map(Table::capacity).sum::<usize>();
+        let items = self.buckets.values().map(|items| items.len()).sum();
+        (items, slots * (size_of::<(T, isize)>() + 1))
     }
 }

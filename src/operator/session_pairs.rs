@@ -10,19 +10,11 @@
 //! retraction may bring an older one back; sessions that are quiet are kept, since a late event
 //! may still join one.
 
-use super::ticks::Ticks;
-use super::{Collection, Key, Table, route};
-use crate::clock::Time;
+use super::keyed::{Keyed, Step};
+use super::{Collection, Key};
+use crate::monoid::Bag;
 use crate::recommend::pairs::{Buckets, Changes, Event, Session, Time as Moment};
-use differential_dataflow::AsCollection;
-use differential_dataflow::consolidation::consolidate;
 use serde::{Deserialize, Serialize};
-use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::Exchange;
-use timely::dataflow::operators::generic::Operator;
-
-/// Events of one tick with their diffs.
-type Events<K, O, T> = Vec<((K, (i64, O, T)), isize)>;
 
 /// What a session contributes; how much is the diff.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,46 +35,59 @@ pub trait SessionPairs<'s, T> {
 
 impl<'s, K: Key, O: Key, T: Key> SessionPairs<'s, T> for Collection<'s, (K, (i64, O, T))> {
     fn session_pairs(self, buckets: Buckets) -> Collection<'s, Link<T>> {
-        type Update<K, O, T> = ((K, (i64, O, T)), Time, isize);
-        let by_session = Exchange::new(|((session, _), _, _): &Update<K, O, T>| route(session));
-        self.inner
-            .unary_frontier::<CapacityContainerBuilder<Vec<(Link<T>, Time, isize)>>, _, _, _>(
-                by_session,
-                "SessionPairs",
-                move |_, _| {
-                    let mut ticks: Ticks<Events<K, O, T>> = Ticks::default();
-                    let mut sessions: Table<K, Session<O, T>> = Table::default();
-                    let mut changes = Changes::default();
-                    move |(input, frontier), output| {
-                        input.for_each(|cap, data| {
-                            ticks.hold(&cap);
-                            for (event, time, diff) in data.drain(..) {
-                                ticks.at(time).push((event, diff));
-                            }
-                        });
-                        ticks.release(frontier, |cap, time, mut events| {
-                            consolidate(&mut events);
-                            for ((key, (at, id, item)), diff) in events {
-                                let session = sessions.entry(key.clone()).or_default();
-                                let event = Event { time: Moment(at), id, item };
-                                session.update(event, diff as i64, buckets, &mut changes);
-                                if session.is_empty() {
-                                    sessions.remove(&key);
-                                }
-                            }
-                            changes.consolidate();
-                            let mut out = output.session(cap);
-                            for pair in changes.pairs.drain(..) {
-                                let link = Link::Pair(pair.before, pair.after, pair.bucket.0);
-                                out.give((link, time, pair.diff as isize));
-                            }
-                            for count in changes.counts.drain(..) {
-                                out.give((Link::Item(count.item), time, count.diff as isize));
-                            }
-                        });
-                    }
-                },
-            )
-            .as_collection()
+        let add = |bag: &mut Bag<(i64, O, T)>, event, diff| bag.add(event, diff);
+        let pairing = Pairing { buckets, changes: Changes::default() };
+        Keyed::of(self, "SessionPairs", add).keep(pairing)
+    }
+}
+
+struct Pairing<T> {
+    buckets: Buckets,
+    /// Those of all sessions in the tick: many change the same pairs.
+    changes: Changes<T>,
+}
+
+impl<K: Key, O: Key, T: Key> Step<K, Bag<(i64, O, T)>> for Pairing<T> {
+    type State = Session<O, T>;
+    type Row = Link<T>;
+
+    fn fresh(&self) -> Session<O, T> {
+        Session::default()
+    }
+
+    fn step(
+        &mut self,
+        _key: &K,
+        session: &mut Session<O, T>,
+        deltas: impl Iterator<Item = Bag<(i64, O, T)>>,
+        _give: impl FnMut(Link<T>, isize),
+    ) {
+        let mut events: Vec<_> = deltas.flatten().collect();
+        events.sort_unstable();
+        for of_one in events.chunk_by(|a, b| a.0 == b.0) {
+            let (time, id, item) = of_one[0].0.clone(); // a chunk is never empty
+            let event = Event { time: Moment(time), id, item };
+            let diff = of_one.iter().map(|(_, diff)| diff).sum();
+            session.update(event, diff, self.buckets, &mut self.changes);
+        }
+    }
+
+    fn end_of_tick(&mut self, mut give: impl FnMut(Link<T>, isize)) {
+        self.changes.consolidate();
+        for pair in self.changes.pairs.drain(..) {
+            give(Link::Pair(pair.before, pair.after, pair.bucket.0), pair.diff as isize);
+        }
+        for count in self.changes.counts.drain(..) {
+            give(Link::Item(count.item), count.diff as isize);
+        }
+    }
+
+    fn contents(&self, session: &Session<O, T>) -> Bag<(i64, O, T)> {
+        let events = session.copies();
+        events.map(|(e, copies)| ((e.time.0, e.id.clone(), e.item.clone()), copies)).collect()
+    }
+
+    fn is_nothing(session: &Session<O, T>) -> bool {
+        session.is_empty()
     }
 }

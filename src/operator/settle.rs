@@ -11,6 +11,8 @@
 
 use super::arrivals::{Judge, in_arrival_order};
 use super::dedupe::Tally;
+use super::memory::{Place, Reader, Writer};
+use super::written_rows::{Clerk, Scribe, WrittenRow};
 use super::{Batches, Table, route};
 use crate::batch::Batch;
 use crate::event::Stream;
@@ -29,6 +31,7 @@ pub(crate) fn settle<'s>(
 ) -> Batches<'s> {
     let every: Vec<usize> = (1..stream.schema().fields.len()).collect();
     let counts = Counts {
+        stream,
         whole: Batch::with_fields(stream.schema(), &every),
         layout: Batch { change_log: true, ..Batch::with_fields(stream.schema(), fields) },
         rows: Table::default(),
@@ -43,6 +46,7 @@ pub(crate) fn settle<'s>(
 
 /// How often each record came, less how often it was taken back; none is zero.
 struct Counts {
+    stream: Stream,
     /// The layout by which records are told apart.
     whole: Batch,
     /// The layout of what passes.
@@ -55,6 +59,25 @@ struct Counts {
 impl Judge for Counts {
     fn layout(&self) -> &Batch {
         &self.layout
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        let scribe = Scribe::new(self.stream, &self.whole, writer);
+        self.rows.iter().for_each(|(row, count)| writer.put(&(scribe.row(row), count)));
+    }
+
+    fn load(&mut self, reader: &mut Reader<'_>, here: Place) {
+        let Some(clerk) = Clerk::new(self.stream, &self.whole, reader) else { return };
+        for ((time, cells), count) in reader.all::<(WrittenRow, i64)>() {
+            if here.owns(&time) {
+                self.tally.never_came.fetch_add(-count.min(0), Relaxed);
+                self.rows.insert(clerk.row((time, cells)), count);
+            }
+        }
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.rows.len(), self.rows.capacity() * (size_of::<(Box<[u8]>, i64)>() + 1))
     }
 
     fn see(&mut self, batch: &Batch, row: usize, now: i64, out: &mut Batch) {

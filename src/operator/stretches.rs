@@ -1,4 +1,4 @@
-//! `stretches`: those into which a key's items fall by a gap of inactivity.
+//! `stretches`: those into which a key's items fall by a gap of inactivity (session windows).
 //!
 //! The items of each key are kept in the order of their times, with what parts of them add up to.
 //! When a tick is sealed, the stretches that its changes touch are read before and after: those are
@@ -7,15 +7,10 @@
 //! costs no more than one of a day, nor does a session that never ends. What a key's rows are
 //! follows from its items only: a late item joins, a retraction parts. Bound: the items.
 
-use super::keyed::change;
-use super::ticks::Ticks;
-use super::{Collection, Item, Key, Table, route};
-use crate::clock::Time;
-use crate::monoid::{Stretch, Summary, Timeline};
-use differential_dataflow::AsCollection;
-use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::Exchange;
-use timely::dataflow::operators::generic::Operator;
+use super::keyed::{Keyed, Step, change};
+use super::{Collection, Item, Key};
+use crate::monoid::{Bag, Stretch, Summary, Timeline};
+use std::marker::PhantomData;
 
 /// Cutting a key's items at gaps.
 pub trait Stretches<'s, K, T> {
@@ -29,8 +24,6 @@ pub trait Stretches<'s, K, T> {
     ) -> Collection<'s, O>;
 }
 
-type Changes<K, T> = Vec<(K, (i64, T), i64)>;
-
 impl<'s, K: Key, T: Item> Stretches<'s, K, T> for Collection<'s, (K, (i64, T))> {
     fn stretches<S: Summary<(i64, T)> + 'static, O: Item>(
         self,
@@ -38,56 +31,70 @@ impl<'s, K: Key, T: Item> Stretches<'s, K, T> for Collection<'s, (K, (i64, T))> 
         gap: impl Fn(&K) -> i64 + 'static,
         read: impl Fn(&K, Stretch<S>) -> O + 'static,
     ) -> Collection<'s, O> {
-        let by_key = Exchange::new(|((key, _), _, _): &((K, (i64, T)), Time, isize)| route(key));
-        self.inner
-            .unary_frontier::<CapacityContainerBuilder<Vec<(O, Time, isize)>>, _, _, _>(
-                by_key,
-                name,
-                move |_, _| {
-                    let mut ticks: Ticks<Changes<K, T>> = Ticks::default();
-                    let mut states: Table<K, Timeline<T, S>> = Table::default();
-                    let (mut old, mut new) = (Vec::new(), Vec::new());
-                    move |(input, frontier), output| {
-                        input.for_each(|cap, data| {
-                            ticks.hold(&cap);
-                            for ((key, item), time, diff) in data.drain(..) {
-                                ticks.at(time).push((key, item, diff as i64));
-                            }
-                        });
-                        ticks.release(frontier, |cap, time, mut changes| {
-                            let mut session = output.session(cap);
-                            changes.sort_unstable();
-                            for of_key in changes.chunk_by(|a, b| a.0 == b.0) {
-                                let key = &of_key[0].0; // a chunk is never empty
-                                let gap = gap(key);
-                                let state = states.entry(key.clone()).or_default();
-                                let mut spans: Vec<_> = of_key
-                                    .iter()
-                                    .map(|(_, (t, _), _)| {
-                                        (t.saturating_sub(gap), t.saturating_add(gap))
-                                    })
-                                    .collect();
-                                for stretch in state.stretches(&spans, gap) {
-                                    spans.push((stretch.first, stretch.last));
-                                    old.push(read(key, stretch));
-                                }
-                                spans.sort_unstable();
-                                for (_, (t, item), diff) in of_key {
-                                    state.add(*t, item.clone(), *diff);
-                                }
-                                let stretches = state.stretches(&spans, gap).into_iter();
-                                new.extend(stretches.map(|stretch| read(key, stretch)));
-                                if state.is_empty() {
-                                    states.remove(key);
-                                }
-                                change(&mut old, &mut new, |row, diff| {
-                                    session.give((row, time, diff));
-                                });
-                            }
-                        });
-                    }
-                },
-            )
-            .as_collection()
+        let (old, new, sum) = (Vec::new(), Vec::new(), PhantomData);
+        let add = |bag: &mut Bag<(i64, T)>, item, diff| bag.add(item, diff);
+        Keyed::of(self, name, add).keep(Cutting { gap, read, old, new, sum })
+    }
+}
+
+struct Cutting<G, F, S, O> {
+    gap: G,
+    read: F,
+    old: Vec<O>,
+    new: Vec<O>,
+    sum: PhantomData<S>,
+}
+
+impl<K, T, S, O, G, F> Step<K, Bag<(i64, T)>> for Cutting<G, F, S, O>
+where
+    K: Key,
+    T: Item,
+    S: Summary<(i64, T)> + 'static,
+    O: Item,
+    G: Fn(&K) -> i64 + 'static,
+    F: Fn(&K, Stretch<S>) -> O + 'static,
+{
+    type State = Timeline<T, S>;
+    type Row = O;
+
+    fn fresh(&self) -> Timeline<T, S> {
+        Timeline::default()
+    }
+
+    fn step(
+        &mut self,
+        key: &K,
+        items: &mut Timeline<T, S>,
+        deltas: impl Iterator<Item = Bag<(i64, T)>>,
+        give: impl FnMut(O, isize),
+    ) {
+        let Cutting { gap, read, old, new, .. } = self;
+        let gap = gap(key);
+        let mut changes: Vec<((i64, T), i64)> = deltas.flatten().collect();
+        changes.sort_unstable();
+        let around = |t: i64| (t.saturating_sub(gap), t.saturating_add(gap));
+        let mut spans: Vec<_> = changes.iter().map(|((t, _), _)| around(*t)).collect();
+        for stretch in items.stretches(&spans, gap) {
+            spans.push((stretch.first, stretch.last));
+            old.push(read(key, stretch));
+        }
+        spans.sort_unstable();
+        for ((t, item), diff) in changes {
+            items.add(t, item, diff);
+        }
+        new.extend(items.stretches(&spans, gap).into_iter().map(|stretch| read(key, stretch)));
+        change(old, new, give);
+    }
+
+    fn contents(&self, items: &Timeline<T, S>) -> Bag<(i64, T)> {
+        items.items().map(|(item, count)| (item.clone(), count)).collect()
+    }
+
+    fn take_back(&mut self, _: &K, items: &mut Timeline<T, S>, contents: Bag<(i64, T)>) {
+        contents.into_iter().for_each(|((t, item), count)| items.add(t, item, count));
+    }
+
+    fn is_nothing(items: &Timeline<T, S>) -> bool {
+        items.is_empty()
     }
 }

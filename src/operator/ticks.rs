@@ -9,7 +9,6 @@
 use crate::clock::Time;
 use std::collections::BTreeMap;
 use timely::dataflow::operators::{Capability, InputCapability};
-use timely::progress::frontier::MutableAntichain;
 
 pub(crate) struct Ticks<I> {
     held: Option<Capability<Time>>,
@@ -42,33 +41,28 @@ impl<I: Default> Ticks<I> {
         self.open.entry(time).or_default()
     }
 
-    /// Calls `work` for each time the frontier has passed, in order.
-    pub fn release(
-        &mut self,
-        frontier: &MutableAntichain<Time>,
-        work: impl FnMut(&Capability<Time>, Time, I),
-    ) {
-        self.release_but(|time| frontier.less_equal(time), work);
+    /// The first time that work waits for, if it is not open any more.
+    pub fn sealed(&self, is_open: impl Fn(&Time) -> bool) -> Option<Time> {
+        self.open.keys().next().copied().filter(|time| !is_open(time))
     }
 
-    /// Calls `work` for each time that is not open any more, in order.
-    pub fn release_but(
-        &mut self,
-        is_open: impl Fn(&Time) -> bool,
-        mut work: impl FnMut(&Capability<Time>, Time, I),
-    ) {
-        let Some(held) = self.held.as_mut() else { return };
-        while let Some(entry) = self.open.first_entry() {
-            if is_open(entry.key()) {
-                break;
-            }
-            let (time, item) = entry.remove_entry();
-            work(held, time, item);
-        }
-        match self.open.first_key_value() {
-            Some((time, _)) if held.time() < time => held.downgrade(time),
-            Some(_) => {}
-            None => self.held = None,
+    /// Takes the work of a time, with the capability to send what comes of it.
+    pub fn take(&mut self, time: Time) -> Option<(&Capability<Time>, I)> {
+        let item = self.open.remove(&time)?;
+        Some((self.held.as_ref()?, item))
+    }
+
+    /// The capability to send what comes of all that was taken since the last [`Ticks::let_go`].
+    pub fn cap(&self) -> Option<&Capability<Time>> {
+        self.held.as_ref()
+    }
+
+    /// Says that nothing more will be sent for what was taken.
+    pub fn let_go(&mut self) {
+        match (self.open.keys().next(), &mut self.held) {
+            (Some(time), Some(held)) if held.time() < time => held.downgrade(time),
+            (None, held) => *held = None,
+            _ => {}
         }
     }
 }

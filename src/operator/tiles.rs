@@ -5,15 +5,11 @@
 //! and those between the old and the new place of a cut are given anew; the others are not looked
 //! at. Bound: the members.
 
-use super::{Collection, Item, Key, Table, ticks::Ticks};
-use crate::clock::Time;
-use crate::monoid::{Cuts, part};
-use differential_dataflow::AsCollection;
+use super::keyed::{Keyed, Step};
+use super::{Collection, Item, Key, Table};
+use crate::monoid::{Bag, Cuts, part};
 use differential_dataflow::consolidation::consolidate;
 use std::collections::BTreeMap;
-use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::Exchange;
-use timely::dataflow::operators::generic::Operator;
 
 /// A member, its values, and for each value the part it is in, from 1.
 pub type Tiled<K, V> = (K, V, Vec<u8>);
@@ -27,29 +23,41 @@ pub trait Tiles<'s, K, V> {
 
 impl<'s, K: Key, V: Item + AsRef<[i128]>> Tiles<'s, K, V> for Collection<'s, (K, V)> {
     fn tiles(self, name: &str, parts: u8) -> Collection<'s, Tiled<K, V>> {
-        self.inner
-            .unary_frontier::<CapacityContainerBuilder<Vec<(Tiled<K, V>, Time, isize)>>, _, _, _>(
-                Exchange::new(|_: &((K, V), Time, isize)| 0),
-                name,
-                move |_, _| {
-                    let mut ticks: Ticks<Vec<((K, V), isize)>> = Ticks::default();
-                    let mut members = Members { of: Table::default(), cuts: Vec::new(), parts };
-                    move |(input, frontier), output| {
-                        input.for_each(|cap, data| {
-                            ticks.hold(&cap);
-                            for (member, time, diff) in data.drain(..) {
-                                ticks.at(time).push((member, diff));
-                            }
-                        });
-                        ticks.release(frontier, |cap, time, mut updates| {
-                            let mut session = output.session(cap);
-                            consolidate(&mut updates);
-                            members.change(updates, |row, diff| session.give((row, time, diff)));
-                        });
-                    }
-                },
-            )
-            .as_collection()
+        let add = |bag: &mut Bag<(K, V)>, member, diff| bag.add(member, diff);
+        Keyed::of(self.map(|member| ((), member)), name, add).keep(Tiling { parts })
+    }
+}
+
+struct Tiling {
+    parts: u8,
+}
+
+impl<K: Key, V: Item + AsRef<[i128]>> Step<(), Bag<(K, V)>> for Tiling {
+    type State = Members<K, V>;
+    type Row = Tiled<K, V>;
+
+    fn fresh(&self) -> Members<K, V> {
+        Members { of: Table::default(), cuts: Vec::new(), parts: self.parts }
+    }
+
+    fn step(
+        &mut self,
+        (): &(),
+        members: &mut Members<K, V>,
+        deltas: impl Iterator<Item = Bag<(K, V)>>,
+        give: impl FnMut(Tiled<K, V>, isize),
+    ) {
+        let mut updates: Vec<_> = deltas.flatten().collect();
+        consolidate(&mut updates);
+        members.change(updates, give);
+    }
+
+    fn contents(&self, members: &Members<K, V>) -> Bag<(K, V)> {
+        members.of.iter().map(|(key, values)| ((key.clone(), values.clone()), 1)).collect()
+    }
+
+    fn is_nothing(members: &Members<K, V>) -> bool {
+        members.of.is_empty()
     }
 }
 
@@ -61,7 +69,7 @@ struct Members<K, V> {
 }
 
 impl<K: Key, V: Item + AsRef<[i128]>> Members<K, V> {
-    fn change(&mut self, updates: Vec<((K, V), isize)>, mut give: impl FnMut(Tiled<K, V>, isize)) {
+    fn change(&mut self, updates: Vec<((K, V), i64)>, mut give: impl FnMut(Tiled<K, V>, isize)) {
         let old = self.values();
         // Members that may change, with what they were.
         let mut touched: BTreeMap<K, Option<V>> = BTreeMap::new();

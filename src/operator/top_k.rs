@@ -65,6 +65,12 @@ impl<K: Key, T: Key, O: Item, F: Fn(&K, Place<'_, T>) -> O + 'static> Step<K, We
         });
     }
 
+    fn contents(&self, state: &TopK<T>) -> Weights<T> {
+        let mut contents = Weights::default();
+        state.weights().into_iter().for_each(|(item, w)| contents.add_any(item.clone(), w));
+        contents
+    }
+
     fn is_nothing(state: &TopK<T>) -> bool {
         state.is_empty()
     }

@@ -57,7 +57,7 @@ impl<'s> Inputs<'s> {
 }
 
 /// By what baskets are told apart.
-#[derive(PartialEq)]
+#[derive(Debug, PartialEq)]
 struct Most(usize);
 
 fn of_sales<'s>(sales: Rows<'s, Transactions>, most: usize) -> Collection<'s, Basket> {

@@ -78,7 +78,7 @@ impl<'s> Inputs<'s> {
 }
 
 /// By what sessions are told apart.
-#[derive(PartialEq)]
+#[derive(Debug, PartialEq)]
 struct Gap(Millis);
 
 fn by_gap<'s>(visits: Rows<'s, Behavior>, gap: Millis) -> Collection<'s, Session> {

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub type View = (i64, Text, Text);
 
 /// What views are shared by.
-#[derive(PartialEq)]
+#[derive(Debug, PartialEq)]
 struct Views;
 
 impl<'s> Inputs<'s> {

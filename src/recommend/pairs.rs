@@ -181,6 +181,11 @@ impl<O: Ord, T: Clone + Ord> Session<O, T> {
         older.chain(self.window.iter().map(|(event, copies)| (event, *copies)))
     }
 
+    /// The same, and those that were retracted before they came, with copies below zero.
+    pub fn copies(&self) -> impl Iterator<Item = (&Event<O, T>, i64)> {
+        self.events().chain(self.owed.iter().map(|(event, copies)| (event, *copies)))
+    }
+
     /// Adds `diff` copies of `event` (retracts them when negative) and appends what that
     /// changes to `out`. An event is in the session while its copies are above zero; a
     /// retraction that comes before its event is remembered until then.

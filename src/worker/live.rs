@@ -9,12 +9,12 @@
 //! the difference in the channel.
 
 use super::output::Output;
-use super::{Cluster, Graph, drive};
+use super::{Cluster, Common, Graph, drive};
 use crate::batch::Batch;
 use crate::clock::{Millis, Tick, Time};
 use crate::error::Error;
 use crate::event::Stream;
-use crate::operator::{Batches, Tally};
+use crate::operator::Batches;
 use crate::sink::Sink;
 use crate::source::lock;
 use std::ops::ControlFlow;
@@ -77,11 +77,11 @@ impl Live {
         let (workers, graph) = (self.workers, self.graph);
         let (tick, streams) = (graph.intake.tick, graph.intake.fields.len());
         let sink = Mutex::new(Some(sink));
-        let tally = Arc::<Tally>::default();
+        let common = Common::default();
         let guards = Cluster::threads(workers).execute(move |worker| {
             let announce = lock(&announce).clone();
             let mut views =
-                graph.build(worker, &tally, |scope, stream, _| listen(scope, stream, &announce));
+                graph.build(worker, &common, |scope, stream, _| listen(scope, stream, &announce));
             drop(announce);
             let probe = views.probe.clone();
             let sink = if worker.index() == 0 { lock(&sink).take() } else { None };

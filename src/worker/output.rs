@@ -2,7 +2,8 @@
 
 use crate::clock::Time;
 use crate::error::Error;
-use crate::operator::{Port, Sealed};
+use crate::operator::memory::Memory;
+use crate::operator::{AnyRow, Port, Sealed};
 use crate::sink::Sink;
 use timely::dataflow::operators::probe::Handle;
 
@@ -11,19 +12,21 @@ pub(crate) struct Views {
     ports: Vec<Box<dyn Port>>,
     /// How far all queries are.
     pub probe: Handle<Time>,
+    /// What the operators of the worker remember.
+    pub memory: Memory,
     /// Everything before this time was told.
     pub sealed: Option<Time>,
 }
 
 impl Views {
-    pub(super) fn new(ports: Vec<Box<dyn Port>>, probe: Handle<Time>) -> Views {
-        Views { ports, probe, sealed: Some(Time::default()) }
+    pub(super) fn new(ports: Vec<Box<dyn Port>>, probe: Handle<Time>, memory: Memory) -> Views {
+        Views { ports, probe, memory, sealed: Some(Time::default()) }
     }
 
     /// Shows the changes that are sealed now and were not shown before, each with the number of its
     /// query; whether the frontier has moved.
     pub fn seal(&mut self, mut see: impl FnMut(usize, Sealed<'_>)) -> bool {
-        let Views { ports, probe, sealed } = self;
+        let Views { ports, probe, sealed, .. } = self;
         probe.with_frontier(|frontier| {
             let moved = std::mem::replace(sealed, frontier.first().copied()) != *sealed;
             if moved {
@@ -33,6 +36,18 @@ impl Views {
             }
             moved
         })
+    }
+
+    /// From now on adds the sealed changes up to views.
+    pub fn keep(&mut self) {
+        self.ports.iter_mut().for_each(|port| port.keep_view());
+    }
+
+    /// Shows the rows of each view, by the number of its query, with how often they are there.
+    pub fn rows(&mut self, mut see: impl FnMut(usize, &dyn AnyRow, isize)) {
+        for (view, port) in self.ports.iter_mut().enumerate() {
+            port.view(&mut |row, count| see(view, row, count));
+        }
     }
 }
 
@@ -47,7 +62,7 @@ impl Output {
     /// These sinks; has the ports keep their views, if some sink wants them.
     pub fn new(sinks: Vec<Box<dyn Sink + Send>>, views: &mut Views) -> Output {
         if sinks.iter().any(|s| s.wants_view()) {
-            views.ports.iter_mut().for_each(|port| port.keep_view());
+            views.keep();
         }
         Output { sinks, changes: 0 }
     }

@@ -3,7 +3,7 @@
 use super::cluster::control::{self, Control, Counts, End, GRACE, Report};
 use super::feed::{Failure, feed};
 use super::output::{Output, Views};
-use super::{Cluster, Graph, drive};
+use super::{Cluster, Common, Graph, drive};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::operator::Tally;
@@ -85,12 +85,12 @@ type Ready = Mutex<Option<Result<Output, Error>>>;
 pub fn run(plan: Plan) -> Result<Summary, Error> {
     let began = Instant::now();
     let Plan { graph, feeds, cluster, sinks, progress } = plan;
-    let tally = Arc::new(Tally::default());
+    let common = Common::default();
     let failure: Failure = Arc::default();
     let ready: Arc<Ready> = Arc::default();
     let outputs = Mutex::new(Some((sinks, progress)));
     let mut joined = cluster.join(&|| feeds.stopped())?;
-    let own = (Arc::clone(&feeds), Arc::clone(&tally));
+    let own = (Arc::clone(&feeds), Arc::clone(&common.tally));
     let own = move || report(&own.0, &own.1);
     let control = joined.control(own, Arc::clone(&feeds.stop), feeds.max_bad)?;
     control::tell_of_panics(&control);
@@ -99,7 +99,7 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
     let guards = joined.execute(move |worker| {
         let (feeds, failure, control) = (&shared.0, &shared.1, &shared.2);
         let clustered = control.clustered();
-        let mut views = graph.build(worker, &tally, |scope, stream, probe| {
+        let mut views = graph.build(worker, &common, |scope, stream, probe| {
             let (feeds, failure) = (Arc::clone(feeds), Arc::clone(failure));
             feed(scope, stream, feeds, probe.clone(), failure, clustered)
         });

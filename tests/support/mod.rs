@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod tuned;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidemill::clock::{Clock, Tick};

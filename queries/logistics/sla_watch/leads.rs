@@ -98,6 +98,13 @@ impl Group for Leads {
             state.add(&lead, diff);
         }
     }
+    fn contents(state: &Survival) -> Leads {
+        let lanes = state.lanes.0.iter().flat_map(|((carrier, region), minutes)| {
+            let lead = move |m: &i64| (carrier.clone(), region.clone(), *m);
+            minutes.iter().map(move |(m, count)| (lead(m), *count))
+        });
+        Leads(lanes.collect())
+    }
     fn is_nothing(state: &Survival) -> bool {
         // Each delivery is in a lane.
         state.lanes.0.is_empty()

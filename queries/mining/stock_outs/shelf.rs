@@ -153,6 +153,10 @@ impl Kept<(Text, Text), Bag<(i64, i64)>> for Shelf {
         rows(self, new);
     }
 
+    fn contents(&self) -> Bag<(i64, i64)> {
+        self.0.iter().map(|(change, count)| (*change, *count)).collect()
+    }
+
     fn is_nothing(&self) -> bool {
         self.0.is_empty()
     }

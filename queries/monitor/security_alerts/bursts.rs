@@ -6,7 +6,7 @@
 //! of bursts that are joined or parted only the smaller part is read again.
 
 use super::{Detector, Output, Subject};
-use crate::monoid::{Dated, DatedLog, Entries};
+use crate::monoid::{Dated, DatedLog, Entries, Group};
 use crate::operator::Kept;
 use crate::text::Text;
 use std::collections::BTreeMap;
@@ -238,6 +238,10 @@ impl Kept<(Subject, Text), Entries<Text>> for Bursts {
                 self.of[i].insert(marks.first, burst);
             }
         }
+    }
+
+    fn contents(&self) -> Entries<Text> {
+        Entries::contents(&self.log)
     }
 
     fn is_nothing(&self) -> bool {

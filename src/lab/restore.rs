@@ -1,0 +1,105 @@
+//! A history that is cut: what is remembered there is written down, and another dataflow goes on.
+
+use super::replay::{Change, Recorded, deal, taken_in, to_the_end};
+use crate::batch::Batch;
+use crate::clock::{Tick, Time};
+use crate::error::Error;
+use crate::event::Stream;
+use crate::operator::Dedupe;
+use crate::operator::memory::{Contents, Notebook};
+use crate::query::AnyQuery;
+use crate::source::lock;
+use crate::value::Value;
+use crate::worker::{Cluster, Common, Graph, Views};
+use std::sync::{Arc, Mutex};
+
+/// How a part of a history is run.
+pub struct Part {
+    /// The queries.
+    pub queries: Vec<Arc<dyn AnyQuery>>,
+    /// How records are made unique, if they are.
+    pub dedupe: Option<Dedupe>,
+    /// The granularity of time.
+    pub tick: Tick,
+    /// Worker threads.
+    pub workers: usize,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The change log of each query.
+    pub logs: Vec<Vec<Change>>,
+    /// The view of each query in the end: its rows, and how often each is there.
+    pub views: Vec<Vec<(Vec<Value>, isize)>>,
+    /// What was remembered at the cut.
+    pub contents: Contents,
+}
+
+impl Part {
+    /// Runs records from what was remembered, if anything, and writes down what is remembered at
+    /// the cut, if there is one.
+    pub fn run(
+        &self,
+        recorded: &Recorded,
+        from: Option<Contents>,
+        cut: Option<Time>,
+    ) -> Result<Outcome, Error> {
+        let notebook = from.map_or_else(Notebook::default, Notebook::from);
+        let common = Common { notebook: notebook.clone(), ..Common::default() };
+        let intake = taken_in(recorded, self.dedupe, self.tick);
+        let (graph, recorded) = (Graph { queries: self.queries.clone(), intake }, recorded.clone());
+        let outcome = Arc::new(Mutex::new(Outcome::default()));
+        let seen = Arc::clone(&outcome);
+        let guards = Cluster::threads(self.workers).execute(move |worker| {
+            let mut views =
+                graph.build(worker, &common, |scope, stream, _| deal(scope, stream, &recorded));
+            cut.into_iter().for_each(|at| views.memory.cut(at));
+            if worker.index() == 0 {
+                views.keep();
+            }
+            to_the_end(worker, &views.probe);
+            if worker.index() == 0 {
+                *lock(&seen) = read(&mut views, graph.queries.len());
+            }
+        })?;
+        for result in guards.join() {
+            result.map_err(Error::Cluster)?;
+        }
+        let mut outcome = std::mem::take(&mut *lock(&outcome));
+        outcome.contents = notebook.take(cut.unwrap_or_default())?;
+        Ok(outcome)
+    }
+}
+
+fn read(views: &mut Views, queries: usize) -> Outcome {
+    let (mut logs, mut rows) = (vec![Vec::new(); queries], vec![Vec::new(); queries]);
+    views.seal(|view, change| {
+        let row = change.row.cells();
+        logs[view].push(Change { time: change.time, row, diff: change.diff });
+    });
+    views.rows(|view, row, count| rows[view].push((row.cells(), count)));
+    Outcome { logs, views: rows, contents: Contents::default() }
+}
+
+/// The records that are stamped after a time, in batches of which some may be empty.
+pub fn after(recorded: &Recorded, cut: Time) -> Recorded {
+    let rest = |(stream, batch): &(Stream, Arc<Batch>)| {
+        let mut rest = batch.layout();
+        let mut clock = batch.clock;
+        for (time, rows) in batch.runs() {
+            for row in rows {
+                clock = batch.clock_at(row, clock);
+                if time > cut {
+                    rest.push_row(batch, row, batch.diff(row));
+                    rest.clocks.push(clock);
+                }
+            }
+            if time > cut {
+                rest.stamp(time);
+            }
+        }
+        (*stream, Arc::new(rest))
+    };
+    recorded.iter().map(rest).collect()
+}

@@ -1,0 +1,297 @@
+//! What a dataflow remembers: written down at a cut, and taken back by another dataflow.
+//!
+//! A cut is a time. When everything stamped up to it is sealed, and before anything later is
+//! touched, each operator that remembers writes its contents down: as deltas by key, which make
+//! the same state when they are added to nothing. A dataflow that is built from such [`Contents`]
+//! takes them back before it sees its first record, each worker those of the keys that are sent to
+//! it, so the number of workers may be another; and it sends nothing for them, since what they led
+//! to was sent before. From there it goes on with the records stamped after the cut, as if it had
+//! never stopped.
+//!
+//! Verbs are methods of collections, which know their place in the dataflow but not the run. So
+//! the memory of the dataflow under construction is found by the thread that builds it: who builds
+//! says with [`Memory::within`] which part comes now, and each operator that remembers takes a
+//! [`Slot`], whose name is that of the part and its own. Names do not depend on what else is in the
+//! dataflow. What is written down has the types of keys and deltas, and nothing that another build
+//! of the program, or a run of other queries, would understand differently: no hash, no position
+//! of a column.
+
+use super::route;
+use crate::clock::Time;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::hash::Hash;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What all operators of all workers remembered at a cut.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contents {
+    /// The cut: they are what was stamped up to here.
+    pub at: Time,
+    /// What each worker wrote down, by the name of the operator.
+    states: BTreeMap<String, Vec<Chunk>>,
+}
+
+/// What an operator of one worker wrote down.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Chunk {
+    entries: u64,
+    bytes: Vec<u8>,
+}
+
+impl Contents {
+    /// The operators with how many entries and bytes each wrote down.
+    pub fn sizes(&self) -> impl Iterator<Item = (&str, Size)> {
+        self.states.iter().map(|(name, chunks)| {
+            let entries = chunks.iter().map(|chunk| chunk.entries).sum();
+            let bytes = chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
+            (name.as_str(), Size { entries, bytes })
+        })
+    }
+}
+
+/// How much is remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Keys, or items where there are no keys.
+    pub entries: u64,
+    /// Bytes of the tables in memory, without what their entries point to; written down, all.
+    pub bytes: u64,
+}
+
+/// What the workers of a process share: what they take back, and where they write.
+#[derive(Clone, Default)]
+pub struct Notebook {
+    saved: Option<Arc<Contents>>,
+    written: Arc<Mutex<Contents>>,
+    failed: Arc<Mutex<Option<Damaged>>>,
+}
+
+/// What an operator wrote down cannot be understood, or could not be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the state of {operator}: {what}")]
+pub struct Damaged {
+    /// Which.
+    pub operator: String,
+    /// Why.
+    pub what: String,
+}
+
+impl Notebook {
+    /// One whose dataflow begins with these contents.
+    pub fn from(saved: Contents) -> Notebook {
+        Notebook { saved: Some(Arc::new(saved)), ..Notebook::default() }
+    }
+
+    /// What was written down, once all workers have passed the cut.
+    pub fn take(&self, at: Time) -> Result<Contents, Damaged> {
+        self.check()?;
+        let states = std::mem::take(&mut locked(&self.written).states);
+        Ok(Contents { at, states })
+    }
+
+    /// Whether everything could be read and written.
+    pub fn check(&self) -> Result<(), Damaged> {
+        locked(&self.failed).clone().map_or(Ok(()), Err)
+    }
+
+    fn fail(&self, operator: &str, what: String) {
+        let damaged = Damaged { operator: operator.to_owned(), what };
+        locked(&self.failed).get_or_insert(damaged);
+    }
+}
+
+/// Nothing is left half done by a thread that panics while it holds one of these.
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the operators of one worker remember.
+#[derive(Clone, Default)]
+pub struct Memory(Rc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    notebook: Notebook,
+    cut: Cell<Option<Time>>,
+    slots: RefCell<BTreeMap<String, Rc<Cell<Size>>>>,
+}
+
+thread_local! {
+    /// The part of a dataflow that is built by this thread.
+    static PART: RefCell<Option<(Memory, String)>> = const { RefCell::new(None) };
+}
+
+impl Memory {
+    /// The memory of a worker.
+    pub fn new(notebook: Notebook) -> Memory {
+        Memory(Rc::new(Inner { notebook, ..Inner::default() }))
+    }
+
+    /// Has every operator write its contents down when it has passed this time, and none before
+    /// it has done so go further. The same for all workers, and later than what any has sealed.
+    pub fn cut(&self, at: Time) {
+        self.0.cut.set(Some(at));
+    }
+
+    /// Builds a part of the dataflow, of this name.
+    pub fn within<R>(&self, part: &str, build: impl FnOnce() -> R) -> R {
+        let before = PART.replace(Some((self.clone(), part.to_owned())));
+        let built = build();
+        PART.set(before);
+        built
+    }
+
+    /// How much each operator of this worker remembers now.
+    pub fn sizes(&self) -> Vec<(String, Size)> {
+        let slots = self.0.slots.borrow();
+        slots.iter().map(|(name, size)| (name.clone(), size.get())).collect()
+    }
+
+    /// A slot for an operator of the part that is built; its name is made one of its own.
+    fn slot(&self, part: &str, operator: &str) -> Slot {
+        let mut slots = self.0.slots.borrow_mut();
+        let mut name = format!("{part}/{operator}");
+        let mut n = 1;
+        while slots.contains_key(&name) {
+            n += 1;
+            name = format!("{part}/{operator} {n}");
+        }
+        let size = Rc::new(Cell::new(Size::default()));
+        slots.insert(name.clone(), Rc::clone(&size));
+        Slot { memory: self.clone(), name, size, written: None }
+    }
+}
+
+/// An operator's place in the memory of its worker.
+pub(super) struct Slot {
+    memory: Memory,
+    name: String,
+    size: Rc<Cell<Size>>,
+    /// The last cut at which it wrote.
+    written: Option<Time>,
+}
+
+impl Slot {
+    /// One for an operator that is built now.
+    pub fn take(operator: &str) -> Slot {
+        let part = PART.with_borrow(Clone::clone);
+        let (memory, part) = part.unwrap_or_default();
+        memory.slot(&part, operator)
+    }
+
+    /// The cut at which the operator must write and has not.
+    #[inline]
+    pub fn due(&self) -> Option<Time> {
+        self.memory.0.cut.get().filter(|cut| self.written != Some(*cut))
+    }
+
+    /// Writes the contents down.
+    pub fn write(&mut self, save: impl FnOnce(&mut Writer)) {
+        let mut writer = Writer::default();
+        save(&mut writer);
+        let Writer { chunk, failed } = writer;
+        let notebook = &self.memory.0.notebook;
+        if let Some(what) = failed {
+            notebook.fail(&self.name, what);
+        }
+        locked(&notebook.written).states.entry(self.name.clone()).or_default().push(chunk);
+        self.written = self.memory.0.cut.get();
+    }
+
+    /// Reads what was written down at this place, by all workers.
+    pub fn read(&self, mut load: impl FnMut(&mut Reader<'_>)) {
+        let notebook = &self.memory.0.notebook;
+        let Some(saved) = &notebook.saved else { return };
+        let Some(chunks) = saved.states.get(&self.name) else {
+            return notebook.fail(&self.name, "was not written down".to_owned());
+        };
+        for chunk in chunks {
+            let mut reader = Reader { bytes: &chunk.bytes, failed: None };
+            load(&mut reader);
+            let rest = reader.bytes.len();
+            let failed = reader.failed.or((rest > 0).then(|| format!("{rest} bytes too many")));
+            if let Some(what) = failed {
+                notebook.fail(&self.name, what);
+            }
+        }
+    }
+
+    /// Says how much is remembered.
+    #[inline]
+    pub fn sized(&self, entries: usize, bytes: usize) {
+        self.size.set(Size { entries: entries as u64, bytes: bytes as u64 });
+    }
+}
+
+/// Takes down the entries of an operator.
+#[derive(Default)]
+pub struct Writer {
+    chunk: Chunk,
+    failed: Option<String>,
+}
+
+impl Writer {
+    /// Takes down an entry.
+    pub fn put(&mut self, entry: &impl Serialize) {
+        self.chunk.entries += 1;
+        if let Err(error) = bincode::serialize_into(&mut self.chunk.bytes, entry) {
+            self.failed.get_or_insert(error.to_string());
+        }
+    }
+}
+
+/// Gives the entries of an operator back.
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+    failed: Option<String>,
+}
+
+impl Reader<'_> {
+    /// The next entry.
+    pub fn one<T: DeserializeOwned>(&mut self) -> Option<T> {
+        if self.bytes.is_empty() || self.failed.is_some() {
+            return None;
+        }
+        match bincode::deserialize_from(&mut self.bytes) {
+            Ok(entry) => Some(entry),
+            Err(error) => {
+                self.fail(format!("cannot be read: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Says that what follows cannot be understood.
+    pub fn fail(&mut self, what: String) {
+        self.failed.get_or_insert(what);
+        self.bytes = &[];
+    }
+
+    /// All further entries.
+    pub fn all<T: DeserializeOwned>(&mut self) -> impl Iterator<Item = T> {
+        std::iter::from_fn(|| self.one())
+    }
+}
+
+/// A worker among its peers.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub index: usize,
+    pub peers: usize,
+}
+
+impl Place {
+    /// Whether a key is sent to this worker.
+    pub fn owns<K: Hash>(self, key: &K) -> bool {
+        self.is_sent(route(key))
+    }
+
+    /// Whether what is routed by this number is sent to this worker.
+    pub fn is_sent(self, route: u64) -> bool {
+        route % self.peers as u64 == self.index as u64
+    }
+}
