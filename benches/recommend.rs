@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
+use tidemill::error::Error;
 use tidemill::lab::eval::bootstrap::quantile;
 use tidemill::lab::eval::clicks;
 use tidemill::random::Random;
-use tidemill::recommend::RecommendError;
 use tidemill::recommend::blend::{Query, Ranker};
 use tidemill::recommend::defaults;
 use tidemill::recommend::model::{Model, Update};
@@ -91,7 +91,7 @@ impl Shop {
     }
 }
 
-fn main() -> Result<(), RecommendError> {
+fn main() -> Result<(), Error> {
     let mut shop = Shop::new(1);
     let mut model = Model::new(&defaults::MODEL);
     let started = busy();
@@ -120,7 +120,7 @@ fn updates_of(
     next: &mut dyn FnMut() -> Option<Change>,
     name: &str,
     model: &mut Model<u64, u64, u64>,
-) -> Result<(), RecommendError> {
+) -> Result<(), Error> {
     let (mut singles, mut batches) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         for (size, found) in [(1, &mut singles), (100, &mut batches)] {
@@ -171,11 +171,7 @@ fn queries(shop: &mut Shop, model: &Model<u64, u64, u64>) {
     }
 }
 
-fn forgetting(
-    name: &str,
-    model: &mut Model<u64, u64, u64>,
-    gone: &[u64],
-) -> Result<(), RecommendError> {
+fn forgetting(name: &str, model: &mut Model<u64, u64, u64>, gone: &[u64]) -> Result<(), Error> {
     let (started, worked) = (Instant::now(), busy());
     model.forget(gone)?;
     let millis = started.elapsed().as_secs_f64() * 1e3;
@@ -188,7 +184,7 @@ fn forgetting(
 }
 
 /// Forgets 100 sessions of the sample, and compares with the rebuild without them.
-fn sample(path: &Path) -> Result<(), RecommendError> {
+fn sample(path: &Path) -> Result<(), Error> {
     let updates: Vec<Change> = clicks::read(path)?
         .into_iter()
         .map(|click| Update {

@@ -3,9 +3,8 @@
 //! To add a query, write one file beside its siblings and add its line here. That alone gives it
 //! the command line, the sinks, the oracle test and the bench.
 
-use crate::config::Settings;
 use crate::error::Error;
-use crate::query::{AnyQuery, Query};
+use crate::query::{AnyQuery, Query, Settings};
 use std::sync::Arc;
 
 /// A query with the parameters it has unless told otherwise.

@@ -4,9 +4,9 @@
 //! changed: all queries that read a stream look at the same ones. Rows are in the order of their
 //! partition, so `(partition, offset, row)` orders records, also after rows were picked out.
 
-use crate::clock::Time;
-use crate::event::{Kind, NULL, Schema};
+use crate::schema::{Kind, NULL, Schema};
 use crate::text::Text;
+use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 

@@ -14,7 +14,6 @@
 
 use crate::batch::Batch;
 use crate::event::Stream;
-use crate::source::Refused;
 
 pub mod currency;
 pub mod enrich;
@@ -41,6 +40,9 @@ impl Step {
     pub const ALL: [Step; 6] =
         [Step::Validate, Step::Trim, Step::Zone, Step::Currency, Step::Enrich, Step::Dedupe];
 }
+
+/// A good row of a batch that a step refuses, and why.
+pub type Refused = (usize, String);
 
 /// The steps that look at more than one field of a record.
 #[derive(Default)]

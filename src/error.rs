@@ -3,10 +3,7 @@
 //! Wrong use (2) is what the user can mend in the command line or the configuration; everything
 //! else is a failure (1). Every message says what, where, and what to do.
 
-use crate::recommend::RecommendError;
 use thiserror::Error;
-
-pub use crate::source::SourceError;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, Error)]
@@ -14,9 +11,14 @@ pub enum Error {
     /// The command line asks for something that cannot be.
     #[error("{0}")]
     Usage(String),
-    /// A source cannot be read.
-    #[error(transparent)]
-    Source(#[from] SourceError),
+    /// What a room says of its own: of a source, a picture, an index.
+    #[error("{what}")]
+    Room {
+        /// What it says.
+        what: Box<dyn std::error::Error + Send + Sync>,
+        /// Whether the user can mend it in the command line or the configuration.
+        wrong_use: bool,
+    },
     /// A file cannot be read or written.
     #[error("{path}: {source}{}", hint(.source))]
     File {
@@ -96,12 +98,6 @@ pub enum Error {
     /// An experiment gave no figure that could be trusted.
     #[error("{0}")]
     Experiment(String),
-    /// A view cannot be drawn.
-    #[error(transparent)]
-    Plot(#[from] crate::plot::PlotError),
-    /// Nothing can be recommended, or the session data cannot be read.
-    #[error(transparent)]
-    Recommend(#[from] RecommendError),
 }
 
 fn by(process: &Option<u32>) -> String {
@@ -124,28 +120,17 @@ impl Error {
         move |source| Error::File { path, source }
     }
 
+    /// The error of a room; `wrong_use` says whether the user can mend it in the command line or the
+    /// configuration.
+    pub fn of(what: impl Into<Box<dyn std::error::Error + Send + Sync>>, wrong_use: bool) -> Error {
+        Error::Room { what: what.into(), wrong_use }
+    }
+
     /// 2 for wrong use, 128 and the signal's number for what a signal ended, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Usage(_) | Error::Currencies { .. } => 2,
-            Error::Recommend(RecommendError::Read { .. } | RecommendError::Header { .. }) => 2,
-            Error::Source(
-                SourceError::Open { .. }
-                | SourceError::Directory { .. }
-                | SourceError::Header { .. }
-                | SourceError::Json { .. }
-                | SourceError::Lookup { .. }
-                | SourceError::Nothing { .. }
-                | SourceError::CarriageReturns { .. }
-                | SourceError::DuplicateColumn { .. }
-                | SourceError::MissingColumn { .. }
-                | SourceError::UnknownField { .. }
-                | SourceError::Unclear { .. }
-                | SourceError::UnknownValue { .. }
-                | SourceError::Names { .. }
-                | SourceError::Replay { .. }
-                | SourceError::Decimals(_),
-            ) => 2,
+            Error::Room { wrong_use: true, .. } => 2,
             // Signals are numbered up to 64.
             Error::Stopped { signal, .. } => u8::try_from(128 + signal).unwrap_or(1),
             _ => 1,

@@ -11,26 +11,38 @@
 //!
 //! # Rooms
 //!
-//! | room | what | knows |
+//! From the ground up: a room imports only from those above it in this table, so there are no
+//! circles. A test keeps the table and the imports so (`tests/tidy.rs`).
+//!
+//! | floor | room | what |
 //! |---|---|---|
-//! | [`event`], [`text`], [`batch`], [`value`], [`spreadsheet`], [`shown`] | records, rows and how text is written | nothing else |
-//! | `hash` | the seed of tables in memory | nothing else |
-//! | [`random`] | numbers from a seed, for experiments and tests | nothing else |
-//! | [`zone`] | the shop's clock: its days and hours of the day | value |
-//! | [`clock`] | stamps; the only place where a [`clock::Time`] is made | batches |
-//! | [`monoid`] | pure algebra: what can be added and taken back | nothing else |
-//! | [`operator`] | verbs on collections; timely's names stop here | clock, monoid, recommend |
-//! | [`query`], [`queries`] | what a query is; the catalog | operator, value |
-//! | [`recommend`] | what goes with what: pairs of items, the index that requests read, rankers | nothing else |
-//! | [`source`], [`clean`] | blocks, parsing, cleaning, dead letters | files |
-//! | [`files`] | files that are put in place whole | nothing else |
-//! | [`config`] | parameters of queries and descriptions of sources, from a file and flags | query, source |
-//! | [`serving`] | the index that requests read, fed by the dataflow | query, recommend, sink |
-//! | [`sink`], [`plot`] | where views go | files |
-//! | [`worker`] | joins dataflow and I/O: one way to build it, one loop that drives it | all |
-//! | [`plan`] | from what is asked to a run: for the command line, the bench and any other program | all |
-//! | [`lab`] | a made-up shop, and experiments: the bench, replays from memory, the evaluation of rankers | all |
-//! | [`cli`] | subcommands | all |
+//! | 0 | [`error`] | what can go wrong with a run; each room adds its own |
+//! | 0 | [`text`] | short texts |
+//! | 0 | [`value`] | the cells of a row |
+//! | 0 | [`schema`] | the fields that records are made of |
+//! | 0 | [`time`] | stream time |
+//! | 0 | [`batch`] | records as columns, with their stamps |
+//! | 0 | [`clock`] | stamps; the only place where a [`clock::Time`] is made |
+//! | 0 | [`event`] | the streams, and a record as a row |
+//! | 0 | [`zone`] | the shop's clock: its days and hours of the day |
+//! | 0 | `hash` | the seed of tables in memory |
+//! | 0 | [`random`] | numbers from a seed, for experiments and tests |
+//! | 0 | [`near`] | the name that was meant |
+//! | 0 | [`shown`], [`spreadsheet`] | text of others on a terminal and in a spreadsheet |
+//! | 0 | [`files`] | files that are put in place whole |
+//! | 1 | [`monoid`] | pure algebra: what can be added and taken back |
+//! | 2 | [`recommend`] | what goes with what: pairs of items, the index that requests read, rankers |
+//! | 2 | [`operator`] | verbs on collections; timely's names stop here |
+//! | 2 | [`query`] | what a query is, its parameters, and the history that answers read |
+//! | 3 | [`queries`] | the catalog |
+//! | 4 | [`clean`], [`source`] | blocks, parsing, cleaning, dead letters |
+//! | 4 | [`config`] | parameters and descriptions of sources in a file |
+//! | 4 | [`plot`], [`sink`] | where views go |
+//! | 5 | [`serving`] | the index that requests read, fed by the dataflow |
+//! | 5 | [`worker`] | joins dataflow and I/O: one way to build it, one loop that drives it |
+//! | 5 | [`plan`] | from what is asked to a run: for the command line, the bench and any other program |
+//! | 6 | [`lab`] | a made-up shop, and experiments: the bench, replays from memory, the evaluation of rankers |
+//! | 7 | [`cli`] | subcommands |
 //!
 //! # Invariants
 //!
@@ -39,6 +51,7 @@
 //! - What is visible at a time reflects exactly the records stamped up to it, in all views.
 //! - `queries`, `operator` and `monoid` touch no file, socket, thread, clock or randomness;
 //!   `monoid` does not import timely.
+//! - The process is ended by `main.rs` alone.
 //! - The order of a table in memory is that of a number drawn by each process: nothing may show it.
 //! - Money is integer; floats appear when a row is read, and never in a diff.
 //! - What is not sealed has touched no state, and every state can be written down as what it adds up
@@ -66,6 +79,7 @@ pub mod files;
 pub(crate) mod hash;
 pub mod lab;
 pub mod monoid;
+pub mod near;
 pub mod operator;
 pub mod plan;
 pub mod plot;
@@ -74,12 +88,14 @@ pub mod queries;
 pub mod query;
 pub mod random;
 pub mod recommend;
+pub mod schema;
 pub mod serving;
 pub mod shown;
 pub mod sink;
 pub mod source;
 pub mod spreadsheet;
 pub mod text;
+pub mod time;
 pub mod value;
 pub mod worker;
 pub mod zone;

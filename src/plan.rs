@@ -41,7 +41,6 @@ mod choose;
 mod cleaning;
 mod describe;
 mod idle;
-pub mod near;
 mod reading;
 mod running;
 pub mod sources;

@@ -135,6 +135,12 @@ pub enum PlotError {
     },
 }
 
+impl From<PlotError> for crate::error::Error {
+    fn from(error: PlotError) -> Self {
+        crate::error::Error::of(error, false)
+    }
+}
+
 /// Reads the view `input` and leaves its picture in `output`, replaced in one step.
 pub fn plot_csv(input: &Path, output: &Path, options: &PlotOptions) -> Result<(), PlotError> {
     let table = Table::read(input)?;

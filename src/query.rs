@@ -6,7 +6,6 @@
 //! asks for is not read, and a column none asks for is not parsed.
 
 use crate::clock::{Millis, Tick, Time};
-use crate::config::Settings;
 use crate::error::Error;
 use crate::event::{
     Ads, Behavior, Col, Inventory, Logins, Logistics, Need, Shape, Stream, Transactions,
@@ -20,13 +19,16 @@ use timely::dataflow::operators::probe::Handle;
 
 pub mod basket;
 mod history;
-mod record;
+mod parameters;
 pub mod session;
+pub(crate) mod settings;
 pub mod view;
+pub use crate::operator::{Column, Record, column};
 pub use basket::Basket;
 pub use history::{Arrival, History, local_day, on_the_wall, percentile};
-pub use record::{Column, Parameter, Record, column};
+pub use parameters::Parameter;
 pub use session::Session;
+pub use settings::{Settings, shown};
 
 /// A view that is kept exact while events stream in.
 pub trait Query: Send + Sync + 'static {

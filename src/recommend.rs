@@ -29,30 +29,10 @@ pub enum RecommendError {
         /// Items or sessions.
         what: &'static str,
     },
-    /// A file could not be read.
-    #[error("{path}: {source}; check that the file is there and can be read")]
-    Read {
-        /// The file.
-        path: String,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The columns of a file are not to be told.
-    #[error("{path}: {what}")]
-    Header {
-        /// The file.
-        path: String,
-        /// What is wrong.
-        what: String,
-    },
-    /// A line is not a click.
-    #[error(
-        "{path}:{line}: expected a session and an item, both whole numbers, and a time in seconds"
-    )]
-    Click {
-        /// The file.
-        path: String,
-        /// The line, from 1.
-        line: usize,
-    },
+}
+
+impl From<RecommendError> for crate::error::Error {
+    fn from(error: RecommendError) -> Self {
+        crate::error::Error::of(error, false)
+    }
 }

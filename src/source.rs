@@ -51,7 +51,7 @@ pub mod time;
 #[cfg(test)]
 mod twin;
 
-pub use bad::{Bad, Refused};
+pub use bad::Bad;
 pub use dead_letters::DeadLetters;
 pub use error::{Fault, SourceError};
 pub use header::Header;

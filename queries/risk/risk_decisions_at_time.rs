@@ -25,11 +25,10 @@
 
 use super::risk_decisions::{Output, RiskDecisions, decisions, naive_decisions};
 use crate::clock::Time;
-use crate::config::Settings;
 use crate::error::Error;
 use crate::event::Stream;
 use crate::operator::{Collection, Once};
-use crate::query::{History, Inputs, Query};
+use crate::query::{History, Inputs, Query, Settings};
 use crate::text::Text;
 use std::collections::BTreeSet;
 

@@ -1,10 +1,10 @@
 //! Amounts to a base currency, exactly: a rate is a decimal number kept as an integer fraction,
 //! and the product is rounded once, half to even, to the minor unit.
 
+use super::Refused;
 use crate::batch::{Batch, Column};
 use crate::error::Error;
 use crate::event::{NULL, Stream, transactions};
-use crate::source::Refused;
 use crate::text::Text;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::event::{Col, Need};
 use crate::lab::generator::Feed;
-use crate::plan::near::did_you_mean;
+use crate::near::did_you_mean;
 use crate::queries::catalog;
 use crate::query::{AnyQuery, Column, Parameter};
 use crate::worker::reads;

@@ -5,10 +5,9 @@
 //! collection alone and not of the number of workers. Bound: the view itself, where some sink asks
 //! for it, and what is between the frontier and the newest stamp.
 
-use super::Collection;
 use super::memory::Slot;
+use super::{Collection, Record};
 use crate::clock::Time;
-use crate::query::Record;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;

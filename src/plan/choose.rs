@@ -1,10 +1,10 @@
 //! Matching queries with sources: which can run on what there is, and what the others lack.
 
 use super::Job;
-use super::near::did_you_mean;
 use super::reading::Available;
 use crate::error::Error;
 use crate::event::{Need, Stream, behavior};
+use crate::near::did_you_mean;
 use crate::queries::configured;
 use crate::query::{AnyQuery, Reads};
 use crate::worker::reads;

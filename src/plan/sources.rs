@@ -1,9 +1,9 @@
 //! Sources by name: `STREAM=FILE`, patterns, replay logs, and those that are described.
 
-use super::near::did_you_mean;
 use super::stream_names;
 use crate::error::Error;
 use crate::event::Stream;
+use crate::near::did_you_mean;
 use crate::source::described::Said;
 use crate::source::dialect::Dialect;
 use crate::source::lookup::{Lookup, Table};

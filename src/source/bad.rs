@@ -14,6 +14,7 @@ use super::plan::Plan;
 use super::rows::Found;
 use super::split::{Block, MAX_RAW, Shape};
 use crate::batch::Batch;
+use crate::clean::Refused;
 use crate::shown::{VALUE, shown};
 
 /// How much of a bad value is told.
@@ -84,9 +85,6 @@ impl Plan {
         }
     }
 }
-
-/// A good row of a batch that a later step refuses, and why.
-pub type Refused = (usize, String);
 
 impl Plan {
     /// Takes refused rows out of a parsed block and adds them to its bad records. Rows are in

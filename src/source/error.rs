@@ -6,6 +6,8 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::error::Error as Failure;
+
 /// Why a source cannot be read.
 #[derive(Debug, Error)]
 pub enum SourceError {
@@ -168,6 +170,37 @@ pub enum SourceError {
 }
 
 /// What to do about a file that cannot be opened.
+impl SourceError {
+    /// Whether the user can mend it in the command line or the configuration.
+    fn is_wrong_use(&self) -> bool {
+        matches!(
+            self,
+            SourceError::Open { .. }
+                | SourceError::Directory { .. }
+                | SourceError::Header { .. }
+                | SourceError::Json { .. }
+                | SourceError::Lookup { .. }
+                | SourceError::Nothing { .. }
+                | SourceError::CarriageReturns { .. }
+                | SourceError::DuplicateColumn { .. }
+                | SourceError::MissingColumn { .. }
+                | SourceError::UnknownField { .. }
+                | SourceError::Unclear { .. }
+                | SourceError::UnknownValue { .. }
+                | SourceError::Names { .. }
+                | SourceError::Replay { .. }
+                | SourceError::Decimals(_)
+        )
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Failure {
+        let wrong_use = error.is_wrong_use();
+        Failure::of(error, wrong_use)
+    }
+}
+
 fn advice(error: &io::Error) -> &'static str {
     use nix::errno::Errno;
     match error.raw_os_error().map(Errno::from_raw) {

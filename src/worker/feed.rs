@@ -8,11 +8,11 @@
 
 use crate::batch::Batch;
 use crate::clock::Time;
-use crate::error::{Error, SourceError};
+use crate::error::Error;
 use crate::event::Stream;
 use crate::operator::Batches;
 use crate::source::parse::Scratch;
-use crate::source::{Feeds, Partition, Taken, Waiting};
+use crate::source::{Feeds, Partition, SourceError, Taken, Waiting};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

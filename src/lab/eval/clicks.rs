@@ -4,8 +4,45 @@
 use csv::{ByteRecord, ReaderBuilder};
 use std::path::Path;
 
-use crate::recommend::RecommendError;
 use crate::recommend::pairs::Time;
+
+/// Why recorded clicks cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ClickError {
+    /// A file could not be read.
+    #[error("{path}: {source}; check that the file is there and can be read")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The columns of a file are not to be told.
+    #[error("{path}: {what}")]
+    Header {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A line is not a click.
+    #[error(
+        "{path}:{line}: expected a session and an item, both whole numbers, and a time in seconds"
+    )]
+    Click {
+        /// The file.
+        path: String,
+        /// The line, from 1.
+        line: usize,
+    },
+}
+
+impl From<ClickError> for crate::error::Error {
+    fn from(error: ClickError) -> Self {
+        let wrong_use = !matches!(error, ClickError::Click { .. });
+        crate::error::Error::of(error, wrong_use)
+    }
+}
 
 /// One click.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,14 +65,13 @@ const COLUMNS: [(&str, &[&str]); 3] = [
 ];
 
 /// Reads the clicks of a file in the order of its lines.
-pub fn read(path: &Path) -> Result<Vec<Click>, RecommendError> {
+pub fn read(path: &Path) -> Result<Vec<Click>, ClickError> {
     let shown = || path.display().to_string();
-    let bytes =
-        std::fs::read(path).map_err(|source| RecommendError::Read { path: shown(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| ClickError::Read { path: shown(), source })?;
     parse(&bytes, &shown())
 }
 
-fn parse(bytes: &[u8], path: &str) -> Result<Vec<Click>, RecommendError> {
+fn parse(bytes: &[u8], path: &str) -> Result<Vec<Click>, ClickError> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let first = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
     let count = |delimiter: &u8| first.iter().filter(|b| *b == delimiter).count();
@@ -49,11 +85,10 @@ fn parse(bytes: &[u8], path: &str) -> Result<Vec<Click>, RecommendError> {
     let mut next = |record: &mut ByteRecord| {
         reader
             .read_byte_record(record)
-            .map_err(|e| RecommendError::Header { path: path.into(), what: e.to_string() })
+            .map_err(|e| ClickError::Header { path: path.into(), what: e.to_string() })
     };
     next(&mut record)?;
-    let places =
-        places(&record).map_err(|what| RecommendError::Header { path: path.into(), what })?;
+    let places = places(&record).map_err(|what| ClickError::Header { path: path.into(), what })?;
     let mut clicks = Vec::new();
     while next(&mut record)? {
         let line = record.position().map_or(0, csv::Position::line);
@@ -61,7 +96,7 @@ fn parse(bytes: &[u8], path: &str) -> Result<Vec<Click>, RecommendError> {
             continue;
         }
         let click = click(&record, places, clicks.len() as u64 + 1);
-        let wrong = || RecommendError::Click { path: path.into(), line: line as usize };
+        let wrong = || ClickError::Click { path: path.into(), line: line as usize };
         clicks.push(click.ok_or_else(wrong)?);
     }
     Ok(clicks)
