@@ -7,6 +7,7 @@ mod bench;
 mod demo;
 mod eval;
 mod generate;
+mod inspect;
 mod launch;
 mod options;
 mod plot;
@@ -31,6 +32,7 @@ Examples:
   tidemill                                  the demo shop: all queries, results in tidemill-out/
   tidemill run --source transactions=transaction.csv
   tidemill run --source behavior='logs/*.csv.gz' --query hourly_behavior --sink csv:out
+  tidemill inspect orders_export.csv
   tidemill generate --events 100000 --out data/
   tidemill queries
 
@@ -40,6 +42,8 @@ Exit codes: 0 done, 1 failed, 2 wrong use.";
 enum Command {
     /// Maintain queries over your own files (or standard input)
     Run(run::Args),
+    /// Look at files nothing is known of, and write what reads them
+    Inspect(inspect::Args),
     /// Maintain all queries over the built-in demo shop; the same as no command at all
     Demo(demo::Args),
     /// List the queries, what they read and what they give
@@ -73,6 +77,7 @@ impl Cli {
         match self.command {
             None => demo::Args::plain().run(),
             Some(Command::Run(args)) => args.run(),
+            Some(Command::Inspect(args)) => args.run(),
             Some(Command::Demo(args)) => args.run(),
             Some(Command::Queries(args)) => args.run(),
             Some(Command::Generate(args)) => args.run(),

@@ -51,6 +51,12 @@ pub enum Error {
         /// The process, if known.
         process: Option<u32>,
     },
+    /// No record of a source can be used.
+    #[error("{file}: of the rows that were looked at none could be read")]
+    Unreadable {
+        /// The source.
+        file: String,
+    },
     /// Too many bad records.
     #[error(
         "{bad} of {records} records are bad, more than --max-bad {limit}; see {where_} for the reasons"

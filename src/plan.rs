@@ -37,6 +37,7 @@ use crate::value::Decimals;
 use crate::worker::{self, Cluster, Graph, Intake, Plan, Summary, with_id};
 use std::sync::Arc;
 
+mod check;
 mod choose;
 mod cleaning;
 mod describe;
@@ -44,6 +45,7 @@ mod idle;
 mod reading;
 mod running;
 pub mod sources;
+pub use check::Outlook;
 pub use choose::{Queries, stream_names};
 pub use cleaning::Cleaning;
 pub use running::Running;

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub mod absent;
 mod bad;
+pub mod check;
 mod columns;
 pub mod dead_letters;
 pub mod described;
@@ -29,6 +30,7 @@ mod dirty;
 mod error;
 pub mod formats;
 pub mod header;
+pub mod inspect;
 mod json;
 mod layout;
 mod look;

@@ -5,7 +5,7 @@ use super::options::{Cleaning, Running};
 use super::show;
 use crate::error::Error;
 use crate::lab::cost::Meter;
-use crate::plan::{Job, Queries, sources};
+use crate::plan::{Job, Outlook, Queries, sources};
 use crate::sink::Spec;
 use std::path::PathBuf;
 
@@ -45,6 +45,10 @@ pub struct Args {
     /// digest:FILE (rows and a checksum per view) or table; some views only: jsonl:DIR=hourly_*,NAME
     #[arg(long, value_name = "SINK", default_value = "table")]
     sink: Vec<Spec>,
+    /// Read the first 1,000 rows of each source (and those in one block with them) and tell how
+    /// they are read, without running
+    #[arg(long)]
+    check: bool,
     /// Write what the run cost (records, seconds, CPU, memory) as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -75,6 +79,9 @@ impl Args {
             running: self.running.plan(),
             ..Job::default()
         };
+        if self.check {
+            return tell(&job.check()?);
+        }
         let summary = launch(job, opened.bytes, quiet)?;
         if let Some(path) = &self.report {
             meter.cost(summary.records, summary.changes).write(path)?;
@@ -86,5 +93,16 @@ impl Args {
             }
         }
         super::signals::end(summary.stopped)
+    }
+}
+
+/// Tells what a job would do.
+fn tell(outlook: &Outlook) -> Result<(), Error> {
+    let lines = outlook.lines();
+    let text = lines.iter().map(|line| crate::shown::message(line) + "\n").collect::<String>();
+    crate::cli::print(&text)?;
+    match outlook.unusable().map(|source| source.name.as_str()) {
+        None if !outlook.is_empty() => Ok(()),
+        source => Err(Error::Unreadable { file: source.unwrap_or("every source").to_owned() }),
     }
 }

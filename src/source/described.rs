@@ -227,7 +227,8 @@ impl Described {
         };
         let (decimal_comma, absent) = (self.decimal_comma, self.absent);
         let Described { only, without, tell, fill_down, .. } = self;
-        let rules = Rules { only, without, tell, fill_down };
+        let shared = self.format.is_some();
+        let rules = Rules { only, without, tell, fill_down, shared };
         let (needs, apart, format) = (self.needs, self.apart, self.format);
         Ok(Said {
             stream,

@@ -162,17 +162,22 @@ impl Header {
         self.delimiter
     }
 
+    /// Whether the first line looks like a record and not like names.
+    pub(super) fn is_record(&self) -> bool {
+        let is_value =
+            |name: &String| number::read(name, 9, false).is_ok() || Form::Any.reads(name);
+        self.columns.iter().any(is_value)
+    }
+
     /// The column names for a message, with what else may be wrong with them.
     pub fn list(&self) -> String {
         let names = shown::list(self.columns.iter().map(String::as_str));
-        let is_value =
-            |name: &String| number::read(name, 9, false).is_ok() || Form::Any.reads(name);
         match self.columns.as_slice() {
             [] if self.is_json() => "none, as no first line is a record of JSON".into(),
             [one] if one.chars().any(|c| !c.is_alphanumeric() && !" _-./".contains(c)) => {
                 format!("{names} (what separates fields? --delimiter says it)")
             }
-            columns if columns.iter().any(is_value) => {
+            _ if self.is_record() => {
                 format!(
                     "{names} (that looks like a record: --no-header NAME,NAME,... names the columns)"
                 )

@@ -37,6 +37,8 @@ pub struct Rules {
     pub tell: BTreeMap<String, String>,
     /// Which cells are filled from above.
     pub fill_down: Option<FillDown>,
+    /// Whether rows that `only` leaves out are those of other sections of a format, and not told.
+    pub shared: bool,
 }
 
 /// Which cells are filled from above.
@@ -76,8 +78,8 @@ struct Condition {
     values: Vec<String>,
     /// Whether those count that have one of the values, or the others.
     only: bool,
-    /// What is told of those that do not count.
-    says: String,
+    /// What is told of those that do not count, if it is to be.
+    says: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -126,6 +128,7 @@ impl Rules {
                 let list = list.collect::<Vec<_>>().join(" or ");
                 let is = if only { "is not" } else { "is" };
                 let says = format!("left out, as {} {is} {list}", shown(name, VALUE));
+                let says = Some(says).filter(|_| !(only && self.shared));
                 let values = values.iter().map(|value| value.trim().to_lowercase()).collect();
                 rules.conditions.push(Condition { column, values, only, says });
             }
@@ -234,8 +237,9 @@ impl RowRules {
     /// What is to be told of the rows of a block.
     pub fn tell(&self, plan: &Plan, apart: &Apart<'_>) -> Vec<(String, Told)> {
         let left = self.conditions.iter().zip(&apart.left).filter(|(_, left)| **left > 0);
-        let left = left
-            .map(|(condition, left)| (condition.says.clone(), Told { records: *left, sum: None }));
+        let left = left.filter_map(|(condition, left)| {
+            Some((condition.says.clone()?, Told { records: *left, sum: None }))
+        });
         let (rows, mut room) = (&apart.rows, Vec::new());
         let mut amounts = Vec::new();
         for (column, says) in &self.told {

@@ -13,7 +13,7 @@ use super::error::Fault;
 
 mod form;
 mod written;
-pub use form::{Finder, Form, Order, Unclear, Unit};
+pub use form::{Finder, Form, Order, Unclear, Unit, is_date};
 
 /// From when on and until when a time is believed: 1900 until 2200.
 const BELIEVED: std::ops::Range<i64> = -2_208_988_800_000..7_258_118_400_000;

@@ -86,6 +86,11 @@ impl Form {
     }
 }
 
+/// Whether a text is a date in some order of its parts.
+pub fn is_date(text: &str) -> bool {
+    written::read(text).is_some()
+}
+
 /// Finds the form of a column from its values.
 #[derive(Clone, Debug, Default)]
 pub struct Finder {

@@ -1,0 +1,268 @@
+//! What shops call things: names of columns for fields, and names of a list for those we know.
+//!
+//! All are written as [`plain`](super::plain) makes them: letters and digits, in lower case. Those
+//! that come first are more likely meant.
+
+use crate::event::Stream;
+
+/// What a column of each field may be called, beside the field's own name. The first field of a
+/// stream is its time.
+pub fn columns(stream: Stream) -> &'static [(&'static str, &'static [&'static str])] {
+    match stream {
+        Stream::Transactions => TRANSACTIONS,
+        Stream::Behavior => BEHAVIOR,
+        Stream::Logistics => LOGISTICS,
+        _ => &[],
+    }
+}
+
+const TRANSACTIONS: &[(&str, &[&str])] = &[
+    (
+        "transaction_time",
+        &[
+            "paidat",
+            "createdat",
+            "createdutc",
+            "orderdate",
+            "orderedat",
+            "purchasedat",
+            "invoicedate",
+            "paymentdate",
+            "transactiondate",
+            "timestamp",
+            "datetime",
+            "time",
+            "date",
+            "when",
+            "created",
+            "ts",
+            "datum",
+            "zeitpunkt",
+            "bestelldatum",
+        ],
+    ),
+    ("transaction_id", &["paymentid", "chargeid", "txid", "txnid", "belegnummer", "id"]),
+    (
+        "order_id",
+        &[
+            "order",
+            "ordernumber",
+            "orderno",
+            "ordername",
+            "invoice",
+            "invoiceno",
+            "invoiceid",
+            "invoicenumber",
+            "bestellnummer",
+            "bestellung",
+            "rechnung",
+            "rechnungsnummer",
+            "basketid",
+        ],
+    ),
+    (
+        "user_id",
+        &[
+            "customerid",
+            "customeremail",
+            "user",
+            "customer",
+            "email",
+            "client",
+            "clientid",
+            "buyerid",
+            "buyer",
+            "visitorid",
+            "kundennummer",
+            "kunde",
+        ],
+    ),
+    (
+        "item_id",
+        &[
+            "sku",
+            "productid",
+            "item",
+            "product",
+            "stockcode",
+            "articleid",
+            "article",
+            "asin",
+            "lineitemsku",
+            "variantid",
+            "artikelnummer",
+            "artikel",
+        ],
+    ),
+    ("quantity", &["qty", "units", "count", "lineitemquantity", "menge", "anzahl", "stueck"]),
+    (
+        "amount",
+        &[
+            "total",
+            "ordertotal",
+            "grandtotal",
+            "totalprice",
+            "totalamount",
+            "paid",
+            "sum",
+            "revenue",
+            "netsales",
+            "paymentvalue",
+            "value",
+            "gross",
+            "betrag",
+            "summe",
+            "umsatz",
+        ],
+    ),
+    ("currency", &["currencycode", "ordercurrency", "waehrung", "währung"]),
+    ("status", &["paymentstatus", "financialstatus", "orderstatus", "state", "zustand"]),
+    ("card_id", &["cardfingerprint", "card"]),
+    ("ip", &["ipaddress", "customeripaddress"]),
+    ("device", &["devicecategory", "devicetype"]),
+    ("country", &["countrycode", "billingcountry", "land"]),
+];
+
+const BEHAVIOR: &[(&str, &[&str])] = &[
+    (
+        "visit_time",
+        &[
+            "eventtimestamp",
+            "eventtime",
+            "timestamp",
+            "datetime",
+            "time",
+            "date",
+            "createdat",
+            "when",
+            "ts",
+            "zeitpunkt",
+        ],
+    ),
+    ("event_id", &["messageid", "hitid"]),
+    (
+        "user_id",
+        &[
+            "userpseudoid",
+            "visitorid",
+            "customerid",
+            "user",
+            "clientid",
+            "anonymousid",
+            "fullvisitorid",
+        ],
+    ),
+    ("session_id", &["session", "sid", "visitid", "gasessionid"]),
+    ("event", &["eventname", "eventtype", "action", "behaviortype", "behavior", "type"]),
+    ("item_id", &["productid", "item", "product", "sku"]),
+    ("category", &["categoryid", "categorycode", "productcategory", "itemcategory", "kategorie"]),
+    ("quantity", &["qty"]),
+    ("price", &["unitprice", "itemprice", "preis"]),
+    ("page_views", &["pageviews", "views"]),
+    ("orders", &["purchases"]),
+    ("device", &["devicecategory", "devicetype"]),
+    ("ip", &["ipaddress"]),
+    ("campaign", &["utmcampaign", "campaignname"]),
+    ("country", &["countrycode", "land"]),
+];
+
+const LOGISTICS: &[(&str, &[&str])] = &[
+    (
+        "delivery_time",
+        &[
+            "deliveredat",
+            "delivereddate",
+            "deliverydate",
+            "orderdeliveredcustomerdate",
+            "checkpointtime",
+            "updatedat",
+            "timestamp",
+            "time",
+            "date",
+            "zugestelltam",
+        ],
+    ),
+    (
+        "shipment_id",
+        &["parcelid", "trackingnumber", "trackingid", "shipment", "parcel", "sendungsnummer"],
+    ),
+    ("order_id", &["order", "ordernumber", "orderno"]),
+    ("carrier", &["courier", "shipper", "slug", "versender"]),
+    ("region", &["destination", "state"]),
+    ("warehouse", &["depot", "lager"]),
+    ("ordered_time", &["orderedat", "orderdate", "orderpurchasetimestamp"]),
+    (
+        "shipped_time",
+        &["shippedat", "shipdate", "shippeddate", "pickupdate", "orderdeliveredcarrierdate"],
+    ),
+    (
+        "promised_time",
+        &["promisedat", "promiseddate", "expecteddelivery", "eta", "orderestimateddeliverydate"],
+    ),
+    ("status", &["tag", "shipmentstatus", "deliverystatus"]),
+    ("cost", &["shippingcost", "freight", "freightvalue", "versandkosten"]),
+];
+
+/// What a price of one piece may be called.
+pub const PRICES: &[&str] =
+    &["unitprice", "price", "itemprice", "lineitemprice", "einzelpreis", "preis"];
+
+/// What names stand for, by the field they are of.
+pub fn name_of(stream: Stream, field: &str, name: &str) -> Option<&'static str> {
+    let lists: &[(&str, &[&str])] = match (stream, field) {
+        (Stream::Behavior, "event") => EVENTS,
+        (Stream::Transactions, "status") => PAYMENTS,
+        (Stream::Logistics, "status") => PARCELS,
+        _ => &[],
+    };
+    lists.iter().find(|(_, others)| others.contains(&name)).map(|(known, _)| *known)
+}
+
+/// Payments of which nothing was taken, so that their rows do not count.
+pub const UNPAID: &[&str] =
+    &["failed", "declined", "pending", "unpaid", "onhold", "expired", "offen"];
+
+const EVENTS: &[(&str, &[&str])] = &[
+    ("page_view", &["page", "pageview", "screen", "visit"]),
+    ("view_item", &["pv", "view", "viewitem", "productviewed", "click", "productview", "detail"]),
+    ("view_item_list", &["viewitemlist", "productlistviewed", "impression"]),
+    ("add_to_cart", &["cart", "addtocart", "productadded", "atc", "add"]),
+    ("remove_from_cart", &["removefromcart", "productremoved", "remove"]),
+    ("add_to_wishlist", &["fav", "favorite", "wishlist", "addtowishlist"]),
+    ("begin_checkout", &["checkout", "checkoutstarted", "begincheckout"]),
+    ("purchase", &["buy", "order", "transaction", "ordercompleted", "purchased", "kauf"]),
+    ("refund", &["orderrefunded", "refunded"]),
+    ("search", &["productssearched", "viewsearchresults"]),
+];
+
+const PAYMENTS: &[(&str, &[&str])] = &[
+    (
+        "captured",
+        &[
+            "paid",
+            "completed",
+            "complete",
+            "succeeded",
+            "success",
+            "settled",
+            "processing",
+            "shipped",
+            "delivered",
+            "partiallyrefunded",
+            "bezahlt",
+            "abgeschlossen",
+        ],
+    ),
+    ("authorized", &["authorised", "uncaptured", "requirescapture"]),
+    ("cancelled", &["void", "voided", "storniert"]),
+    ("refunded", &["refund", "returned", "erstattet"]),
+    ("chargeback", &["disputed", "dispute", "chargedback"]),
+];
+
+const PARCELS: &[(&str, &[&str])] = &[
+    ("Delivered", &["zugestellt"]),
+    ("InTransit", &["shipped", "transit", "unterwegs"]),
+    ("Pending", &["created", "processing", "approved"]),
+    ("AttemptFail", &["failedattempt", "deliveryfailed"]),
+    ("Exception", &["lost", "returned", "canceled", "cancelled"]),
+];
