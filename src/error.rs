@@ -98,9 +98,6 @@ pub enum Error {
     /// The cluster could not be formed, or a part of it failed.
     #[error("{0}")]
     Cluster(String),
-    /// What was remembered cannot be taken back.
-    #[error(transparent)]
-    State(#[from] crate::operator::memory::Damaged),
     /// An experiment gave no figure that could be trusted.
     #[error("{0}")]
     Experiment(String),

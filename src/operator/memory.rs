@@ -80,6 +80,12 @@ pub struct Damaged {
     pub what: String,
 }
 
+impl From<Damaged> for crate::error::Error {
+    fn from(damaged: Damaged) -> Self {
+        crate::error::Error::of(damaged, false)
+    }
+}
+
 impl Notebook {
     /// One whose dataflow begins with these contents.
     pub fn from(saved: Contents) -> Notebook {
