@@ -17,6 +17,9 @@ mod names;
 mod path;
 mod table;
 mod tree;
+#[cfg(test)]
+mod twin;
+mod walk;
 
 pub(super) use frame::Framed;
 pub(super) use names::Names;

@@ -170,30 +170,54 @@ impl Parts {
         }
     }
 
-    /// The value of a row.
-    fn value(&self, plan: &Plan, rows: &Rows<'_>, row: usize, room: &mut Vec<u8>) -> String {
-        let mut text = |column: usize| {
+    /// Writes the value of a row behind what is there.
+    fn write(&self, at: (&Plan, &Rows<'_>, usize), room: &mut Vec<u8>, out: &mut String) {
+        let (plan, rows, row) = at;
+        let start = out.len();
+        let mut text = |column: usize, out: &mut String| {
             let span = rows.span(row, column..column + 1);
             let cell = Cell { block: rows.bytes, start: span.start, end: span.end };
             // What is no text is told where the column itself is read.
-            plan.text(cell, room).map(str::to_owned).unwrap_or_default()
+            out.push_str(plan.text(cell, room).unwrap_or_default());
         };
         match self {
-            Parts::Constant(value) => value.clone(),
-            Parts::Column(column) => text(*column),
-            Parts::Minus(column) => minus(text(*column)),
+            Parts::Constant(value) => out.push_str(value),
+            Parts::Column(column) => text(*column, out),
+            Parts::Minus(column) => {
+                text(*column, out);
+                let value = minus(out.split_off(start));
+                out.push_str(&value);
+            }
             Parts::Looked(column, table) => {
-                table.get(&text(*column)).map(Text::to_string).unwrap_or_default()
+                text(*column, out);
+                let value = table.get(&out.split_off(start)).map(Text::to_string);
+                out.push_str(&value.unwrap_or_default());
             }
             Parts::Join(columns, with) => {
-                let texts: Vec<String> = columns.iter().map(|column| text(*column)).collect();
-                // What lacks a part is not known.
-                if texts.iter().any(String::is_empty) { String::new() } else { texts.join(with) }
+                for (i, column) in columns.iter().enumerate() {
+                    out.push_str(if i > 0 { with } else { "" });
+                    let before = out.len();
+                    text(*column, out);
+                    // What lacks a part is not known.
+                    if out.len() == before {
+                        return out.truncate(start);
+                    }
+                }
             }
-            Parts::Product([a, b]) => product(&text(*a), &text(*b), plan.options.decimal_comma),
+            Parts::Product([a, b]) => {
+                text(*a, out);
+                let a = out.split_off(start);
+                text(*b, out);
+                let b = out.split_off(start);
+                out.push_str(&product(&a, &b, plan.options.decimal_comma));
+            }
             Parts::First(several) => {
-                let mut values = several.iter().map(|parts| parts.value(plan, rows, row, room));
-                values.find(|value| !value.is_empty()).unwrap_or_default()
+                for parts in several {
+                    parts.write(at, room, out);
+                    if out.len() > start {
+                        return;
+                    }
+                }
             }
         }
     }
@@ -221,9 +245,10 @@ impl MadeColumn {
     /// Makes the values of all rows.
     pub fn of(plan: &Plan, parts: &Parts, rows: &Rows<'_>) -> MadeColumn {
         let (mut bytes, mut places) = (Vec::new(), vec![u32::MAX]);
-        let mut room = Vec::new();
+        let (mut room, mut value) = (Vec::new(), String::new());
         for row in 0..rows.len() {
-            let value = parts.value(plan, rows, row, &mut room);
+            value.clear();
+            parts.write((plan, rows, row), &mut room, &mut value);
             // A quote is a letter here.
             match value.starts_with('"') {
                 true => bytes

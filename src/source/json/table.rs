@@ -7,6 +7,7 @@ use super::super::rows::Rows;
 use super::super::sheet::Sheet;
 use super::super::split::MAX_RECORD;
 use super::tree::{Found, Slot, Tree};
+use super::walk::only_value;
 
 /// Rows made of the records of a block. Reused from block to block.
 #[derive(Default)]
@@ -149,11 +150,9 @@ impl<'de> Found<'de> for Record {
         }
     }
 
-    fn forget(&mut self, slots: &[Slot]) {
-        for slot in slots {
-            if let Some(range) = self.slot(*slot) {
-                *range = 0..0;
-            }
+    fn forget(&mut self, slot: Slot) {
+        if let Some(range) = self.slot(slot) {
+            *range = 0..0;
         }
     }
 
@@ -182,21 +181,10 @@ fn content(raw: &str, into: &mut Vec<u8>) {
             let text = serde_json::from_str::<String>(raw).unwrap_or_default();
             into.extend_from_slice(text.as_bytes());
         }
-        [b'{', ..] => match serde_json::from_str::<serde_json::Map<_, _>>(raw) {
-            Ok(map) => {
-                let mut values = map.values().filter(|value| !value.is_null());
-                match (values.next(), values.next()) {
-                    (None, _) => {}
-                    (Some(serde_json::Value::String(text)), None) => {
-                        into.extend_from_slice(text.as_bytes());
-                    }
-                    (Some(value), None) if !value.is_object() && !value.is_array() => {
-                        into.extend_from_slice(value.to_string().as_bytes());
-                    }
-                    _ => into.extend_from_slice(bytes),
-                }
-            }
-            Err(_) => into.extend_from_slice(bytes),
+        [b'{', ..] => match only_value(raw) {
+            Some(None) => {}
+            Some(Some(only)) => content(only, into),
+            None => into.extend_from_slice(bytes),
         },
         _ => into.extend_from_slice(bytes),
     }
