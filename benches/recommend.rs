@@ -14,10 +14,10 @@ use std::time::Instant;
 use tidemill::error::Error;
 use tidemill::lab::eval::bootstrap::quantile;
 use tidemill::lab::eval::clicks;
+use tidemill::lab::eval::learner::{Learner, Update};
 use tidemill::random::Random;
 use tidemill::recommend::blend::{Query, Ranker};
 use tidemill::recommend::defaults;
-use tidemill::recommend::model::{Model, Update};
 use tidemill::recommend::pairs::{Event, Time};
 
 #[global_allocator]
@@ -93,22 +93,22 @@ impl Shop {
 
 fn main() -> Result<(), Error> {
     let mut shop = Shop::new(1);
-    let mut model = Model::new(&defaults::MODEL);
+    let mut learner = Learner::new(&defaults::MODEL);
     let started = busy();
     for _ in 0..WARM / 1_000 {
-        model.update((0..1_000).map(|_| shop.click()))?;
+        learner.update((0..1_000).map(|_| shop.click()))?;
     }
-    model.publish();
+    learner.model.publish();
     println!(
         "loaded {WARM} clicks, {} sessions, {} items: {:.2} us each",
         shop.sessions,
-        model.items(),
+        learner.model.items(),
         (busy() - started) / WARM as f64
     );
-    updates_of(&mut || Some(shop.click()), "synthetic", &mut model)?;
-    queries(&mut shop, &model);
+    updates_of(&mut || Some(shop.click()), "synthetic", &mut learner)?;
+    queries(&mut shop, &learner);
     let gone: Vec<u64> = (1..=100).map(|n| n * 37).collect();
-    forgetting("synthetic", &mut model, &gone)?;
+    forgetting("synthetic", &mut learner, &gone)?;
     if let Some(path) = std::env::args().skip(1).find(|arg| !arg.starts_with("--")) {
         sample(Path::new(&path))?;
     }
@@ -119,7 +119,7 @@ fn main() -> Result<(), Error> {
 fn updates_of(
     next: &mut dyn FnMut() -> Option<Change>,
     name: &str,
-    model: &mut Model<u64, u64, u64>,
+    learner: &mut Learner<u64, u64, u64>,
 ) -> Result<(), Error> {
     let (mut singles, mut batches) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -127,8 +127,8 @@ fn updates_of(
             let round: Vec<Change> = std::iter::from_fn(&mut *next).take(ROUND).collect();
             let started = busy();
             for batch in round.chunks(size) {
-                model.update(batch.iter().cloned())?;
-                model.publish();
+                learner.update(batch.iter().cloned())?;
+                learner.model.publish();
             }
             found.push((busy() - started) / round.len().max(1) as f64);
         }
@@ -138,8 +138,8 @@ fn updates_of(
     Ok(())
 }
 
-fn queries(shop: &mut Shop, model: &Model<u64, u64, u64>) {
-    let recommender = model.recommender();
+fn queries(shop: &mut Shop, learner: &Learner<u64, u64, u64>) {
+    let recommender = learner.model.recommender();
     let mut sessions: Vec<Vec<u64>> = Vec::new();
     let mut by_session = BTreeMap::<u64, Vec<u64>>::new();
     for _ in 0..50_000 {
@@ -171,9 +171,9 @@ fn queries(shop: &mut Shop, model: &Model<u64, u64, u64>) {
     }
 }
 
-fn forgetting(name: &str, model: &mut Model<u64, u64, u64>, gone: &[u64]) -> Result<(), Error> {
+fn forgetting(name: &str, learner: &mut Learner<u64, u64, u64>, gone: &[u64]) -> Result<(), Error> {
     let (started, worked) = (Instant::now(), busy());
-    model.forget(gone)?;
+    learner.forget(gone)?;
     let millis = started.elapsed().as_secs_f64() * 1e3;
     let worked = (busy() - worked) / 1e3;
     println!(
@@ -197,21 +197,21 @@ fn sample(path: &Path) -> Result<(), Error> {
     let every = (sessions.len() / 100).max(1);
     let gone: Vec<u64> = sessions.iter().copied().step_by(every).take(100).collect();
     let kept = updates.iter().filter(|u| !gone.contains(&u.session));
-    let mut rebuilt = Model::new(&defaults::MODEL);
+    let mut rebuilt = Learner::new(&defaults::MODEL);
     rebuilt.update(kept.clone().cloned())?;
-    rebuilt.publish();
-    let mut model = Model::new(&defaults::MODEL);
+    rebuilt.model.publish();
+    let mut learner = Learner::new(&defaults::MODEL);
     let mut ordered: Vec<&Change> = updates.iter().collect();
     ordered.sort_by_key(|u| (u.event.time, u.event.id));
     let mut ordered = ordered.into_iter().cloned();
     let early = ordered.len().saturating_sub(2 * ROUNDS * ROUND);
-    model.update(ordered.by_ref().take(early))?;
-    updates_of(&mut || ordered.next(), "sample", &mut model)?;
-    model.update(ordered)?;
-    model.publish();
-    forgetting("sample", &mut model, &gone)?;
-    let (forgot, never) = (model.recommender(), rebuilt.recommender());
-    let mut same = model.dump() == rebuilt.dump();
+    learner.update(ordered.by_ref().take(early))?;
+    updates_of(&mut || ordered.next(), "sample", &mut learner)?;
+    learner.update(ordered)?;
+    learner.model.publish();
+    forgetting("sample", &mut learner, &gone)?;
+    let (forgot, never) = (learner.model.recommender(), rebuilt.model.recommender());
+    let mut same = learner.model.dump() == rebuilt.model.dump();
     let options = defaults::options(defaults::BLEND);
     for update in kept.step_by(20) {
         let query = Query { items: &[update.event.item], session: Some(&update.session) };

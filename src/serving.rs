@@ -13,10 +13,8 @@ use crate::operator::Sealed;
 use crate::query::AnyQuery;
 use crate::recommend::blend::Recommender;
 use crate::recommend::defaults;
-use crate::recommend::index::PairIndex;
-use crate::recommend::interner::Interner;
+use crate::recommend::model::Model;
 use crate::recommend::pairs::{Bucket, CountDiff, PairDiff, Time as Moment};
-use crate::recommend::vmis::VmisIndex;
 use crate::sink::Sink;
 use crate::text::Text;
 use crate::value::Value;
@@ -29,9 +27,7 @@ pub use postings::{Posting, Postings};
 
 /// Takes the changes of [`Links`] and [`Postings`] to the indices.
 pub struct Feed {
-    names: Arc<Interner<Text>>,
-    pairs: PairIndex<Text>,
-    sessions: VmisIndex<Text, Text>,
+    model: Model<Text, Text>,
     links: Vec<PairDiff<Text>>,
     counts: Vec<CountDiff<Text>>,
     postings: Vec<Change>,
@@ -49,11 +45,8 @@ const MOST: usize = 16_384;
 
 impl Default for Feed {
     fn default() -> Self {
-        let names = Arc::new(Interner::default());
         Feed {
-            pairs: PairIndex::new(defaults::MODEL.reading, Arc::clone(&names)),
-            sessions: VmisIndex::new(defaults::MODEL.sessions_per_item, Arc::clone(&names)),
-            names,
+            model: Model::new(&defaults::MODEL),
             links: Vec::new(),
             counts: Vec::new(),
             postings: Vec::new(),
@@ -71,11 +64,11 @@ impl Feed {
 
     /// A handle for requests.
     pub fn recommender(&self) -> Recommender<Text, Text> {
-        Recommender::new(Arc::clone(&self.names), &self.pairs, &self.sessions)
+        self.model.recommender()
     }
 
     fn apply(&mut self) -> Result<(), Error> {
-        self.pairs.apply(&self.links, &self.counts)?;
+        self.model.apply(&self.links, &self.counts)?;
         self.links.clear();
         self.counts.clear();
         // Changes of a session stay in the order of their times: the start said last is its start.
@@ -83,7 +76,7 @@ impl Feed {
         for changes in self.postings.chunk_by(|a, b| a.session == b.session) {
             let start = changes.iter().rev().find_map(|change| change.start);
             let counts: Vec<_> = changes.iter().map(|change| change.count.clone()).collect();
-            self.sessions.update(&changes[0].session, start, &counts)?;
+            self.model.apply_session(&changes[0].session, start, &counts)?;
         }
         self.postings.clear();
         Ok(())
@@ -116,8 +109,7 @@ impl Sink for Feed {
 
     fn sealed(&mut self, _frontier: Option<Time>) -> Result<(), Error> {
         self.apply()?;
-        self.pairs.publish();
-        self.sessions.publish();
+        self.model.publish();
         Ok(())
     }
 }

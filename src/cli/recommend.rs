@@ -5,10 +5,10 @@ use super::options::{Cleaning, Running};
 use crate::error::Error;
 use crate::event::Stream;
 use crate::lab::eval::clicks;
+use crate::lab::eval::learner::{Learner, Update};
 use crate::plan::{Job, Queries, sources};
 use crate::recommend::blend::{Query, Ranker, Reason, Recommendation, Recommender};
 use crate::recommend::defaults;
-use crate::recommend::model::{Model, Update};
 use crate::recommend::pairs::Event;
 use crate::serving::Feed;
 use crate::shown::{VALUE, shown};
@@ -146,14 +146,14 @@ impl Args {
 
 /// The indices of recorded sessions.
 fn learn(path: &Path) -> Result<Recommender<Text, u64>, Error> {
-    let mut model = Model::new(&defaults::MODEL);
-    model.update(clicks::read(path)?.into_iter().map(|click| Update {
+    let mut learner = Learner::new(&defaults::MODEL);
+    learner.update(clicks::read(path)?.into_iter().map(|click| Update {
         session: click.session,
         event: Event { time: click.time, id: click.line, item: Text::from(click.item) },
         diff: 1,
     }))?;
-    model.publish();
-    Ok(model.recommender())
+    learner.model.publish();
+    Ok(learner.model.recommender())
 }
 
 fn ask<K: Clone + Ord + Hash>(

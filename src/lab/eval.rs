@@ -14,6 +14,7 @@ use serde::Serialize;
 
 pub mod bootstrap;
 pub mod clicks;
+pub mod learner;
 pub mod replay;
 pub mod tune;
 use bootstrap::{Difference, Draws, compare, quantile};

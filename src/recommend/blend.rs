@@ -240,12 +240,12 @@ fn blend(mut scores: Scores, other: Scores, weight: f64) -> Scores {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::eval::learner::{Learner, Update};
     use crate::recommend::defaults;
-    use crate::recommend::model::{Model, Update};
     use crate::recommend::pairs::{Event, Time};
 
     fn shop() -> Recommender<&'static str, u64> {
-        let mut model = Model::new(&defaults::MODEL);
+        let mut learner = Learner::new(&defaults::MODEL);
         let sessions: [&[&str]; 5] = [
             &["tent", "mat", "lamp"],
             &["tent", "mat"],
@@ -259,10 +259,10 @@ mod tests {
                 event: Event { time: Time(id), id, item: *item },
                 diff: 1,
             });
-            model.update(clicks).unwrap();
+            learner.update(clicks).unwrap();
         }
-        model.publish();
-        model.recommender()
+        learner.model.publish();
+        learner.model.recommender()
     }
 
     fn ask(items: &[&'static str], ranker: Ranker, reminder: bool) -> Vec<String> {
@@ -302,18 +302,19 @@ mod tests {
 
     #[test]
     fn ties_go_to_the_smaller_name() {
-        let mut model = Model::new(&defaults::MODEL);
+        let mut learner = Learner::new(&defaults::MODEL);
         for (session, item) in (0_u64..).zip(["z", "b", "y", "a"]) {
             let clicks = ["x", item].into_iter().enumerate().map(|(id, item)| Update {
                 session,
                 event: Event { time: Time(0), id, item },
                 diff: 1,
             });
-            model.update(clicks).unwrap();
+            learner.update(clicks).unwrap();
         }
-        model.publish();
+        learner.model.publish();
         let query = Query { items: &["x"], session: None };
-        let answer = model.recommender().recommend(query, &defaults::options(Ranker::Pairs));
+        let answer =
+            learner.model.recommender().recommend(query, &defaults::options(Ranker::Pairs));
         let items: Vec<_> = answer.iter().map(|r| r.item).collect();
         assert_eq!(items, ["a", "b", "y", "z"]);
     }

@@ -12,9 +12,10 @@ use crate::hash::{Table, TableState};
 use hashbrown::HashSet;
 
 use super::clicks::Click;
+use super::learner::{Learner, Update};
 use crate::recommend::RecommendError;
 use crate::recommend::blend::{Options, Query};
-use crate::recommend::model::{Model, ModelOptions, Update};
+use crate::recommend::model::ModelOptions;
 use crate::recommend::pairs::{Event, WINDOW};
 
 /// What the index knows when it predicts.
@@ -89,8 +90,8 @@ pub fn replay(
     model: &ModelOptions,
     settings: &[Options],
 ) -> Result<Replayed, RecommendError> {
-    let mut model = Model::new(model);
-    let recommender = model.recommender();
+    let mut learner = Learner::new(model);
+    let recommender = learner.model.recommender();
     let mut outcomes = vec![Outcome::default(); settings.len()];
     let mut histories: Table<u64, Vec<u64>> = Table::default();
     let mut waiting = Vec::new();
@@ -98,8 +99,8 @@ pub fn replay(
         if source == Source::Judged {
             let history = histories.entry(click.session).or_default();
             if !history.is_empty() {
-                model.update(waiting.drain(..))?;
-                model.publish();
+                learner.update(waiting.drain(..))?;
+                learner.model.publish();
                 let from = history.len().saturating_sub(WINDOW);
                 let query = Query { items: &history[from..], session: Some(&click.session) };
                 for (options, outcome) in settings.iter().zip(&mut outcomes) {
@@ -127,9 +128,9 @@ pub fn replay(
             });
         }
     }
-    model.update(waiting)?;
-    model.publish();
-    Ok(Replayed { outcomes, catalogue: model.items() })
+    learner.update(waiting)?;
+    learner.model.publish();
+    Ok(Replayed { outcomes, catalogue: learner.model.items() })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
