@@ -470,7 +470,11 @@ fn fields_are_made_of_several_columns() {
     assert!(rows[0].starts_with("2010-12-01T08:00:00Z,1,3.00,"), "{rows:?}");
     for (from, to, says) in [
         ("\"Price\"", "\"Cost\"", "no column Cost for transactions.amount"),
-        ("product", "sum", "shop.toml, line"),
+        (
+            "product",
+            "sum",
+            "expected a column, a list of which the first that is there is taken, {",
+        ),
     ] {
         fs::write(at.join("shop.toml"), toml.replacen(from, to, 1)).expect("a file");
         let query = ["--max-bad", "100", "--query", "hourly_transactions"];

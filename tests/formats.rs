@@ -176,7 +176,10 @@ fn ga4_lists_items_and_stamps_a_batch() {
     sessions.sort_unstable();
     sessions.dedup();
     assert_eq!(sessions, ["1.1/111", "2.2/111"]);
-    loaded.says(&["1 record of transactions: ecommerce.tax_value is of the whole order, and in no amount; in all 5.59"]);
+    loaded.says(&[
+        "1 record of transactions: ecommerce.tax_value is of the whole order, and in no amount; in all 5.59",
+        "1 record of transactions: left out, as ecommerce.refund_value is blank",
+    ]);
 }
 
 #[test]
@@ -191,6 +194,7 @@ fn segment_tells_of_orders_and_of_what_was_given_back() {
         "2024-01-02T00:00:00Z 0 0 0.00 5.00 -5.00 0",
     ];
     assert_eq!(loaded.view("merchant_health", HEALTH), health);
+    loaded.says(&["1 record of transactions: left out, as properties.total is blank"]);
 }
 
 #[test]
@@ -337,6 +341,16 @@ fn keys_that_are_not_to_be_found_are_told() {
     assert!(said.contains("; 2 bad"), "{said}");
     let view = fs::read_to_string(at.join("out/top_items_hourly.csv")).expect("the view");
     assert!(view.contains("\"A \"\"x\"\"\"") && view.contains(",b,"), "{view}");
+    // How the source is written says nothing of the other file.
+    fs::write(at.join("pay.csv"), "o1,1.00\no2,2.00\n").expect("a file");
+    let unnamed = toml("at").replacen(
+        "[source.fields]",
+        "columns = [\"order\", \"sum\"]\ndelimiter = \",\"\n[source.fields]",
+        1,
+    );
+    fs::write(at.join("shop.toml"), unnamed).expect("a file");
+    succeed(&args);
+    fs::write(at.join("pay.csv"), "order,sum\no1,1.00\n").expect("a file");
     fs::write(at.join("shop.toml"), toml("when")).expect("a file");
     fail(2, &args, &["no column when", "orders.csv", "id, at, kind"]);
     fs::write(at.join("shop.toml"), toml("at").replacen("orders.csv", "none.csv", 1))

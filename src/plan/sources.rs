@@ -224,7 +224,11 @@ impl Opened {
             let key = (file.clone(), lookup.clone());
             let table = match self.tables.get(&key) {
                 Some(table) => Arc::clone(table),
-                None => Arc::new(Table::read(&file, lookup, &dialect.or(&said.dialect))?),
+                None => {
+                    let encoding = dialect.or(&said.dialect).encoding;
+                    let there = Dialect { encoding, ..Dialect::default() };
+                    Arc::new(Table::read(&file, lookup, &there)?)
+                }
             };
             self.tables.insert(key, Arc::clone(&table));
             tables.push(table);

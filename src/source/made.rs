@@ -21,7 +21,12 @@ const DECIMALS: u32 = 6;
 
 /// What a field is made of, by the names of columns.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "expected a column, a list of which the first that is there is taken, { product = [A, B] }, \
+                 { join = [A, ...], with = \"/\" }, { minus = A } or { constant = \"...\" }"
+)]
 pub enum Made {
     /// The product of two numbers.
     Product {

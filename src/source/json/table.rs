@@ -167,6 +167,11 @@ impl<'de> Found<'de> for Record {
     }
 }
 
+/// A text without its quotes.
+fn inside(raw: &str) -> &str {
+    raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or(raw)
+}
+
 /// Appends what a value says: a text without its quotes, nothing for null. An object that holds one
 /// value stands for it, as those of GA4's parameters do (`{"string_value": "x"}`).
 fn content(raw: &str, into: &mut Vec<u8>) {
@@ -177,8 +182,8 @@ fn content(raw: &str, into: &mut Vec<u8>) {
             into.extend_from_slice(inside);
         }
         [b'"', ..] => {
-            // It was read as JSON before.
-            let text = serde_json::from_str::<String>(raw).unwrap_or_default();
+            // Half of a character in two parts is none: then it stays as it is written.
+            let text = serde_json::from_str::<String>(raw).unwrap_or_else(|_| inside(raw).into());
             into.extend_from_slice(text.as_bytes());
         }
         [b'{', ..] => match only_value(raw) {
@@ -234,6 +239,7 @@ mod tests {
         // The last of two values of one name holds.
         assert_eq!(rows(&["a"], "{\"a\":1,\"b\":2,\"a\":3}"), [["3"]]);
         assert_eq!(rows(&["a"], "{\"\\u0061\":1}"), [["1"]]);
+        assert_eq!(rows(&["a"], "{\"a\":\"x\\ud800\"}"), [["x\\ud800"]]);
     }
 
     #[test]
