@@ -13,15 +13,19 @@
 use super::Cluster;
 use crate::error::Error;
 use crate::source::{judge, lock};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 mod link;
+mod panics;
+mod told;
 use link::Link;
+pub(super) use panics::last_words;
+pub(crate) use panics::tell_of_panics;
+use told::Message;
+pub(crate) use told::{Counts, End, Report};
 
 /// How often a process says that it is there.
 const PULSE: Duration = Duration::from_millis(500);
@@ -35,60 +39,6 @@ pub(crate) const GRACE: Duration = Duration::from_secs(5);
 const PROOF: u64 = 100_000;
 /// The most characters of a failure that are told to the others.
 const TOLD: usize = 2000;
-
-/// What a process has read, or all of them together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Counts {
-    /// Records, good and bad.
-    pub records: u64,
-    /// Bad ones among them.
-    pub bad: u64,
-    /// Records with an id that was known.
-    pub duplicates: u64,
-    /// Those among them that changed nothing because a newer one was known.
-    pub superseded: u64,
-    /// Records that differ from another of the same id, version and time.
-    pub differing: u64,
-    /// Ids with cancellations or refunds, but nothing known that they could take back.
-    pub unpaired: i64,
-    /// Retractions in change logs of records that did not come.
-    pub never_came: i64,
-    /// Bytes, after decompression.
-    pub bytes: u64,
-}
-
-/// How far a process is, or all of them together.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Report {
-    pub counts: Counts,
-    /// Where the bad records are, if there are any.
-    pub dead_letters: Option<String>,
-    /// The currencies of the amounts as they are added up; some of them where there are many.
-    pub currencies: BTreeSet<String>,
-}
-
-/// How the run has ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum End {
-    /// Everything was read, and the results are written.
-    Good(Report),
-    /// A process was asked to stop.
-    Stopped(usize),
-    /// What all together have read cannot be worked with: too much is bad, or of several currencies.
-    Refused(Report),
-    /// It has failed: a process, if it is the failure of one, and why.
-    Failed(Option<usize>, String),
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-enum Message {
-    /// The sender is there, and this far.
-    Pulse(Report),
-    /// The sender's part of the work is done.
-    Done(Report),
-    /// To process 0: what should end the run. From it: what has.
-    End(End),
-}
 
 /// What the control of a run is made of.
 pub(super) struct Setup {
@@ -304,15 +254,7 @@ impl Control {
         for (process, report) in state.reports.iter().enumerate() {
             let mine = process == self.setup.process;
             let report = if mine { &own } else { report };
-            let (sum, more) = (&mut all.counts, report.counts);
-            sum.records = sum.records.saturating_add(more.records);
-            sum.bad = sum.bad.saturating_add(more.bad);
-            sum.duplicates = sum.duplicates.saturating_add(more.duplicates);
-            sum.superseded = sum.superseded.saturating_add(more.superseded);
-            sum.differing = sum.differing.saturating_add(more.differing);
-            sum.unpaired = sum.unpaired.saturating_add(more.unpaired);
-            sum.never_came = sum.never_came.saturating_add(more.never_came);
-            sum.bytes = sum.bytes.saturating_add(more.bytes);
+            all.counts.add(report.counts);
             all.currencies.extend(report.currencies.iter().cloned());
             places.extend(report.dead_letters.as_ref().map(|place| match mine {
                 true => place.clone(),
@@ -439,34 +381,6 @@ impl Control {
 struct Told {
     done: bool,
     end: bool,
-}
-
-/// The run that is going on, for a panic to end.
-static RUNNING: Mutex<Weak<Control>> = Mutex::new(Weak::new());
-
-/// From now on a panic of this process is told to the others.
-pub(crate) fn tell_of_panics(control: &Arc<Control>) {
-    *lock(&RUNNING) = Arc::downgrade(control);
-}
-
-/// Tells the others why this process ends. It is called when something is wrong with the program
-/// itself: it waits for no lock for long.
-pub(super) fn last_words(why: &str) {
-    if std::thread::current().name() == Some("control") {
-        return;
-    }
-    let Some(control) = RUNNING.try_lock().ok().and_then(|running| running.upgrade()) else {
-        return;
-    };
-    for _ in 0..50 {
-        // The panic may have come while this thread held it.
-        if control.state.try_lock().is_ok() {
-            control.fail(why);
-            control.close();
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[cfg(test)]
