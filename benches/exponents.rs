@@ -88,7 +88,7 @@ struct Point {
 
 fn measure(query: &Arc<dyn AnyQuery>, recorded: &Recorded) -> Point {
     let queries = [Arc::clone(query)];
-    let dedupe = Some(Dedupe { policy: OnDuplicate::Replace, keep: None });
+    let dedupe = Some(Dedupe { policy: OnDuplicate::Replace, keep: None, lateness: None });
     let records = recorded.iter().map(|(_, batch)| batch.len()).sum();
     let once = || {
         let changes = Arc::new(AtomicU64::new(0));

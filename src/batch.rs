@@ -247,6 +247,11 @@ impl Batch {
     }
 }
 
+/// The event time in the bytes of a row, which are written first.
+pub fn time_of_row(bytes: &[u8]) -> i64 {
+    Bytes(bytes).number()
+}
+
 fn write_text(text: &Text, out: &mut Vec<u8>) {
     let text = text.to_cow();
     out.extend((text.len() as u32).to_le_bytes());

@@ -32,14 +32,29 @@ pub(crate) fn runs(recorded: &[(u64, u32)], tick: Tick, rows: usize) -> Option<V
 pub struct Clock {
     tick: Tick,
     max_jump: Option<i64>,
+    lateness: Option<i64>,
     now: i64,
+}
+
+/// Why a record must not be stamped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Implausible {
+    /// Its event time is too far ahead of the clock.
+    Ahead,
+    /// Its event time is so far behind the clock that what it would change is final.
+    Late,
 }
 
 impl Clock {
     /// A clock that has seen nothing. With `max_jump`, an event time further ahead of the clock
     /// than that is implausible (except the first, which sets the clock).
     pub fn new(tick: Tick, max_jump: Option<i64>) -> Self {
-        Clock { tick, max_jump, now: i64::MIN }
+        Clock { tick, max_jump, lateness: None, now: i64::MIN }
+    }
+
+    /// With this bound, an event time further behind the clock than that is too late.
+    pub fn bounded(self, lateness: Option<Millis>) -> Self {
+        Clock { lateness: lateness.map(Millis::signed), ..self }
     }
 
     /// The stamp of a record arriving now with nothing newer than what was seen.
@@ -86,16 +101,22 @@ impl Clock {
 
     /// A clock that has seen everything up to a time.
     pub fn resumed(tick: Tick, time: Time) -> Clock {
-        Clock { tick, max_jump: None, now: time.millis().min(i64::MAX as u64) as i64 }
+        Clock { now: time.signed(), ..Clock::new(tick, None) }
     }
 
     /// The rows of a block whose event time is implausible, in order: they must not be stamped.
-    pub fn refuse(&self, times: &[i64]) -> Vec<usize> {
-        let Some(jump) = self.max_jump else { return Vec::new() };
-        let (mut now, mut refused) = (self.now, Vec::new());
+    pub fn refuse(&self, times: &[i64]) -> Vec<(usize, Implausible)> {
+        let (jump, lateness) = (self.max_jump.unwrap_or(i64::MAX), self.lateness);
+        if self.max_jump.is_none() && lateness.is_none() {
+            return Vec::new();
+        }
+        let (lateness, mut now) = (lateness.unwrap_or(i64::MAX), self.now);
+        let mut refused = Vec::new();
         for (i, &t) in times.iter().enumerate() {
             if now != i64::MIN && t > now.saturating_add(jump) {
-                refused.push(i);
+                refused.push((i, Implausible::Ahead));
+            } else if t < now.saturating_sub(lateness) {
+                refused.push((i, Implausible::Late));
             } else {
                 now = now.max(t);
             }
@@ -140,7 +161,7 @@ mod tests {
         let (mut out, mut refused) = (Vec::new(), 0);
         for chunk in times.chunks(block) {
             let mut batch = Batch { times: chunk.to_vec(), ..Batch::default() };
-            let far = clock.refuse(&batch.times);
+            let far: Vec<usize> = clock.refuse(&batch.times).iter().map(|(i, _)| *i).collect();
             batch.remove(&far);
             refused += far.len();
             clock.stamp(&mut batch);
@@ -166,6 +187,18 @@ mod tests {
             out.push((t, ((clock + 9) / 10 * 10) as u64));
         }
         out
+    }
+
+    #[test]
+    fn late_is_what_is_further_behind_the_newest_so_far() {
+        let tick = Tick::from_millis(10).expect("not zero");
+        let clock = Clock::new(tick, Some(50)).bounded(Some(Millis(20)));
+        // The newest so far is 100, then 120, then still 120: 171 is too far ahead of it.
+        let times = [100, 80, 79, 120, 100, 99, 171, 99, 170];
+        let late = |i| (i, Implausible::Late);
+        let want = [late(2), late(5), (6, Implausible::Ahead), late(7)];
+        assert_eq!(clock.refuse(&times), want);
+        assert_eq!(Clock::new(tick, None).refuse(&times), []);
     }
 
     #[test]

@@ -71,6 +71,10 @@ pub trait Group: Default + Clone + Debug + Send + Serialize + DeserializeOwned +
     /// The delta that makes this state of that of a key never seen: a state is what its deltas add
     /// up to, so one of them can stand for all.
     fn contents(state: &Self::State) -> Self;
+    /// The latest time in a state whose items have one.
+    fn latest(_state: &Self::State) -> Option<i64> {
+        None
+    }
     /// Whether a state is that of a key never seen, so that it can be forgotten.
     fn is_nothing(state: &Self::State) -> bool;
 }

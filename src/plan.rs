@@ -102,6 +102,7 @@ impl Job {
             None => default_tick(&self.sinks, &all),
         };
         refuse_coarse(tick, &chosen)?;
+        self.refuse_late_recordings()?;
         let cleaner = self.cleaning.cleaner()?;
         let logs = available.iter().filter(|(_, _, plan)| plan.is_change_log());
         let change_logs = logs.map(|(stream, ..)| *stream).collect();
@@ -130,7 +131,8 @@ impl Job {
             all.streams().any(|read| read == stream).then(|| wanted(stream, i))
         })?;
         let fields = all.streams().map(|stream| (stream, all.fields(stream))).collect();
-        let intake = Intake { fields, dedupe, change_logs, tick };
+        let lateness = self.cleaning.lateness.map(Millis);
+        let intake = Intake { fields, dedupe, change_logs, tick, lateness };
         let feeds = self.feeds(partitions, cleaner);
         let graph = Graph { queries, intake };
         Ok(Plan { graph, feeds, cluster, sinks, progress: Box::new(|_| {}) })

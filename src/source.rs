@@ -8,7 +8,7 @@
 use crate::batch::Batch;
 use crate::clean::Cleaner;
 use crate::clean::currency::{Currencies, Rates};
-use crate::clock::{Clock, Time};
+use crate::clock::{Clock, Implausible, Time};
 use crate::error::Error;
 use crate::event::Stream;
 use crate::shown::list;
@@ -322,7 +322,7 @@ impl Partition {
         }
         feeds.currencies.see(self.stream, &parsed.batch, self.converted(feeds));
         // The clock may refuse rows as well, and then needs to see the block again.
-        if feeds.max_jump.is_some() {
+        if feeds.clocks_refuse {
             return (parsed, Some(block));
         }
         if let Input::Text(text) = &mut lock(&self.reader).input {
@@ -340,9 +340,18 @@ impl Partition {
         let Waiting { mut parsed, block, .. } = *waiting.take()?;
         let now = chain.clock.event_time();
         if let Some(block) = block {
-            let far = "event time is further ahead of this source's clock than --max-jump";
             let refused = chain.clock.refuse(&parsed.batch.times);
-            let refused = refused.into_iter().map(|row| (row, far.to_string())).collect();
+            let late = refused.iter().filter(|(_, why)| *why == Implausible::Late).count();
+            feeds.late.fetch_add(late as u64, Ordering::Relaxed);
+            let why = |why| match why {
+                Implausible::Ahead => {
+                    "event time is further ahead of this source's clock than --max-jump"
+                }
+                Implausible::Late => {
+                    "late: event time is further behind this source's clock than --lateness"
+                }
+            };
+            let refused = refused.into_iter().map(|(row, of)| (row, why(of).to_string())).collect();
             self.plan().refuse(&mut parsed, &block, refused);
         }
         let Parsed { mut batch, mut bad, lines, records, notes, told } = parsed;
@@ -411,12 +420,14 @@ pub struct Feeds {
     pub cleaner: Option<Cleaner>,
     /// The currencies of the amounts as they are added up.
     pub currencies: Currencies,
-    /// See [`Clock::new`].
-    pub max_jump: Option<i64>,
+    /// Whether clocks refuse records that are implausible.
+    pub clocks_refuse: bool,
     /// The largest share of bad records that is put up with.
     pub max_bad: f64,
     /// Records read, good and bad.
     pub records: AtomicU64,
+    /// Those among them that were refused because they were late; they are among the dead letters.
+    pub late: AtomicU64,
     /// Bytes read, after decompression.
     pub bytes: AtomicU64,
     /// Set to end the run early, as if every source had ended.
@@ -432,9 +443,10 @@ impl Feeds {
             notes: Mutex::default(),
             cleaner: None,
             currencies: Currencies::default(),
-            max_jump: None,
+            clocks_refuse: false,
             max_bad: 0.0,
             records: AtomicU64::new(0),
+            late: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             stop: Arc::default(),
         }

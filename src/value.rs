@@ -32,6 +32,10 @@ impl Hour {
     pub fn start(self) -> Moment {
         Moment(i64::from(self.0) * HOUR)
     }
+    /// Its last millisecond.
+    pub fn last(self) -> Moment {
+        Moment(i64::from(self.0) * HOUR + HOUR - 1)
+    }
 }
 
 /// An instant of event time: milliseconds since 1970.

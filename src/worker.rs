@@ -7,7 +7,7 @@
 //! then turns each worker until everything was seen. Worker 0 of process 0 meanwhile reads the
 //! ports as the frontier moves and hands what is sealed to the sinks.
 
-use crate::clock::{Tick, Time};
+use crate::clock::{Millis, Tick, Time};
 use crate::event::Stream;
 use crate::operator::memory::{Memory, Notebook};
 use crate::operator::{Batches, Dedupe, Port, Tally, dedupe, settle};
@@ -41,6 +41,8 @@ pub struct Intake {
     pub change_logs: BTreeSet<Stream>,
     /// The granularity of stream time.
     pub tick: Tick,
+    /// How far behind the clock of its source a record can be; none: any.
+    pub lateness: Option<Millis>,
 }
 
 /// What the workers of a process have in common while they run.
@@ -70,6 +72,7 @@ impl Intake {
             dedupe: BTreeMap::new(),
             change_logs: BTreeSet::new(),
             tick,
+            lateness: None,
         }
     }
 
@@ -82,7 +85,7 @@ impl Intake {
         from: impl for<'s> Fn(Scope<'s, Time>, Stream, &Handle<Time>) -> Batches<'s>,
         ends: impl for<'s> FnOnce(&Inputs<'s>) -> E,
     ) -> (E, Handle<Time>) {
-        let (probe, memory) = (Handle::new(), Memory::new(common.notebook.clone()));
+        let (probe, memory) = (Handle::new(), Memory::new(common.notebook.clone(), self.lateness));
         let ends = worker.dataflow::<Time, _, _>(|scope| {
             let open = |stream: Stream| {
                 let batches = from(scope, stream, &probe);

@@ -206,7 +206,7 @@ fn check_history(seed: u64, recorded: &Recorded, dedupe: Option<Dedupe>) -> Vec<
 }
 
 fn policy(policy: OnDuplicate, hours: Option<u64>) -> Option<Dedupe> {
-    Some(Dedupe { policy, keep: hours.map(Millis::hours) })
+    Some(Dedupe { policy, keep: hours.map(Millis::hours), lateness: None })
 }
 
 #[test]
@@ -217,6 +217,16 @@ fn queries_equal_their_answers_when_later_records_replace() {
 #[test]
 fn queries_equal_their_answers_when_ids_are_forgotten() {
     check(10..13, policy(OnDuplicate::Replace, Some(2)));
+}
+
+#[test]
+fn queries_equal_their_answers_when_records_become_final() {
+    for (seed, how) in [(12, OnDuplicate::Replace), (14, OnDuplicate::Ignore)] {
+        let lateness = Some(Millis::minutes(40));
+        check(seed..seed + 2, Some(Dedupe { policy: how, keep: None, lateness }));
+    }
+    let lateness = Some(Millis::minutes(30));
+    check(16..18, Some(Dedupe { policy: OnDuplicate::Keep, keep: None, lateness }));
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn with(name: &str, parameter: &str, value: &str) -> Option<Arc<dyn AnyQuery>> {
 }
 
 fn check(query: &Arc<dyn AnyQuery>, recorded: &Recorded, history: &History, what: &str) {
-    let how = Some(Dedupe { policy: OnDuplicate::Replace, keep: None });
+    let how = Some(Dedupe { policy: OnDuplicate::Replace, keep: None, lateness: None });
     let logs = replay(&[Arc::clone(query)], recorded, how, support::tick(), 1);
     let logs = logs.unwrap_or_else(|error| panic!("{what}: {error}"));
     let times = history.times();
@@ -78,7 +78,7 @@ fn check(query: &Arc<dyn AnyQuery>, recorded: &Recorded, history: &History, what
 
 #[test]
 fn every_parameter_does_what_it_says_at_the_ends_of_its_range_or_is_refused() {
-    let how = Some(Dedupe { policy: OnDuplicate::Replace, keep: None });
+    let how = Some(Dedupe { policy: OnDuplicate::Replace, keep: None, lateness: None });
     let recorded = support::history(5, 90, false);
     let history = History::new(recorded.clone(), how);
     let (mut refused, mut wrong, mut tried) = (0, Vec::new(), 0);

@@ -20,7 +20,7 @@ fn the_readme_query_works_and_is_the_one_shown() {
     // Inside the crate it is `crate::`, in a test it is `tidemill::`.
     assert!(README.contains(&QUERY.replace("tidemill::", "crate::")));
     let recorded = support::history(1, 100, false);
-    let how = Some(Dedupe { policy: OnDuplicate::Replace, keep: None });
+    let how = Some(Dedupe { policy: OnDuplicate::Replace, keep: None, lateness: None });
     let query: Arc<dyn AnyQuery> = Arc::new(RevenueByUser);
     let logs = replay(&[Arc::clone(&query)], &recorded, how, support::tick(), 2).expect("runs");
     let history = History::new(recorded, how);

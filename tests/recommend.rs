@@ -38,7 +38,7 @@ fn differences_equal_the_sessions_from_scratch() {
 }
 
 fn equals_its_sessions(query: &Arc<dyn AnyQuery>) {
-    let dedupe = Dedupe { policy: OnDuplicate::Replace, keep: None };
+    let dedupe = Dedupe { policy: OnDuplicate::Replace, keep: None, lateness: None };
     for seed in 0..4 {
         let dedupe = (seed % 2 == 0).then_some(dedupe);
         let recorded = support::history(seed, 100, dedupe.is_none());

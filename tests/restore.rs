@@ -38,8 +38,13 @@ fn check(seed: u64, recorded: &Recorded, dedupe: Option<Dedupe>) -> BTreeMap<Str
     let (one, other) = (drawn(), drawn());
     let (first, second) = (one.min(other), one.max(other));
     let mut workers = [1, 2, 3, 1, 2].into_iter().skip(random.below(3) as usize);
-    let mut part =
-        || Part { queries: queries(tick), dedupe, tick, workers: workers.next().unwrap_or(1) };
+    let mut part = || Part {
+        queries: queries(tick),
+        dedupe,
+        tick,
+        lateness: None,
+        workers: workers.next().unwrap_or(1),
+    };
     let whole = part().run(&recorded, None, Some(first)).expect("runs");
     let rest = after(&recorded, first);
     let next = part().run(&rest, Some(whole.contents.clone()), Some(second)).expect("goes on");
@@ -68,7 +73,7 @@ fn compare(queries: &[Arc<dyn AnyQuery>], whole: &Outcome, rest: &Outcome, cut: 
 }
 
 fn policy(policy: OnDuplicate, hours: Option<u64>) -> Option<Dedupe> {
-    Some(Dedupe { policy, keep: hours.map(Millis::hours) })
+    Some(Dedupe { policy, keep: hours.map(Millis::hours), lateness: None })
 }
 
 #[test]
@@ -125,6 +130,7 @@ fn contents_of_other_operators_are_refused() {
         queries: catalog.iter().filter(|q| names.contains(&q.name())).cloned().collect(),
         dedupe: policy(OnDuplicate::Replace, None),
         tick,
+        lateness: None,
         workers: 1,
     };
     let cut = History::new(recorded.clone(), None).times()[3];

@@ -409,3 +409,54 @@ fn time_passes_for_a_query_with_its_own_streams_whatever_runs_beside_it() {
         assert_eq!(rows(&out, "trending_for_category"), ["home,1,lamp,1"], "{query}");
     }
 }
+
+#[test]
+fn a_record_that_is_too_late_is_refused_at_the_door_and_told() {
+    let text = format!(
+        "{PAID}2026-03-20T10:00:00Z,t1,50.00,captured\n\
+         2026-03-06T10:00:00Z,t2,7.00,captured\n\
+         2026-03-06T09:59:59Z,t3,9.00,captured\n"
+    );
+    let files = [("transactions", text.as_str())];
+    let bound = ["--lateness", "14d", "--dead-letters", "HOME/late.jsonl"];
+    let (rows, said) = view("late", &files, "hourly_transactions", &bound);
+    // Exactly fourteen days are not too late, a second more is; a third of the records is more than
+    // --max-bad, but late is not bad.
+    let hours: Vec<&str> = rows.iter().map(|row| &row[..16]).collect();
+    assert_eq!(hours, ["2026-03-06T10:00", "2026-03-20T10:00"]);
+    assert!(said.contains("0 bad"), "{said}");
+    assert!(said.contains("1 records were late by more than --lateness"), "{said}");
+    let letters = Path::new(env!("CARGO_TARGET_TMPDIR")).join("truth-late/late.jsonl");
+    let letters = fs::read_to_string(letters).expect("the late record is kept");
+    assert!(letters.contains("\"line\":4") && letters.contains("late: "), "{letters}");
+    let (rows, said) = view("not-late", &files, "hourly_transactions", &[]);
+    assert!(rows.len() == 3 && !said.contains("late"), "{said}");
+}
+
+#[test]
+fn a_refund_of_a_sale_that_is_final_is_told_and_leaves_it() {
+    let text = format!(
+        "{PAID}2026-03-01T10:00:00Z,t1,50.00,captured\n2026-03-20T10:00:00Z,t1,50.00,refunded\n"
+    );
+    let files = [("transactions", text.as_str())];
+    let (rows, _) = view("refund-in-time", &files, "hourly_transactions", &["--lateness", "20d"]);
+    assert_eq!(rows.len(), 0);
+    let (rows, said) =
+        view("refund-too-late", &files, "hourly_transactions", &["--lateness", "14d"]);
+    assert!(rows.len() == 1 && rows[0].starts_with("2026-03-01T10:00"), "{rows:?}");
+    assert!(said.contains("1 refunds, cancellations or chargebacks without their sale"), "{said}");
+}
+
+#[test]
+fn a_recording_is_not_judged_for_lateness_again() {
+    let home = directory("truth-recording");
+    let source = home.join("sales.csv");
+    fs::write(&source, format!("{PAID}2026-03-20T10:00:00Z,t1,50.00,captured\n")).expect("a file");
+    let (source, log) = (format!("transactions={}", source.display()), home.join("log.tide"));
+    let log = log.display().to_string();
+    succeed(&["record", "--source", &source, "--out", &log, "--lateness", "1d"]);
+    let run = run(&["run", "--source", &log, "--source", &source, "--lateness", "1d"]);
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert_eq!(run.status.code(), Some(2), "{said}");
+    assert!(said.contains("is a recording"), "{said}");
+}

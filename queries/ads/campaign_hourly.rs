@@ -99,17 +99,20 @@ impl Query for CampaignHourly {
     crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let shown = inputs.ads(&[EVENT, CAMPAIGN_ID, COST.optional()]).aggregate(
-            "Campaigns",
-            |ad| Some((ad.hour(), ad.campaign_id().clone())),
-            |((impressions, clicks, conversions), cost, _): &mut Sums, ad, diff| {
-                *impressions += is(ad, AdEvent::Impression) * diff;
-                *clicks += is(ad, AdEvent::Click) * diff;
-                *conversions += is(ad, AdEvent::Conversion) * diff;
-                *cost += ad.cost().map_or(0, |cost| i128::from(cost.0)) * i128::from(diff);
-            },
-            |key, sums| Some((key.clone(), *sums)),
-        );
+        let shown = inputs
+            .ads(&[EVENT, CAMPAIGN_ID, COST.optional()])
+            .keyed(
+                "Campaigns",
+                |ad| Some((ad.hour(), ad.campaign_id().clone())),
+                |((impressions, clicks, conversions), cost, _): &mut Sums, ad, diff| {
+                    *impressions += is(ad, AdEvent::Impression) * diff;
+                    *clicks += is(ad, AdEvent::Click) * diff;
+                    *conversions += is(ad, AdEvent::Conversion) * diff;
+                    *cost += ad.cost().map_or(0, |cost| i128::from(cost.0)) * i128::from(diff);
+                },
+            )
+            .until(|(hour, _)| hour.last().0)
+            .row(|key, sums| Some((key.clone(), *sums)));
         let Self { click_days, view_days } = *self;
         let touched = Attribution { click_days, view_days }.last_touches(inputs);
         let sold = touched.flat_map(|(hour, campaign, amount, sales)| {

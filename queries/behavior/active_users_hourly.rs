@@ -65,23 +65,26 @@ impl Query for ActiveUsersHourly {
     }
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        inputs.behavior(&[USER_ID]).aggregate(
-            "ActiveUsersHourly",
-            |visit| (!visit.user_id().is_empty()).then(|| visit.hour()),
-            |(events, users, sketch): &mut (i64, Distinct<Text>, HyperLogLog), visit, diff| {
-                *events += diff;
-                users.add(visit.user_id(), diff);
-                sketch.add_value(visit.user_id(), diff);
-            },
-            |&hour, (events, users, sketch)| {
+        inputs
+            .behavior(&[USER_ID])
+            .keyed(
+                "ActiveUsersHourly",
+                |visit| (!visit.user_id().is_empty()).then(|| visit.hour()),
+                |(events, users, sketch): &mut (i64, Distinct<Text>, HyperLogLog), visit, diff| {
+                    *events += diff;
+                    users.add(visit.user_id(), diff);
+                    sketch.add_value(visit.user_id(), diff);
+                },
+            )
+            .until(|hour| hour.last().0)
+            .row(|&hour, (events, users, sketch)| {
                 (*events > 0).then(|| Output {
                     hour,
                     events: *events,
                     users: users.distinct() as i64,
                     users_estimate: Real(sketch.estimate()),
                 })
-            },
-        )
+            })
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {

@@ -47,23 +47,26 @@ impl Query for HourlyBehavior {
     }
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        inputs.behavior(&[PAGE_VIEWS.or(EVENT), ORDERS.or(EVENT)]).aggregate(
-            "HourlyBehavior",
-            |visit| Some(visit.hour()),
-            |(seen, views, orders): &mut (i64, i128, i128), visit, diff| {
-                *seen += diff;
-                *views += i128::from(visit.views()) * i128::from(diff);
-                *orders += i128::from(visit.order_count()) * i128::from(diff);
-            },
-            |&hour, &(seen, page_views, orders)| {
+        inputs
+            .behavior(&[PAGE_VIEWS.or(EVENT), ORDERS.or(EVENT)])
+            .keyed(
+                "HourlyBehavior",
+                |visit| Some(visit.hour()),
+                |(seen, views, orders): &mut (i64, i128, i128), visit, diff| {
+                    *seen += diff;
+                    *views += i128::from(visit.views()) * i128::from(diff);
+                    *orders += i128::from(visit.order_count()) * i128::from(diff);
+                },
+            )
+            .until(|hour| hour.last().0)
+            .row(|&hour, &(seen, page_views, orders)| {
                 (seen > 0).then(|| Output {
                     hour,
                     page_views: whole(page_views),
                     orders: whole(orders),
                     conversion: Real::ratio(orders, page_views),
                 })
-            },
-        )
+            })
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {

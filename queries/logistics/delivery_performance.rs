@@ -124,27 +124,35 @@ impl Query for DeliveryPerformance {
             ORDERED_TIME.optional(),
             COST.optional(),
         ];
-        let parts = inputs.logistics(&columns).aggregate(
-            "Deliveries",
-            |parcel| {
-                let place = || (parcel.hour(), parcel.carrier().clone(), parcel.region().clone());
-                parcel.is_delivery().then(place)
-            },
-            |(counts, (on_time, in_full, otif), cost, times): &mut Sums<Values>, parcel, diff| {
-                let (prompt, full) = (parcel.lateness().map(|late| late == 0), parcel.in_full());
-                counts.0 += diff;
-                counts.1 += diff * i64::from(!parcel.shipment_id().is_empty());
-                on_time.add_trial(prompt, diff);
-                in_full.add_trial(full, diff);
-                otif.add_trial(prompt.zip(full).map(|(a, b)| a && b), diff);
-                if let Some(amount) = parcel.cost() {
-                    cost.add(amount.0, diff);
-                }
-                if let Some(millis) = parcel.transit() {
-                    times.push(millis, diff);
-                }
-            },
-            |(hour, carrier, region), (counts, shares, cost, times): &Sums<Quantiles>| {
+        let parts = inputs
+            .logistics(&columns)
+            .keyed(
+                "Deliveries",
+                |parcel| {
+                    let place =
+                        || (parcel.hour(), parcel.carrier().clone(), parcel.region().clone());
+                    parcel.is_delivery().then(place)
+                },
+                |(counts, (on_time, in_full, otif), cost, times): &mut Sums<Values>,
+                 parcel,
+                 diff| {
+                    let (prompt, full) =
+                        (parcel.lateness().map(|late| late == 0), parcel.in_full());
+                    counts.0 += diff;
+                    counts.1 += diff * i64::from(!parcel.shipment_id().is_empty());
+                    on_time.add_trial(prompt, diff);
+                    in_full.add_trial(full, diff);
+                    otif.add_trial(prompt.zip(full).map(|(a, b)| a && b), diff);
+                    if let Some(amount) = parcel.cost() {
+                        cost.add(amount.0, diff);
+                    }
+                    if let Some(millis) = parcel.transit() {
+                        times.push(millis, diff);
+                    }
+                },
+            )
+            .until(|(hour, ..)| hour.last().0)
+            .row(|(hour, carrier, region), (counts, shares, cost, times): &Sums<Quantiles>| {
                 let percentile = |percent| {
                     let (millis, of) = times.percentile_linear(percent, 100)?.terms();
                     Real::ratio(millis, of * i128::from(MINUTE))
@@ -165,8 +173,7 @@ impl Query for DeliveryPerformance {
                     };
                     (row, counts.1)
                 })
-            },
-        );
+            });
         let place = |(row, _): &Part| (row.hour, row.carrier.clone(), row.region.clone());
         let parts = parts.map(move |part| (place(&part), Some(part)));
         let again = attempted_again(inputs).map(|place| (place, None));

@@ -70,21 +70,25 @@ impl Query for HourlyLogistics {
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let columns =
             [COST.optional(), STATUS.optional(), SHIPPED_TIME.optional(), ORDERED_TIME.optional()];
-        inputs.logistics(&columns).aggregate(
-            "HourlyLogistics",
-            |parcel| parcel.is_delivery().then(|| parcel.hour()),
-            |((count, impossible), cost, times): &mut Sums<Values>, parcel, diff| {
-                *count += diff;
-                *impossible += diff * i64::from(parcel.is_impossible());
-                if let Some(Money(x)) = parcel.cost() {
-                    cost.add(x, diff);
-                }
-                if let Some(millis) = parcel.transit() {
-                    times.0.add(millis, diff);
-                    times.1.push(millis, diff);
-                }
-            },
-            |&hour, ((count, impossible), cost, times): &Sums<Quantiles>| {
+        inputs
+            .logistics(&columns)
+            .keyed(
+                "HourlyLogistics",
+                |parcel| parcel.is_delivery().then(|| parcel.hour()),
+                |((count, impossible), cost, times): &mut Sums<Values>, parcel, diff| {
+                    *count += diff;
+                    *impossible += diff * i64::from(parcel.is_impossible());
+                    if let Some(Money(x)) = parcel.cost() {
+                        cost.add(x, diff);
+                    }
+                    if let Some(millis) = parcel.transit() {
+                        times.0.add(millis, diff);
+                        times.1.push(millis, diff);
+                    }
+                },
+            )
+            .until(|hour| hour.last().0)
+            .row(|&hour, ((count, impossible), cost, times): &Sums<Quantiles>| {
                 (*count > 0).then(|| Output {
                     hour,
                     deliveries: *count,
@@ -97,8 +101,7 @@ impl Query for HourlyLogistics {
                     transit_minutes_p95: percentile(&times.1, 95),
                     impossible: *impossible,
                 })
-            },
-        )
+            })
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {

@@ -300,23 +300,23 @@ fn decided<'s>(rules: Vec<Rule>, inputs: &Inputs<'s>) -> Collection<'s, Output> 
     for group in groups(&rules) {
         parts = parts.concat(measured(group, inputs, payments.clone()));
     }
-    parts.aggregate(
+    let told = parts.keyed(
         "Decisions",
         |part: &Told| (!part.item.0.id.is_empty()).then(|| part.item.0.id.clone()),
         |told: &mut Entries<(Arc<Contents>, Part)>, part, diff| told.add(part.clone(), diff),
-        move |_, told| {
-            let (last, _) = told.iter().next_back()?;
-            let (mut is_there, mut measures) = (false, Vec::new());
-            for (x, _) in told.matching(last.time, |(contents, _)| contents.cmp(&last.item.0)) {
-                match &x.item.1 {
-                    Part::Payment => is_there = true,
-                    Part::Measures(more) => measures.extend_from_slice(more),
-                }
+    );
+    told.dated().row(move |_, told| {
+        let (last, _) = told.iter().next_back()?;
+        let (mut is_there, mut measures) = (false, Vec::new());
+        for (x, _) in told.matching(last.time, |(contents, _)| contents.cmp(&last.item.0)) {
+            match &x.item.1 {
+                Part::Payment => is_there = true,
+                Part::Measures(more) => measures.extend_from_slice(more),
             }
-            measures.sort_unstable();
-            is_there.then(|| decide(&rules, &version, (last.time, &last.item.0), &measures))
-        },
-    )
+        }
+        measures.sort_unstable();
+        is_there.then(|| decide(&rules, &version, (last.time, &last.item.0), &measures))
+    })
 }
 
 impl Query for RiskDecisions {

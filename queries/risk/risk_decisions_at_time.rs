@@ -55,7 +55,11 @@ impl Query for RiskDecisionsAtTime {
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         // Stamps are what this is about, so ticks must be fine.
         inputs.fine_ticks();
-        decisions(self.0.in_force(), inputs).once("First", |row| row.transaction_id.clone())
+        decisions(self.0.in_force(), inputs).once(
+            "First",
+            |row| row.transaction_id.clone(),
+            |row| row.time.0,
+        )
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {

@@ -54,16 +54,20 @@ impl Query for HourlyTransactions {
     }
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        inputs.transactions(&[AMOUNT, STATUS.optional()]).aggregate(
-            "HourlyTransactions",
-            |sale| (sale.is_sale() && sale.amount().is_some()).then(|| sale.hour()),
-            |(moments, values): &mut (Moments, Values), sale, diff| {
-                if let Some(Money(amount)) = sale.amount() {
-                    moments.add(amount, diff);
-                    values.push(amount, diff);
-                }
-            },
-            |&hour, (moments, values): &(Moments, Quantiles)| {
+        inputs
+            .transactions(&[AMOUNT, STATUS.optional()])
+            .keyed(
+                "HourlyTransactions",
+                |sale| (sale.is_sale() && sale.amount().is_some()).then(|| sale.hour()),
+                |(moments, values): &mut (Moments, Values), sale, diff| {
+                    if let Some(Money(amount)) = sale.amount() {
+                        moments.add(amount, diff);
+                        values.push(amount, diff);
+                    }
+                },
+            )
+            .until(|hour| hour.last().0)
+            .row(|&hour, (moments, values): &(Moments, Quantiles)| {
                 (moments.count() > 0).then(|| Output {
                     hour,
                     count: moments.count(),
@@ -75,8 +79,7 @@ impl Query for HourlyTransactions {
                     amount_variance: moments.sample_variance().map(Real),
                     amount_stddev: moments.stddev().map(Real),
                 })
-            },
-        )
+            })
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {

@@ -70,6 +70,7 @@ impl Query for TopItemsHourly {
                     }
                 },
             )
+            .until(|hour| hour.last().0)
             .top_k(self.k, |&hour, Place { rank, item, weight }| Output {
                 hour,
                 rank,

@@ -88,6 +88,11 @@ pub struct Cleaning {
     /// Event times further ahead of their source's own clock are bad records
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub max_jump: Option<u64>,
+    /// Event times further behind their source's own clock are late: such records are refused and
+    /// kept with the bad ones, and what only they could change is final and forgotten [default: no
+    /// record is ever late]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub lateness: Option<u64>,
 }
 
 impl Cleaning {
@@ -119,6 +124,7 @@ impl Cleaning {
             max_bad: self.max_bad,
             max_future: self.max_future,
             max_jump: self.max_jump,
+            lateness: self.lateness,
         }
     }
 }

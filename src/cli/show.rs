@@ -61,6 +61,7 @@ pub fn summary(summary: &Summary) -> String {
             "records have the id and the time of another and differ from it; of those the last \
              counts (lines of one payment? --on-duplicate keep counts them all)",
         ),
+        (summary.late, "records were late by more than --lateness and are with the bad ones"),
         (summary.unpaired, "refunds, cancellations or chargebacks without their sale"),
         (summary.never_came, "retractions of what never came"),
     ];

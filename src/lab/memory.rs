@@ -54,7 +54,7 @@ impl History {
             let text = Text { stream, partition, csv, block: 1 << 16 };
             batches.extend(text.record(Tick::MINUTE)?);
         }
-        let dedupe = Dedupe { policy: OnDuplicate::Replace, keep: None };
+        let dedupe = Dedupe { policy: OnDuplicate::Replace, keep: None, lateness: None };
         Ok(History::new(batches, Some(dedupe)))
     }
 }

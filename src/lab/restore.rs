@@ -2,7 +2,7 @@
 
 use super::replay::{Change, Recorded, deal, taken_in, to_the_end};
 use crate::batch::Batch;
-use crate::clock::{Tick, Time};
+use crate::clock::{Millis, Tick, Time};
 use crate::error::Error;
 use crate::event::Stream;
 use crate::operator::Dedupe;
@@ -10,7 +10,7 @@ use crate::operator::memory::{Contents, Notebook};
 use crate::query::AnyQuery;
 use crate::source::lock;
 use crate::value::Value;
-use crate::worker::{Cluster, Common, Graph, Views};
+use crate::worker::{Cluster, Common, Graph, Intake, Views};
 use std::sync::{Arc, Mutex};
 
 /// How a part of a history is run.
@@ -21,6 +21,8 @@ pub struct Part {
     pub dedupe: Option<Dedupe>,
     /// The granularity of time.
     pub tick: Tick,
+    /// How far behind the clock of its source a record can be, if that is bounded.
+    pub lateness: Option<Millis>,
     /// Worker threads.
     pub workers: usize,
 }
@@ -47,7 +49,8 @@ impl Part {
     ) -> Result<Outcome, Error> {
         let notebook = from.map_or_else(Notebook::default, Notebook::from);
         let common = Common { notebook: notebook.clone(), ..Common::default() };
-        let intake = taken_in(recorded, self.dedupe, self.tick);
+        let intake =
+            Intake { lateness: self.lateness, ..taken_in(recorded, self.dedupe, self.tick) };
         let (graph, recorded) = (Graph { queries: self.queries.clone(), intake }, recorded.clone());
         let outcome = Arc::new(Mutex::new(Outcome::default()));
         let seen = Arc::clone(&outcome);

@@ -43,6 +43,16 @@ impl<T: Ord + Clone> DatedLog<T> {
         new.max(0) - old.max(0)
     }
 
+    /// Takes out the items up to a time; gives those that counted, with their counts.
+    pub fn forget(&mut self, until: i64) -> Vec<(Dated<T>, i64)> {
+        let old = self.0.walk(0..self.0.rank(|x| x.time <= until));
+        let old: Vec<_> = old.map(|(item, count)| (item.clone(), *count)).collect();
+        for (item, count) in &old {
+            self.0.add(item.clone(), -count);
+        }
+        old.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
     /// Count, sum and sum of squares of the values in `(until - width, until]`.
     pub fn totals(&self, until: i64, width: i64) -> Totals {
         self.0.sum(self.places(until.saturating_sub(width), until))
@@ -136,6 +146,9 @@ where
     }
     fn contents(state: &DatedLog<T>) -> Entries<T> {
         Entries(state.0.iter().map(|(item, count)| (item.clone(), *count)).collect())
+    }
+    fn latest(state: &DatedLog<T>) -> Option<i64> {
+        state.0.get(state.0.len().checked_sub(1)?).map(|(item, _)| item.time)
     }
     fn is_nothing(state: &DatedLog<T>) -> bool {
         state.is_empty()

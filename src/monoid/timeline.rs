@@ -95,6 +95,15 @@ impl<T: Ord + Clone, S: Summary<(i64, T)>> Timeline<T, S> {
         self.0.is_empty()
     }
 
+    /// Takes out the items up to a time.
+    pub fn forget(&mut self, until: i64) {
+        let old = self.0.walk(0..self.0.rank(|(time, _)| *time <= until));
+        let old: Vec<_> = old.map(|(item, count)| (item.clone(), *count)).collect();
+        for (item, count) in old {
+            self.0.add(item, -count);
+        }
+    }
+
     /// All items with their counts, in order.
     pub fn items(&self) -> impl Iterator<Item = (&(i64, T), i64)> {
         self.0.iter().map(|(item, count)| (item, *count))

@@ -91,7 +91,7 @@ impl<'s, S: Shape> Rows<'s, S> {
                     });
                 }
             });
-        Keyed { deltas, name: name.to_owned() }
+        Keyed { deltas, name: name.to_owned(), last: None, dated: false }
     }
 
     /// `keyed`, and `read` makes the rows of a key from its state.
@@ -145,6 +145,6 @@ impl<'s, T: Item> Aggregate<'s, T> for Collection<'s, T> {
                     });
                 }
             });
-        Keyed { deltas, name: name.to_owned() }
+        Keyed { deltas, name: name.to_owned(), last: None, dated: false }
     }
 }

@@ -27,6 +27,8 @@ pub(super) trait Judge {
     fn see(&mut self, batch: &Batch, row: usize, clock: i64, out: &mut Batch);
     /// Told that a tick is over.
     fn sweep(&mut self, _now: Time) {}
+    /// Drops what only records of event times up to this one could change.
+    fn forget(&mut self, _until: i64) {}
     /// Writes down what it knows.
     fn save(&self, writer: &mut Writer);
     /// Takes back what a worker wrote down, as far as it belongs here.
@@ -90,6 +92,10 @@ impl<J: Judge + 'static> Remember for Judging<J> {
         if !self.out.runs.is_empty() {
             give(self.take());
         }
+    }
+
+    fn forget(&mut self, until: i64) {
+        self.judge.forget(until);
     }
 
     fn save(&self, writer: &mut Writer) {

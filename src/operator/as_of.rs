@@ -155,6 +155,13 @@ where
         }
     }
 
+    fn forget(&mut self, _: &K, (log, follower): &mut Self::State, until: i64) {
+        // A change after `until` touches rows that look back so far and no further.
+        for (item, shown) in log.forget(until.saturating_sub(self.reach)) {
+            follower.changed(&item, -shown);
+        }
+    }
+
     fn is_nothing((log, _): &Self::State) -> bool {
         log.is_empty()
     }

@@ -15,7 +15,7 @@ use super::arrivals::{Judge, in_arrival_order};
 use super::memory::{Place, Reader, Writer};
 use super::written_rows::{Clerk, Scribe, WrittenRow};
 use super::{Batches, Table, route};
-use crate::batch::{Batch, Column};
+use crate::batch::{Batch, Column, time_of_row};
 use crate::clock::{Millis, Time};
 use crate::event::{NULL, PaymentStatus, Stream, transactions};
 use crate::text::Text;
@@ -46,13 +46,24 @@ pub struct Dedupe {
     pub policy: OnDuplicate,
     /// For how long an id is remembered after its last record, by the clock; none: to the end.
     pub keep: Option<Millis>,
+    /// How far behind the clock a record may be: one that is further behind is final, and its id is
+    /// not remembered any more. None: no record is ever final.
+    pub lateness: Option<Millis>,
 }
 
 impl Dedupe {
-    /// Whether an id whose last record came at clock `then` is still known at `now`.
-    pub(crate) fn remembers(self, then: i64, now: i64) -> bool {
-        let keep = self.keep.map_or(i64::MAX, |keep| i64::try_from(keep.0).unwrap_or(i64::MAX));
-        now.saturating_sub(then) <= keep
+    /// Whether an id is still known at `now` whose last record came at clock `then`, and of whose
+    /// records that may be taken back the oldest has this event time.
+    fn remembers(self, then: i64, oldest: i64, now: i64) -> bool {
+        let within = |span: Option<Millis>, then: i64| {
+            span.is_none_or(|span| now.saturating_sub(then) <= span.signed())
+        };
+        within(self.keep, then) && within(self.lateness, oldest)
+    }
+
+    /// Whether ids are ever forgotten.
+    fn forgets(self) -> bool {
+        self.keep.is_some() || self.lateness.is_some()
     }
 }
 
@@ -204,7 +215,7 @@ impl Judge for Known {
             let mut older: Vec<Older> = rows.collect();
             let Some((age, withdraws, row)) = older.pop() else { continue };
             self.tally.unpaired.fetch_add(i64::from(!sold), Relaxed);
-            if self.how.keep.is_some() {
+            if self.how.forgets() {
                 self.ages.push_back((last, id.clone()));
             }
             self.rows.insert(id, Held { last, age, withdraws, sold, row, older });
@@ -220,7 +231,8 @@ impl Judge for Known {
     fn sweep(&mut self, now: Time) {
         let now = i64::try_from(now.millis()).unwrap_or(i64::MAX);
         while let Some((then, _)) = self.ages.front() {
-            if self.how.remembers(*then, now.saturating_add(1)) {
+            // No record is newer than the clock at which it came.
+            if self.how.remembers(*then, *then, now.saturating_add(1)) {
                 break;
             }
             if let Some((then, id)) = self.ages.pop_front()
@@ -247,7 +259,9 @@ impl Known {
         let undoes = undoes(self.stream, batch, row);
         let mut moved = true;
         match self.rows.entry_ref(id) {
-            EntryRef::Occupied(mut entry) if self.how.remembers(entry.get().last, now) => {
+            EntryRef::Occupied(mut entry)
+                if self.how.remembers(entry.get().last, entry.get().oldest(), now) =>
+            {
                 self.tally.duplicates.fetch_add(1, Relaxed);
                 let held = entry.get_mut();
                 moved = held.last != now;
@@ -288,13 +302,19 @@ impl Known {
                 entry.insert(Held { last: now, age, withdraws, sold, row, older });
             }
         }
-        if moved && self.how.keep.is_some() {
+        if moved && self.how.forgets() {
             self.ages.push_back((now, id.clone()));
         }
     }
 }
 
 impl Held {
+    /// The event time of the oldest of its records that may still be taken back.
+    fn oldest(&self) -> i64 {
+        let older = self.older.iter().map(|(.., row)| time_of_row(row));
+        older.fold(time_of_row(&self.row), i64::min)
+    }
+
     /// Whether another record of the id, which came later, holds instead.
     fn gives_way(&self, policy: OnDuplicate, age: Age, withdraws: bool) -> bool {
         match (policy, self.withdraws, withdraws) {

@@ -29,6 +29,9 @@ pub trait Kept<K, R>: Default + 'static {
     /// The change that makes this state of that of a key never seen.
     fn contents(&self) -> R;
 
+    /// Drops what only changes of event times up to `until` could touch.
+    fn forget(&mut self, _rules: &Self::Rules, _until: i64) {}
+
     /// Whether it is that of a key never seen, so that it can be forgotten.
     fn is_nothing(&self) -> bool;
 }
@@ -73,6 +76,10 @@ impl<K: Key, R: Group, S: Kept<K, R>> Step<K, R> for Keeping<S, S::Rules, S::Row
 
     fn contents(&self, state: &S) -> R {
         state.contents()
+    }
+
+    fn forget(&mut self, _key: &K, state: &mut S, until: i64) {
+        state.forget(&self.rules, until);
     }
 
     fn is_nothing(state: &S) -> bool {

@@ -21,6 +21,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use std::hash::BuildHasher;
 use std::marker::PhantomData;
+use std::rc::Rc;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream as Timely;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -34,7 +35,14 @@ pub(super) type DeltaBuilder<K, R> = CapacityContainerBuilder<Vec<(K, Time, R)>>
 pub struct Keyed<'s, K, R> {
     pub(super) deltas: Deltas<'s, K, R>,
     pub(super) name: String,
+    /// The last event time whose records can have a key; none where any can.
+    pub(super) last: Option<LastOf<K>>,
+    /// Whether a key's rows are final when its latest item is.
+    pub(super) dated: bool,
 }
+
+/// The last event time whose records can have a key.
+type LastOf<K> = Rc<dyn Fn(&K) -> i64>;
 
 /// What happens to a key in a tick.
 pub(super) trait Step<K, R>: 'static {
@@ -60,6 +68,8 @@ pub(super) trait Step<K, R>: 'static {
     fn take_back(&mut self, key: &K, state: &mut Self::State, contents: R) {
         self.step(key, state, std::iter::once(contents), |_, _| {});
     }
+    /// Drops what only deltas of event times up to `until` could change.
+    fn forget(&mut self, _key: &K, _state: &mut Self::State, _until: i64) {}
     /// Whether a state is that of a key never seen, so that it can be forgotten.
     fn is_nothing(state: &Self::State) -> bool;
 }
@@ -156,7 +166,11 @@ impl<K: Key, S> States<K, S> {
                 entry.remove();
             }
         }
-        // Rooms for a burst of keys that went again are given back.
+        self.shrink();
+    }
+
+    /// Gives back the rooms for a burst of keys that went again.
+    fn shrink(&mut self) {
         if self.slots.capacity() > 8 * self.slots.len() + 1024 {
             let hasher = &self.hasher;
             self.slots.shrink_to(2 * self.slots.len(), |s| hasher.hash_one(&s.key));
@@ -168,6 +182,7 @@ impl<K: Key, S> States<K, S> {
 struct Stepping<K, R, P: Step<K, R>> {
     states: States<K, P::State>,
     how: P,
+    last: Option<LastOf<K>>,
     deltas: PhantomData<fn(R)>,
 }
 
@@ -208,6 +223,18 @@ impl<K: Key, R: Group, P: Step<K, R>> Remember for Stepping<K, R, P> {
             how.step(key, state, own, |row, diff| give((row, stamp, diff)));
         });
         self.how.end_of_tick(|row, diff| give((row, stamp, diff)));
+    }
+
+    fn forget(&mut self, until: i64) {
+        let Stepping { states, how, last, .. } = self;
+        states.slots.retain(|slot| {
+            if last.as_ref().is_some_and(|last| last(&slot.key) <= until) {
+                return false;
+            }
+            how.forget(&slot.key, &mut slot.state, until);
+            !P::is_nothing(&slot.state)
+        });
+        states.shrink();
     }
 
     fn save(&self, writer: &mut Writer) {
@@ -251,19 +278,41 @@ impl<'s, K: Key, R: Group> Keyed<'s, K, R> {
                     });
                 }
             });
-        Keyed { deltas, name: name.to_owned() }
+        Keyed { deltas, name: name.to_owned(), last: None, dated: false }
     }
 
     /// Both together, under the name of this one.
     pub fn concat(self, other: Keyed<'s, K, R>) -> Keyed<'s, K, R> {
-        Keyed { deltas: self.deltas.concat(other.deltas), name: self.name }
+        Keyed { deltas: self.deltas.concat(other.deltas), ..self }
+    }
+
+    /// Says what the last event time is whose records can have a key, such as the end of its hour:
+    /// with a bounded lateness the key is dropped when that is final. Only for what is keyed by the
+    /// event time of the records themselves.
+    pub fn until(self, last: impl Fn(&K) -> i64 + 'static) -> Keyed<'s, K, R> {
+        Keyed { last: Some(Rc::new(last)), ..self }
+    }
+
+    /// Says that all items of a key come together, such as what is known of one payment: with a
+    /// bounded lateness they are dropped when the latest of them is final.
+    pub fn dated(self) -> Keyed<'s, K, R> {
+        Keyed { dated: true, ..self }
     }
 
     /// Brings the deltas of a key together and lets it step through the ticks.
     pub(super) fn keep<P: Step<K, R>>(self, how: P) -> Collection<'s, P::Row> {
         let by_key = Exchange::new(|(key, _, _): &(K, Time, R)| route(key));
-        let memory = Stepping { states: States::new(), how, deltas: PhantomData };
-        remember(self.deltas, by_key, &self.name, memory).as_collection()
+        let Keyed { deltas, name, last, .. } = self;
+        let memory = Stepping { states: States::new(), how, last, deltas: PhantomData };
+        remember(deltas, by_key, &name, memory).as_collection()
+    }
+
+    /// As `rows`, with at most one row per key.
+    pub fn row<O: Item>(
+        self,
+        read: impl Fn(&K, &R::State) -> Option<O> + 'static,
+    ) -> Collection<'s, O> {
+        self.rows(move |key, state, rows| rows.extend(read(key, state)))
     }
 
     /// Rows read off the state of each key that has one: `read` makes them.
@@ -271,13 +320,15 @@ impl<'s, K: Key, R: Group> Keyed<'s, K, R> {
         self,
         read: impl Fn(&K, &R::State, &mut Vec<O>) + 'static,
     ) -> Collection<'s, O> {
-        self.keep(Read { read, old: Vec::new(), new: Vec::new() })
+        let dated = self.dated;
+        self.keep(Read { read, dated, old: Vec::new(), new: Vec::new() })
     }
 }
 
 /// The step of rows that are read off the state: the old ones out, the new ones in.
 struct Read<F, O> {
     read: F,
+    dated: bool,
     old: Vec<O>,
     new: Vec<O>,
 }
@@ -316,6 +367,12 @@ impl<K: Key, R: Group, O: Item, F: Fn(&K, &R::State, &mut Vec<O>) + 'static> Ste
 
     fn take_back(&mut self, _key: &K, state: &mut R::State, contents: R) {
         R::absorb(state, contents);
+    }
+
+    fn forget(&mut self, _key: &K, state: &mut R::State, until: i64) {
+        if self.dated && R::latest(state).is_some_and(|latest| latest <= until) {
+            *state = R::State::default();
+        }
     }
 
     fn is_nothing(state: &R::State) -> bool {

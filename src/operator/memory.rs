@@ -17,7 +17,7 @@
 //! of a column.
 
 use super::route;
-use crate::clock::Time;
+use crate::clock::{Millis, Time};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
@@ -123,6 +123,8 @@ pub struct Memory(Rc<Inner>);
 struct Inner {
     notebook: Notebook,
     cut: Cell<Option<Time>>,
+    /// How far before a stamp event times are final: no record that follows has one of them.
+    finality: Option<i64>,
     slots: RefCell<BTreeMap<String, Rc<Cell<Size>>>>,
 }
 
@@ -132,9 +134,12 @@ thread_local! {
 }
 
 impl Memory {
-    /// The memory of a worker.
-    pub fn new(notebook: Notebook) -> Memory {
-        Memory(Rc::new(Inner { notebook, ..Inner::default() }))
+    /// The memory of a worker. Where no record is later than `lateness` behind the clock of its
+    /// source, states drop what only later ones could change.
+    pub fn new(notebook: Notebook, lateness: Option<Millis>) -> Memory {
+        // What is stamped later came when the clock of its source was later than this stamp.
+        let finality = lateness.map(Millis::signed);
+        Memory(Rc::new(Inner { notebook, finality, ..Inner::default() }))
     }
 
     /// Has every operator write its contents down when it has passed this time, and none before
@@ -187,6 +192,15 @@ impl Slot {
         let part = PART.with_borrow(Clone::clone);
         let (memory, part) = part.unwrap_or_default();
         memory.slot(&part, operator)
+    }
+
+    /// The event time up to which everything is final once a stamp is sealed, and how far that moves
+    /// before it is worth looking for what can be dropped.
+    #[inline]
+    pub fn is_final(&self, stamp: Time) -> Option<(i64, i64)> {
+        let finality = self.memory.0.finality?;
+        // The event time that is just too late for a clock just after the stamp.
+        Some((stamp.signed().saturating_sub(finality), finality / 8))
     }
 
     /// The cut at which the operator must write and has not.

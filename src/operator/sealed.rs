@@ -35,6 +35,10 @@ pub(super) trait Remember: 'static {
     /// sent.
     fn flush(&mut self, _give: impl FnMut(Self::Out)) {}
 
+    /// Drops what only records of event times up to this one could change: there will be none. The
+    /// rows that were sent stand.
+    fn forget(&mut self, _until: i64) {}
+
     /// Writes the state down.
     fn save(&self, writer: &mut Writer);
     /// Takes back what a worker wrote down, as far as it belongs here, and sends nothing.
@@ -116,6 +120,8 @@ struct Sealing<M: Remember> {
     memory: M,
     /// The clock at the last tick.
     now: i64,
+    /// Up to which event time what is final was dropped.
+    dropped: i64,
     slot: Slot,
 }
 
@@ -130,7 +136,8 @@ impl<M: Remember> Sealing<M> {
         let scope = stream.scope();
         let here = Place { index: scope.index(), peers: scope.peers() };
         let slot = Slot::take(name);
-        let mut sealing = Sealing { ticks: Ticks::default(), memory, now: i64::MIN, slot };
+        let mut sealing =
+            Sealing { ticks: Ticks::default(), memory, now: i64::MIN, dropped: i64::MIN, slot };
         sealing.load(here);
         sealing
     }
@@ -148,21 +155,27 @@ impl<M: Remember> Sealing<M> {
     /// Takes the ticks that are sealed, in order. A cut that lies before the next of them, or
     /// before the frontier, is made first.
     fn release(&mut self, is_open: impl Fn(&Time) -> bool, output: &mut Output<'_, M::Out>) {
-        let mut changed = false;
+        let mut last = None;
         while let Some(stamp) = self.ticks.sealed(&is_open) {
             self.cut(|cut| cut < stamp);
             let Some((cap, (held, clock))) = self.ticks.take(stamp) else { break };
             self.now = clock.map_or(self.now, |clock| self.now.max(clock));
             let mut session = output.session(cap);
             self.memory.step(stamp, self.now, held, |row| session.give(row));
-            changed = true;
+            last = Some(stamp);
         }
-        if changed {
+        if let Some(stamp) = last {
             if let Some(cap) = self.ticks.cap() {
                 let mut session = output.session(cap);
                 self.memory.flush(|row| session.give(row));
             }
             self.ticks.let_go();
+            if let Some((until, step)) = self.slot.is_final(stamp)
+                && until >= self.dropped.saturating_add(step)
+            {
+                self.memory.forget(until);
+                self.dropped = until;
+            }
             let (entries, bytes) = self.memory.size();
             self.slot.sized(entries, bytes);
         }

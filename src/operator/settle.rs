@@ -14,7 +14,7 @@ use super::dedupe::Tally;
 use super::memory::{Place, Reader, Writer};
 use super::written_rows::{Clerk, Scribe, WrittenRow};
 use super::{Batches, Table, route};
-use crate::batch::Batch;
+use crate::batch::{Batch, time_of_row};
 use crate::event::Stream;
 use hashbrown::hash_map::EntryRef;
 use std::sync::Arc;
@@ -59,6 +59,11 @@ struct Counts {
 impl Judge for Counts {
     fn layout(&self) -> &Batch {
         &self.layout
+    }
+
+    fn forget(&mut self, until: i64) {
+        // What was not matched by now never will be, and stays counted.
+        self.rows.retain(|row, _| time_of_row(row) > until);
     }
 
     fn save(&self, writer: &mut Writer) {

@@ -94,6 +94,15 @@ where
         contents.into_iter().for_each(|((t, item), count)| items.add(t, item, count));
     }
 
+    fn forget(&mut self, key: &K, items: &mut Timeline<T, S>, until: i64) {
+        // What comes after `until` is further than a gap from these, and from the next stretch.
+        let until = until.saturating_sub((self.gap)(key));
+        let over = items.stretches(&[(i64::MIN, until)], (self.gap)(key)).into_iter();
+        if let Some(last) = over.map(|stretch| stretch.last).filter(|last| *last <= until).max() {
+            items.forget(last);
+        }
+    }
+
     fn is_nothing(items: &Timeline<T, S>) -> bool {
         items.is_empty()
     }

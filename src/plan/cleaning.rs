@@ -51,6 +51,9 @@ pub struct Cleaning {
     pub max_future: u64,
     /// Event times further ahead of their source's own clock, in milliseconds, are bad records.
     pub max_jump: Option<u64>,
+    /// Event times further behind their source's own clock, in milliseconds, are late: they are
+    /// refused, and what only they could change is final. None: nothing ever is.
+    pub lateness: Option<u64>,
 }
 
 impl Default for Cleaning {
@@ -74,6 +77,7 @@ impl Default for Cleaning {
             max_bad: 0.05,
             max_future: 366 * 86_400_000,
             max_jump: None,
+            lateness: None,
         }
     }
 }

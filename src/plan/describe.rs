@@ -60,6 +60,7 @@ impl Job {
         says.add("--max-bad", format!("{}%", cleaning.max_bad * 100.0));
         says.add("--max-future", format!("{}ms", cleaning.max_future));
         says.add("--max-jump", cleaning.max_jump.map_or("none".into(), |ms| format!("{ms}ms")));
+        says.add("--lateness", cleaning.lateness.map_or("none".into(), |ms| format!("{ms}ms")));
         for (option, path) in [("--rates", &cleaning.rates), ("--enrich", &cleaning.enrich)] {
             match path {
                 None => says.add(option, "none"),

@@ -58,7 +58,7 @@ impl Job {
         let visits = (!text(Some(Stream::Behavior)))
             .then_some("it is for items seen, and no source of behavior is given as text");
         let rates = cleaning.rates.is_none().then_some("it goes with --rates, which is not given");
-        let given: [(bool, &str, &[Option<&str>]); 17] = [
+        let given: [(bool, &str, &[Option<&str>]); 18] = [
             (
                 cleaning.time_zone != plain.time_zone,
                 "--time-zone",
@@ -76,6 +76,7 @@ impl Job {
                 &[no_text, visits, off(Step::Enrich, "`enrich` is not among --steps")],
             ),
             (cleaning.max_jump.is_some(), "--max-jump", &[no_text]),
+            (cleaning.lateness.is_some(), "--lateness", &[no_text]),
             (
                 cleaning.max_future != plain.max_future,
                 "--max-future",
@@ -120,6 +121,19 @@ impl Job {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a bound for lateness where a recording is read: its records came in when it was made.
+    pub(super) fn refuse_late_recordings(&self) -> Result<(), Error> {
+        let mut recorded = self.sources.iter().filter(|(_, i)| matches!(i, Input::Recorded(_)));
+        match (self.cleaning.lateness, recorded.next()) {
+            (Some(_), Some((_, input))) => Err(Error::Usage(format!(
+                "--lateness: {} is a recording, whose records are not judged again; \
+                 say it to `tidemill record`",
+                input.header().file()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses a zone for views of which none is by day or hour of the day.

@@ -37,6 +37,7 @@ impl Job {
         let how = Dedupe {
             policy: self.cleaning.on_duplicate,
             keep: self.cleaning.dedupe_hours.map(Millis::hours),
+            lateness: self.cleaning.lateness.map(Millis),
         };
         let unique = |stream: Stream| {
             let mut sources = available.iter().filter(|(s, ..)| *s == stream);
@@ -57,6 +58,7 @@ impl Job {
         wanted: impl Fn(Stream, usize) -> Option<Vec<usize>>,
     ) -> Result<Vec<Partition>, Error> {
         let clock = Clock::new(tick, self.cleaning.max_jump.map(|ms| ms as i64));
+        let clock = clock.bounded(self.cleaning.lateness.map(Millis));
         let mut partitions = Vec::new();
         for (i, (stream, input)) in std::mem::take(&mut self.sources).into_iter().enumerate() {
             let Some(wanted) = wanted(stream, i).filter(|_| i % cluster.count() == cluster.process)
@@ -91,7 +93,7 @@ impl Job {
         let cleaning = &self.cleaning;
         Arc::new(Feeds {
             cleaner: (cleaner.currency.is_some() || cleaner.enrich.is_some()).then_some(cleaner),
-            max_jump: cleaning.max_jump.map(|ms| ms as i64),
+            clocks_refuse: cleaning.max_jump.is_some() || cleaning.lateness.is_some(),
             max_bad: cleaning.max_bad,
             ..Feeds::new(partitions, self.dead_letters())
         })

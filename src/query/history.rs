@@ -3,7 +3,7 @@
 //! out from the first record on, each time it is asked.
 
 use crate::batch::{Batch, Column};
-use crate::clock::Time;
+use crate::clock::{Millis, Time};
 use crate::event::{
     Ads, Behavior, Inventory, Logins, Logistics, NULL, Row, Shape, Stream, Transactions,
 };
@@ -243,7 +243,21 @@ impl Families {
         };
         let families = self.0.entry(id).or_default();
         let last = families.last().and_then(|family| family.last());
-        if !last.is_some_and(|last| how.remembers(records[*last].clock, records[i].clock)) {
+        // Of records that replace one another only the one that holds can be taken back.
+        let can_go = families.last().map_or(Vec::new(), |family| match how.policy {
+            OnDuplicate::Keep => family.clone(),
+            _ => holders(stream, records, family, dedupe),
+        });
+        let oldest = can_go.iter().map(|i| records[*i].batch.times[records[*i].row]).min();
+        let now = records[i].clock;
+        let known = last.zip(oldest);
+        let within = |span: Option<Millis>, then: i64| {
+            span.is_none_or(|span| i128::from(now) - i128::from(then) <= i128::from(span.0))
+        };
+        let is_known = known.is_some_and(|(last, oldest)| {
+            within(how.keep, records[*last].clock) && within(how.lateness, oldest)
+        });
+        if !is_known {
             families.push(Vec::new());
         }
         let family = families.len() - 1;

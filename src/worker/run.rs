@@ -53,6 +53,8 @@ pub struct Summary {
     pub records: u64,
     /// Bad ones among them.
     pub bad: u64,
+    /// Records that were refused because they were late.
+    pub late: u64,
     /// Where those are, if there are any.
     pub dead_letters: Option<String>,
     /// What was left out of good records of this process's sources, a line for each field.
@@ -143,6 +145,7 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
     Ok(Summary {
         records: counts.records,
         bad: counts.bad,
+        late: counts.late,
         dead_letters: all.dead_letters,
         left_out: lock(&feeds.notes).lines(),
         duplicates: counts.duplicates,
@@ -159,10 +162,11 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
 
 /// How far this process is.
 fn report(feeds: &Feeds, tally: &Tally) -> Report {
-    let bad = feeds.dead_letters.count();
+    let (letters, late) = (feeds.dead_letters.count(), feeds.late.load(Ordering::Relaxed));
     let counts = Counts {
         records: feeds.records.load(Ordering::Relaxed),
-        bad,
+        bad: letters.saturating_sub(late),
+        late,
         duplicates: tally.duplicates.load(Ordering::Relaxed),
         superseded: tally.superseded.load(Ordering::Relaxed),
         differing: tally.differing.load(Ordering::Relaxed),
@@ -171,7 +175,7 @@ fn report(feeds: &Feeds, tally: &Tally) -> Report {
         bytes: feeds.bytes.load(Ordering::Relaxed),
     };
     let place = || feeds.dead_letters.path().display().to_string();
-    Report { counts, dead_letters: (bad > 0).then(place), currencies: feeds.currencies.names() }
+    Report { counts, dead_letters: (letters > 0).then(place), currencies: feeds.currencies.names() }
 }
 
 /// Waits for the workers to end.

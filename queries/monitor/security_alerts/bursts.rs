@@ -244,6 +244,18 @@ impl Kept<(Subject, Text), Entries<Text>> for Bursts {
         Entries::contents(&self.log)
     }
 
+    fn forget(&mut self, detectors: &Vec<Detector>, until: i64) {
+        // A burst goes on where the next event is another mark, however far. So one that ends before
+        // the last event is over, and of the others all events are kept.
+        let Some(last) = self.before(until.saturating_add(1)) else { return };
+        let bursts = self.of.iter_mut();
+        bursts.for_each(|bursts| bursts.retain(|_, burst| burst.until >= last));
+        let going = self.of.iter().flatten().map(|(_, burst)| burst.since.min(last) - 1).min();
+        let widest = detectors.iter().map(|detector| detector.window.signed()).max();
+        let seen = until.saturating_sub(widest.unwrap_or(0));
+        self.log.forget(going.map_or(seen, |going| going.min(seen)));
+    }
+
     fn is_nothing(&self) -> bool {
         self.log.is_empty()
     }

@@ -37,6 +37,7 @@ fn process(at: usize, connections: Vec<Option<TcpStream>>, silence: Duration) ->
             bytes,
             superseded: 1,
             differing: 1,
+            late: 2,
             unpaired: -1,
             never_came: 1,
         };
@@ -89,7 +90,7 @@ fn counts_are_of_all_and_nothing_is_good_before_all_are_done() {
     all[2].control.done();
     // One in ten and one in thirty are bad, one in fifty of all.
     let total = verdict(&all[0]).unwrap();
-    let (superseded, differing, unpaired, never_came) = (3, 3, -3, 3);
+    let (superseded, differing, late, unpaired, never_came) = (3, 3, 6, -3, 3);
     let want = Counts {
         records: 200,
         bad: 4,
@@ -97,6 +98,7 @@ fn counts_are_of_all_and_nothing_is_good_before_all_are_done() {
         bytes: 2000,
         superseded,
         differing,
+        late,
         unpaired,
         never_came,
     };

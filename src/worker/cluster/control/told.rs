@@ -16,6 +16,8 @@ pub(crate) struct Counts {
     pub superseded: u64,
     /// Records that differ from another of the same id, version and time.
     pub differing: u64,
+    /// Records that were refused because they were late.
+    pub late: u64,
     /// Ids with cancellations or refunds, but nothing known that they could take back.
     pub unpaired: i64,
     /// Retractions in change logs of records that did not come.
@@ -32,6 +34,7 @@ impl Counts {
         self.duplicates = self.duplicates.saturating_add(more.duplicates);
         self.superseded = self.superseded.saturating_add(more.superseded);
         self.differing = self.differing.saturating_add(more.differing);
+        self.late = self.late.saturating_add(more.late);
         self.unpaired = self.unpaired.saturating_add(more.unpaired);
         self.never_came = self.never_came.saturating_add(more.never_came);
         self.bytes = self.bytes.saturating_add(more.bytes);
