@@ -198,6 +198,28 @@ const CASES: &[Case] = &[
         ],
     ),
     (
+        "03_refund_other_id.csv",
+        "transaction_time,transaction_id,order_id,amount,status\n2024-01-01 10:00:00,t1,o1,100.00,captured\n\
+         2024-01-01 11:00:00,r1,o1,100.00,refunded\n",
+        &[
+            "transaction_time = \"transaction_time\"",
+            "transaction_id = \"transaction_id\"",
+            "order_id = \"order_id\"",
+            "amount = \"amount\"",
+            "status = \"status\"",
+        ],
+    ),
+    (
+        "31_local_day.csv",
+        "transaction_time,amount\n2024-01-01 22:30:00,10.00\n2024-01-02 09:00:00,20.00\n",
+        &["transaction_time = \"transaction_time\"", "amount = \"amount\""],
+    ),
+    (
+        "32_partial.csv",
+        "delivery_time,cost\n2024-01-01 10:00:00,1.00\n2024-01-01 10:00:00,1.00\n",
+        &["stream = \"logistics\"", "delivery_time = \"delivery_time\"", "cost = \"cost\""],
+    ),
+    (
         "33_trailing_comma.csv",
         "transaction_time,amount\n2024-01-01 10:00:00,10.00,\n2024-01-01 10:00:00,10.00,\n",
         &["transaction_time = \"transaction_time\"", "amount = \"amount\""],

@@ -7,16 +7,15 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use support::Random;
+use support::tuned::all;
 use tidemill::batch::{Batch, Column};
 use tidemill::clock::{Millis, Tick, Time};
 use tidemill::event::Stream;
 use tidemill::lab::replay::Recorded;
 use tidemill::lab::restore::{Outcome, Part};
 use tidemill::operator::{Dedupe, OnDuplicate};
-use tidemill::queries::configured;
-use tidemill::query::{AnyQuery, History};
+use tidemill::query::History;
 use tidemill::value::Value;
-use tidemill::worker::reads;
 
 /// The records that are at most so late, by the newest event time of their partition so far, and
 /// whose id does not come again when that is too late to change what it was: who uses an id anew
@@ -48,13 +47,6 @@ fn accepted(recorded: &Recorded, lateness: Millis) -> Recorded {
     kept.filter(|(_, batch)| !batch.is_empty()).collect()
 }
 
-fn queries(tick: Tick) -> Vec<Arc<dyn AnyQuery>> {
-    let catalog = configured(&support::settings()).expect("the parameters are good");
-    let fits = |query: &Arc<dyn AnyQuery>| reads(&**query).between_ticks(tick).is_none();
-    let catalog = catalog.into_iter().map(|(_, query)| query);
-    catalog.chain(support::tuned::tuned()).filter(fits).collect()
-}
-
 /// Runs the accepted part of a history with and without dropping; gives how many entries each
 /// operator has at the last time but one, with and without.
 fn check(seed: u64, recorded: &Recorded, policy: Option<OnDuplicate>) -> Vec<(String, u64, u64)> {
@@ -68,11 +60,11 @@ fn check(seed: u64, recorded: &Recorded, policy: Option<OnDuplicate>) -> Vec<(St
     let cut: Time = times[times.len() - 2];
     let workers = 1 + random.below(2) as usize;
     let run = |lateness: Option<Millis>| {
-        let part = Part { queries: queries(tick), dedupe, tick, lateness, workers };
+        let part = Part { queries: all(tick), dedupe, tick, lateness, workers };
         part.run(&recorded, None, Some(cut)).expect("runs")
     };
     let (dropping, keeping): (Outcome, Outcome) = (run(Some(lateness)), run(None));
-    for (i, query) in queries(tick).iter().enumerate() {
+    for (i, query) in all(tick).iter().enumerate() {
         let of = format!("{} (seed {seed}, {tick:?}, {lateness})", query.name());
         let differs = keeping.logs[i].iter().zip(&dropping.logs[i]).find(|(a, b)| a != b);
         assert!(differs.is_none(), "{of}: {differs:?}");
@@ -128,7 +120,7 @@ fn an_hour_is_kept_to_its_last_moment() {
     // In blocks of about a record, so that each tick is sealed before the next comes.
     let recorded = support::record(Stream::Transactions, 0, csv, 30);
     let recorded = support::stamped(&recorded, tick);
-    let mut queries = queries(tick);
+    let mut queries = all(tick);
     queries.retain(|query| query.name() == "hourly_transactions");
     let lateness = Some(Millis::minutes(30));
     let part = Part { queries, dedupe: None, tick, lateness, workers: 1 };

@@ -9,24 +9,15 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use support::Random;
+use support::tuned::all;
 use tidemill::clock::{Millis, Tick, Time};
 use tidemill::lab::replay::Recorded;
 use tidemill::lab::restore::{Outcome, Part, after};
 use tidemill::operator::memory::Size;
 use tidemill::operator::{Dedupe, OnDuplicate};
-use tidemill::queries::configured;
 use tidemill::query::{AnyQuery, History};
-use tidemill::worker::reads;
 
 const TICKS: [u64; 4] = [60_000, 600_000, 3_600_000, 86_400_000];
-
-/// The catalog, as far as it can be asked at this tick.
-fn queries(tick: Tick) -> Vec<Arc<dyn AnyQuery>> {
-    let catalog = configured(&support::settings()).expect("the parameters are good");
-    let fits = |query: &Arc<dyn AnyQuery>| reads(&**query).between_ticks(tick).is_none();
-    let catalog = catalog.into_iter().map(|(_, query)| query);
-    catalog.chain(support::tuned::tuned()).filter(fits).collect()
-}
 
 /// Cuts a history twice; gives how much each operator wrote down.
 fn check(seed: u64, recorded: &Recorded, dedupe: Option<Dedupe>) -> BTreeMap<String, Size> {
@@ -39,7 +30,7 @@ fn check(seed: u64, recorded: &Recorded, dedupe: Option<Dedupe>) -> BTreeMap<Str
     let (first, second) = (one.min(other), one.max(other));
     let mut workers = [1, 2, 3, 1, 2].into_iter().skip(random.below(3) as usize);
     let mut part = || Part {
-        queries: queries(tick),
+        queries: all(tick),
         dedupe,
         tick,
         lateness: None,
@@ -125,7 +116,7 @@ fn seeds(few: u64) -> u64 {
 fn contents_of_other_operators_are_refused() {
     let tick = support::tick();
     let recorded = support::stamped(&support::history(1, 30, false), tick);
-    let catalog = queries(tick);
+    let catalog = all(tick);
     let part = |names: &[&str]| Part {
         queries: catalog.iter().filter(|q| names.contains(&q.name())).cloned().collect(),
         dedupe: policy(OnDuplicate::Replace, None),

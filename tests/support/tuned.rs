@@ -3,10 +3,11 @@
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
-use tidemill::clock::Millis;
+use tidemill::clock::{Millis, Tick};
 use tidemill::queries::ads::frequency_cap::FrequencyCap;
 use tidemill::queries::behavior::behavior_by_hour_of_day::BehaviorByHourOfDay;
 use tidemill::queries::behavior::trending_items::TrendingItems;
+use tidemill::queries::configured;
 use tidemill::queries::logistics::logistics_by_hour_of_day::LogisticsByHourOfDay;
 use tidemill::queries::mining::bought_together::BoughtTogether;
 use tidemill::queries::mining::frequent_itemsets::FrequentItemsets;
@@ -19,6 +20,7 @@ use tidemill::queries::risk::merchant_health::MerchantHealth;
 use tidemill::queries::sales::transactions_by_hour_of_day::TransactionsByHourOfDay;
 use tidemill::query::AnyQuery;
 use tidemill::value::Money;
+use tidemill::worker::reads;
 use tidemill::zone::Zone;
 
 /// Queries with other parameters than the catalog's, where those would not come into play in the
@@ -59,4 +61,12 @@ pub fn tuned() -> Vec<Arc<dyn AnyQuery>> {
         Arc::new(FrequentItemsets { most: 4, least: 2, top: 5 }),
         Arc::new(stock),
     ]
+}
+
+/// The catalog with parameters that make it say something, and with others, as far as they can be
+/// asked at this tick.
+pub fn all(tick: Tick) -> Vec<Arc<dyn AnyQuery>> {
+    let catalog = configured(&super::settings()).expect("the parameters are good");
+    let fits = |query: &Arc<dyn AnyQuery>| reads(&**query).between_ticks(tick).is_none();
+    catalog.into_iter().map(|(_, query)| query).chain(tuned()).filter(fits).collect()
 }
