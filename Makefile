@@ -15,6 +15,7 @@ fmt:
 
 lint:
 	$(CARGO) clippy --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --lib --quiet
 
 unit:
 ifeq ($(NEXTEST),yes)

@@ -1,6 +1,6 @@
 //! The streams: their fields, and a row view with one accessor per field.
 //!
-//! A stream is declared once, in [`streams!`] below; the declaration gives its schema to the
+//! A stream is declared once, in `streams!` below; the declaration gives its schema to the
 //! parser, its column names to queries, and its accessors to both the dataflow and the naive
 //! answers. A row is a view of a [`Batch`] of columns: only the columns that some chosen query
 //! reads are filled, and an accessor of a column that is not filled says that the value is absent.

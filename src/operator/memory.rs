@@ -11,7 +11,7 @@
 //! Verbs are methods of collections, which know their place in the dataflow but not the run. So
 //! the memory of the dataflow under construction is found by the thread that builds it: who builds
 //! says with [`Memory::within`] which part comes now, and each operator that remembers takes a
-//! [`Slot`], whose name is that of the part and its own. Names do not depend on what else is in the
+//! slot, whose name is that of the part and its own. Names do not depend on what else is in the
 //! dataflow. What is written down has the types of keys and deltas, and nothing that another build
 //! of the program, or a run of other queries, would understand differently: no hash, no position
 //! of a column.

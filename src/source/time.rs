@@ -3,7 +3,7 @@
 //! The usual form is `YYYY-MM-DD HH:MM:SS`, and rows come roughly in order. So the start of an hour is worked out in full
 //! once, by jiff, and kept by its thirteen bytes; what is left of such a time is checked and added in a few operations.
 //! An hour is kept only if the whole of it is even: both ends of it exist once, and no change of the zone's offset comes
-//! between. All else is taken apart by [`written`] as the column's [`Form`] says, and worked out by jiff.
+//! between. All else is taken apart by `written` as the column's [`Form`] says, and worked out by jiff.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
