@@ -14,8 +14,9 @@
 //! view. That and taking the lists once an hour is what makes the view affordable; the index
 //! behind `tidemill recommend` is as fresh as the last event.
 //!
-//! State: the views of the last 24 hours, `similar_items`, a score per active user and candidate
-//! (at most 30 each), and the items each user ever bought.
+//! A list goes to the users as a whole, so that one of which the order changes is one change to each of
+//! them, and not one for each of its places. State: the views of the last 24 hours, `similar_items`,
+//! per active user a reference to at most three lists, and the items each user ever bought.
 //!
 //! ```
 //! use tidemill::event::Stream;
@@ -49,8 +50,10 @@ use crate::monoid::{Bag, Items, SumTree, Summary, Summed};
 use crate::operator::{Aggregate, Collection, Join, Passing};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 crate::parameters! {
     /// See the module.
@@ -173,48 +176,71 @@ pub(super) fn user_recommendations<'s>(
                 rows.extend(items.map(|(item, weight)| (item, (user.clone(), weight))));
             },
         );
-        let similar = similar
-            .filter(|row| row.rank <= USED)
-            .map(|row| (row.item_id, (row.similar_item_id, 2520 / row.rank)))
-            .every(&periods);
+        let lists = similar.filter(|row| row.rank <= USED).aggregate(
+            "UsedLists",
+            |row| Some(row.item_id.clone()),
+            |places: &mut Bag<(i64, Text)>, row, diff| {
+                places.add((row.rank, row.similar_item_id.clone()), diff);
+            },
+            |item, places| {
+                let list = places.keys().map(|(rank, other)| (other.clone(), 2520 / rank));
+                (!places.is_empty()).then(|| (item.clone(), List::from_iter(list)))
+            },
+        );
         let bought = sales.flat_map("Bought", |sale| {
-            bought(sale.user_id(), sale.item_id()).filter(|_| sale.is_sale())
+            let named = !sale.user_id().is_empty() && !sale.item_id().is_empty();
+            let part = || (sale.user_id().clone(), Part::Bought(sale.item_id().clone()));
+            (named && sale.is_sale()).then(part)
         });
         recent
-            .inner_join("Similar", similar, |_, (user, position), (item, weight)| {
-                Some((user.clone(), item.clone(), Some(position * weight)))
+            .inner_join("Similar", lists.every(&periods), |_, (user, position), list| {
+                Some((user.clone(), Part::Liked(*position, List::clone(list))))
             })
             .concat(bought)
             .aggregate_rows(
                 "UserRecommendations",
-                |(user, _, _)| Some(user.clone()),
-                |(scores, owned): &mut (Bag<Text>, Bag<Text>), (_, item, score), diff| match score {
-                    Some(score) => scores.add(item.clone(), score * diff),
-                    None => owned.add(item.clone(), diff),
-                },
+                |(user, _)| Some(user.clone()),
+                |parts: &mut Bag<Part>, (_, part), diff| parts.add(part.clone(), diff),
                 best,
             )
     })
 }
 
+/// The items that go best with another, with what their places count; shared by all who have it.
+type List = Arc<[(Text, i64)]>;
+
+/// A part of what is known of a user.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+enum Part {
+    /// The list of an item viewed last, and what it counts.
+    Liked(i64, List),
+    /// An item the user has.
+    Bought(Text),
+}
+
 /// The best items of a user that the user does not have.
-fn best(user: &Text, (scores, owned): &(Items<Text>, Items<Text>), rows: &mut Vec<Output>) {
-    let bought = |item| owned.get(item).is_some_and(|n| *n > 0);
-    let mut best: Vec<_> = scores.iter().filter(|(item, _)| !bought(item)).collect();
-    best.sort_unstable_by_key(|(item, score)| (Reverse(**score), *item));
-    rows.extend((1..=LISTED).zip(best).map(|(rank, (item, score))| Output {
+fn best(user: &Text, parts: &Items<Part>, rows: &mut Vec<Output>) {
+    let mut scores: Vec<(&Text, i64)> = Vec::new();
+    for (part, count) in parts {
+        // The lists come before all that the user ever bought.
+        let Part::Liked(position, list) = part else { break };
+        scores.extend(list.iter().map(|(item, place)| (item, position * place * count)));
+    }
+    scores.sort_unstable();
+    scores.dedup_by(|next, sum| {
+        let same = next.0 == sum.0;
+        sum.1 += if same { next.1 } else { 0 };
+        same
+    });
+    let is_new = |item: &Text| parts.get(&Part::Bought(item.clone())).is_none_or(|n| *n <= 0);
+    scores.retain(|(item, score)| *score != 0 && is_new(item));
+    scores.sort_unstable_by_key(|(item, score)| (Reverse(*score), *item));
+    rows.extend((1..=LISTED).zip(scores).map(|(rank, (item, score))| Output {
         user_id: user.clone(),
         rank,
         item_id: item.clone(),
-        score: *score,
+        score,
     }));
-}
-
-/// A part of what is known of a user.
-type Part = (Text, Text, Option<i64>);
-
-fn bought(user: &Text, item: &Text) -> Option<Part> {
-    (!user.is_empty() && !item.is_empty()).then(|| (user.clone(), item.clone(), None))
 }
 
 impl Query for UserRecommendations {
