@@ -113,6 +113,24 @@ fn seeds(few: u64) -> u64 {
 }
 
 #[test]
+fn what_is_in_memory_is_what_is_written_down() {
+    let tick = support::tick();
+    let recorded = support::stamped(&support::history(3, 90, false), tick);
+    let dedupe = policy(OnDuplicate::Replace, None);
+    let part = Part { queries: all(tick), dedupe, tick, lateness: None, workers: 2 };
+    let end = History::new(recorded.clone(), dedupe).times().pop();
+    let outcome = part.run(&recorded, None, end).expect("runs");
+    let written: BTreeMap<&str, Size> = outcome.contents.sizes().collect();
+    // Each worker begins with its clock, and what makes records unique with the names of fields.
+    let sessions = "Gap(Millis(1800000))/Sessions";
+    for (name, first) in [("velocity/Velocity", 2), (sessions, 2), ("transactions/Dedupe", 4)] {
+        let (size, written) = (outcome.sizes[name], written[name]);
+        assert_eq!(size.entries + first, written.entries, "{name}");
+        assert!(size.entries > 2 && size.bytes > 8 * size.entries, "{name}: {size:?}");
+    }
+}
+
+#[test]
 fn contents_of_other_operators_are_refused() {
     let tick = support::tick();
     let recorded = support::stamped(&support::history(1, 30, false), tick);

@@ -6,11 +6,12 @@ use crate::clock::{Millis, Tick, Time};
 use crate::error::Error;
 use crate::event::Stream;
 use crate::operator::Dedupe;
-use crate::operator::memory::{Contents, Notebook};
+use crate::operator::memory::{Contents, Notebook, Size};
 use crate::query::AnyQuery;
 use crate::source::lock;
 use crate::value::Value;
 use crate::worker::{Cluster, Common, Graph, Intake, Views};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 /// How a part of a history is run.
@@ -27,15 +28,20 @@ pub struct Part {
     pub workers: usize,
 }
 
+/// A row of a view, and how often it is there.
+pub type Shown = (Vec<Value>, isize);
+
 /// What came of it.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// The change log of each query.
     pub logs: Vec<Vec<Change>>,
     /// The view of each query in the end: its rows, and how often each is there.
-    pub views: Vec<Vec<(Vec<Value>, isize)>>,
+    pub views: Vec<Vec<Shown>>,
     /// What was remembered at the cut.
     pub contents: Contents,
+    /// How much each operator remembers in the end, all workers together.
+    pub sizes: BTreeMap<String, Size>,
 }
 
 impl Part {
@@ -62,8 +68,14 @@ impl Part {
                 views.keep();
             }
             to_the_end(worker, &views.probe);
+            let mut seen = lock(&seen);
             if worker.index() == 0 {
-                *lock(&seen) = read(&mut views, graph.queries.len());
+                (seen.logs, seen.views) = read(&mut views, graph.queries.len());
+            }
+            for (name, size) in views.memory.sizes() {
+                let all = seen.sizes.entry(name).or_default();
+                all.entries += size.entries;
+                all.bytes += size.bytes;
             }
         })?;
         for result in guards.join() {
@@ -75,14 +87,15 @@ impl Part {
     }
 }
 
-fn read(views: &mut Views, queries: usize) -> Outcome {
+/// The change log and the view of each query.
+fn read(views: &mut Views, queries: usize) -> (Vec<Vec<Change>>, Vec<Vec<Shown>>) {
     let (mut logs, mut rows) = (vec![Vec::new(); queries], vec![Vec::new(); queries]);
     views.seal(|view, change| {
         let row = change.row.cells();
         logs[view].push(Change { time: change.time, row, diff: change.diff });
     });
     views.rows(|view, row, count| rows[view].push((row.cells(), count)));
-    Outcome { logs, views: rows, contents: Contents::default() }
+    (logs, rows)
 }
 
 /// The records that are stamped after a time, in batches of which some may be empty.
