@@ -84,7 +84,7 @@ fn records_that_differ_and_have_the_same_id_and_time_are_told() {
                  2024-01-01 10:00:00,t1,b,9.00\n2024-01-01 11:00:00,t2,b,9.00\n";
     let (rows, said) = view("lines", "transactions", lines, "hourly_transactions", &[]);
     assert!(rows[0].contains(",1,9.00,"), "{rows:?}");
-    assert!(said.contains("1 records have the id and the time of another"), "{said}");
+    assert!(said.contains("1 record has the id and the time of another"), "{said}");
     let keep = ["--on-duplicate", "keep"];
     let (rows, _) = view("lines-kept", "transactions", lines, "hourly_transactions", &keep);
     assert!(rows[0].contains(",3,30.00,"), "{rows:?}");

@@ -73,7 +73,7 @@ fn what_is_delivered_again_or_late_does_not_undo_what_is_newer() {
     );
     always("again", &[("transactions", &again)], "hourly_transactions", &[], &[]);
     let (_, said) = view("told", &[("transactions", &again)], "hourly_transactions", &[]);
-    assert!(said.contains("1 records older than a known one of their id"), "{said}");
+    assert!(said.contains("1 record older than a known one of its id"), "{said}");
     let scans = "delivery_time,shipment_id,cost,status\n2026-03-02T12:00:00Z,s1,5.00,Delivered\n\
                  2026-03-02T09:00:00Z,s1,5.00,OutForDelivery\n";
     let want = ["2026-03-02T12:00:00Z,1,5.00"];
@@ -122,7 +122,7 @@ fn ids_are_forgotten_by_the_clock_and_not_by_the_tick_or_the_companions() {
     }
     // A refund whose sale was forgotten, or never came, is told; one that found its sale is not.
     let (_, said) = view("unpaired", &files, "hourly_transactions", &hour);
-    const TOLD: &str = "1 refunds, cancellations or chargebacks without their sale";
+    const TOLD: &str = "1 refund, cancellation or chargeback without its sale";
     assert!(said.contains(TOLD), "{said}");
     // So is what else comes of a forgotten sale, whatever query runs.
     for status in ["cancelled", "chargeback"] {
@@ -131,10 +131,10 @@ fn ids_are_forgotten_by_the_clock_and_not_by_the_tick_or_the_companions() {
         let (_, said) = view("unpaired", &files, "merchant_health", &hour);
         assert!(said.contains(TOLD), "{status}: {said}");
         let (_, said) = view("paired", &files, "merchant_health", &[]);
-        assert!(!said.contains("without their sale"), "{status}: {said}");
+        assert!(!said.contains("without its sale"), "{status}: {said}");
     }
     let (rows, said) = view("paired", &files, "hourly_transactions", &[]);
-    assert!(rows.is_empty() && !said.contains("without their sale"), "{said}");
+    assert!(rows.is_empty() && !said.contains("without its sale"), "{said}");
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn changes(rows: &[&str]) -> String {
 
 #[test]
 fn what_is_taken_back_without_having_come_is_counted_and_no_view_shows_it() {
-    let told = "retractions of what never came";
+    let told = "of what never came";
     let one = ["2026-03-02T10:00:00Z,1,5.00"];
     let (came, gone) = ("t1,o1,5.00,1", "t1,o1,5.00,-1");
     // Each with the rows of the view, and how many retractions are told.
@@ -248,7 +248,7 @@ fn what_is_taken_back_without_having_come_is_counted_and_no_view_shows_it() {
         let name = format!("never-came-{name}");
         always(&name, &files, "hourly_transactions", &[], want);
         let (_, said) = view(&name, &files, "hourly_transactions", &["--workers", "2"]);
-        let wanted = format!("{count} {told}");
+        let wanted = format!("{count} retraction{} {told}", if *count == 1 { "" } else { "s" });
         assert!(said.contains(told) == (*count > 0), "{name}: {said}");
         assert!(*count == 0 || said.contains(&wanted), "{name}: {said}");
         let (minutes, _) = view(&name, &files, "stream_health", &["--workers", "2"]);
@@ -265,7 +265,7 @@ fn no_view_has_a_customer_or_a_sale_that_was_only_taken_back() {
                 2026-03-02T10:00:00Z,t1,u1,o1,i1,5.00,captured,-1\n";
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("truth-no-customer");
     let (_, said) = view("no-customer", &[("transactions", text)], "hourly_transactions", &[]);
-    assert!(said.contains("1 retractions of what never came"), "{said}");
+    assert!(said.contains("1 retraction of what never came"), "{said}");
     let source = format!("transactions={}", home.join("0.csv").display());
     let sink = format!("csv:{}", home.join("all").display());
     succeed(&["run", "-q", "--source", &source, "--sink", &sink]);
@@ -313,7 +313,7 @@ fn a_recorded_change_log_is_one_still() {
     let query = ["--query", "hourly_transactions", "--sink", &sink];
     let output = run(&[&["run", "--source", &log][..], &query].concat());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("1 retractions of what never came"), "{said}");
+    assert!(said.contains("1 retraction of what never came"), "{said}");
     assert_eq!(rows(&home.join("again"), "hourly_transactions"), want);
 }
 
@@ -425,7 +425,7 @@ fn a_record_that_is_too_late_is_refused_at_the_door_and_told() {
     let hours: Vec<&str> = rows.iter().map(|row| &row[..16]).collect();
     assert_eq!(hours, ["2026-03-06T10:00", "2026-03-20T10:00"]);
     assert!(said.contains("0 bad"), "{said}");
-    assert!(said.contains("1 records were late by more than --lateness"), "{said}");
+    assert!(said.contains("1 record was late by more than --lateness"), "{said}");
     let letters = Path::new(env!("CARGO_TARGET_TMPDIR")).join("truth-late/late.jsonl");
     let letters = fs::read_to_string(letters).expect("the late record is kept");
     assert!(letters.contains("\"line\":4") && letters.contains("late: "), "{letters}");
@@ -444,7 +444,7 @@ fn a_refund_of_a_sale_that_is_final_is_told_and_leaves_it() {
     let (rows, said) =
         view("refund-too-late", &files, "hourly_transactions", &["--lateness", "14d"]);
     assert!(rows.len() == 1 && rows[0].starts_with("2026-03-01T10:00"), "{rows:?}");
-    assert!(said.contains("1 refunds, cancellations or chargebacks without their sale"), "{said}");
+    assert!(said.contains("1 refund, cancellation or chargeback without its sale"), "{said}");
 }
 
 #[test]

@@ -54,18 +54,34 @@ pub fn summary(summary: &Summary) -> String {
         grouped(summary.duplicates),
         grouped(summary.changes),
     );
+    // How many, of one and of more than one.
     let told = [
-        (summary.superseded, "records older than a known one of their id changed nothing"),
+        (
+            summary.superseded,
+            "record older than a known one of its id changed nothing",
+            "records older than a known one of their id changed nothing",
+        ),
         (
             summary.differing,
+            "record has the id and the time of another and differs from it; the last of them counts \
+             (lines of one payment? --on-duplicate keep counts them all)",
             "records have the id and the time of another and differ from it; of those the last \
              counts (lines of one payment? --on-duplicate keep counts them all)",
         ),
-        (summary.late, "records were late by more than --lateness and are with the bad ones"),
-        (summary.unpaired, "refunds, cancellations or chargebacks without their sale"),
-        (summary.never_came, "retractions of what never came"),
+        (
+            summary.late,
+            "record was late by more than --lateness and is with the bad ones",
+            "records were late by more than --lateness and are with the bad ones",
+        ),
+        (
+            summary.unpaired,
+            "refund, cancellation or chargeback without its sale",
+            "refunds, cancellations or chargebacks without their sale",
+        ),
+        (summary.never_came, "retraction of what never came", "retractions of what never came"),
     ];
-    for (number, what) in told.into_iter().filter(|(number, _)| *number > 0) {
+    for (number, one, more) in told.into_iter().filter(|(number, ..)| *number > 0) {
+        let what = if number == 1 { one } else { more };
         text.push_str(&format!("{} {what}\n", grouped(number)));
     }
     for line in &summary.left_out {
