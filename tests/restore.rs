@@ -128,6 +128,12 @@ fn what_is_in_memory_is_what_is_written_down() {
         assert_eq!(size.entries + first, written.entries, "{name}");
         assert!(size.entries > 2 && size.bytes > 8 * size.entries, "{name}: {size:?}");
     }
+    let waits = |name: &str| name.contains("/Due") || name.contains("/Every");
+    let waiting: Vec<_> = outcome.sizes.iter().filter(|(name, _)| waits(name)).collect();
+    for (name, size) in &waiting {
+        assert_eq!(size.entries + 2, written[name.as_str()].entries, "{name}");
+    }
+    assert!(waiting.iter().any(|(_, size)| size.entries > 2), "nothing waits: {waiting:?}");
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn hold_back<'s, T: Item + Hash>(
     until: impl Fn(&T, Time) -> i64 + 'static,
     clock: &Clock<'s>,
 ) -> Collection<'s, T> {
-    let held = Held { until, tick: clock.tick, buckets: BTreeMap::new() };
+    let held = Held { until, tick: clock.tick, buckets: BTreeMap::new(), items: 0 };
     remember_by_clock(collection.inner, Pipeline, (name, clock.clone()), held).as_collection()
 }
 
@@ -132,11 +132,16 @@ struct Held<T, F> {
     tick: Tick,
     /// By the tick of the instant, or the stamp where that is later.
     buckets: BTreeMap<Time, Table<T, isize>>,
+    /// How many items are in all of them: there may be a bucket for each tick of a day.
+    items: usize,
 }
 
 impl<T: Item + Hash, F: Fn(&T, Time) -> i64> Held<T, F> {
     fn put(&mut self, bucket: Time, item: T, diff: isize) {
-        *self.buckets.entry(bucket).or_default().entry(item).or_default() += diff;
+        let bucket = self.buckets.entry(bucket).or_default();
+        let before = bucket.len();
+        *bucket.entry(item).or_default() += diff;
+        self.items += bucket.len() - before;
     }
 }
 
@@ -160,7 +165,9 @@ impl<T: Item + Hash, F: Fn(&T, Time) -> i64 + 'static> Remember for Held<T, F> {
             if tick > stamp {
                 break;
             }
-            for (item, diff) in bucket.remove() {
+            let bucket = bucket.remove();
+            self.items -= bucket.len();
+            for (item, diff) in bucket {
                 if (self.until)(&item, tick) > now {
                     // Later within the tick: it is due with the next stamp.
                     *rest.entry(item).or_default() += diff;
@@ -170,6 +177,7 @@ impl<T: Item + Hash, F: Fn(&T, Time) -> i64 + 'static> Remember for Held<T, F> {
             }
         }
         if !rest.is_empty() {
+            self.items += rest.len();
             self.buckets.insert(stamp, rest);
         }
     }
@@ -189,8 +197,6 @@ impl<T: Item + Hash, F: Fn(&T, Time) -> i64 + 'static> Remember for Held<T, F> {
     }
 
     fn size(&self) -> (usize, usize) {
-        let slots = self.buckets.values().map(Table::capacity).sum::<usize>();
-        let items = self.buckets.values().map(|items| items.len()).sum();
-        (items, slots * (size_of::<(T, isize)>() + 1))
+        (self.items, self.items * (size_of::<(T, isize)>() + 1))
     }
 }
