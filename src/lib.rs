@@ -26,6 +26,7 @@
 //! | 0 | [`event`] | the streams, and a record as a row |
 //! | 0 | [`zone`] | the shop's clock: its days and hours of the day |
 //! | 0 | `hash` | the seed of tables in memory |
+//! | 0 | `lock` | locks that a panic does not poison |
 //! | 0 | [`random`] | numbers from a seed, for experiments and tests |
 //! | 0 | [`near`] | the name that was meant |
 //! | 0 | [`shown`], [`spreadsheet`] | text of others on a terminal and in a spreadsheet |
@@ -78,6 +79,7 @@ pub mod event;
 pub mod files;
 pub(crate) mod hash;
 pub mod lab;
+pub(crate) mod lock;
 pub mod monoid;
 pub mod near;
 pub mod operator;

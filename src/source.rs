@@ -11,12 +11,13 @@ use crate::clean::currency::{Currencies, Rates};
 use crate::clock::{Clock, Implausible, Time};
 use crate::error::Error;
 use crate::event::Stream;
+use crate::lock::lock;
 use crate::shown::list;
 use crate::text::Text;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 pub mod absent;
 mod bad;
@@ -67,11 +68,6 @@ pub use read::{BLOCK_SIZE, Next, Reader};
 use replay_log::{Frame, Frames, Recorded};
 use rules::Above;
 pub use split::Block;
-
-/// A lock that a panicking worker cannot poison for the others: a panic ends the program anyway.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// One ordered sequence of records.
 pub struct Partition {

@@ -20,6 +20,7 @@ const FLOORS: [&[&str]; 8] = [
         "event",
         "zone",
         "hash",
+        "lock",
         "random",
         "near",
         "shown",

@@ -28,7 +28,7 @@ pub fn watch(exit: fn(i32) -> !) {
 
 /// From now on a signal sets this flag.
 pub fn stops(flag: &Arc<AtomicBool>) {
-    *crate::source::lock(&RUNNING) = Some(Arc::clone(flag));
+    *crate::lock::lock(&RUNNING) = Some(Arc::clone(flag));
 }
 
 /// The end of a run: an error if a signal ended it early.
@@ -40,7 +40,7 @@ pub fn end(stopped: bool) -> Result<(), Error> {
 }
 
 fn heed(signal: i32, exit: fn(i32) -> !) {
-    let running = crate::source::lock(&RUNNING).clone();
+    let running = crate::lock::lock(&RUNNING).clone();
     let first = CAUGHT.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst).is_ok();
     match running {
         Some(flag) if first => {

@@ -18,13 +18,14 @@
 
 use super::route;
 use crate::clock::{Millis, Time};
+use crate::lock::lock;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// What all operators of all workers remembered at a cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,25 +95,17 @@ impl Notebook {
 
     /// What was written down, once all workers have passed the cut.
     pub fn take(&self, at: Time) -> Result<Contents, Damaged> {
-        self.check()?;
-        let states = std::mem::take(&mut locked(&self.written).states);
+        if let Some(damaged) = &*lock(&self.failed) {
+            return Err(damaged.clone());
+        }
+        let states = std::mem::take(&mut lock(&self.written).states);
         Ok(Contents { at, states })
-    }
-
-    /// Whether everything could be read and written.
-    pub fn check(&self) -> Result<(), Damaged> {
-        locked(&self.failed).clone().map_or(Ok(()), Err)
     }
 
     fn fail(&self, operator: &str, what: String) {
         let damaged = Damaged { operator: operator.to_owned(), what };
-        locked(&self.failed).get_or_insert(damaged);
+        lock(&self.failed).get_or_insert(damaged);
     }
-}
-
-/// Nothing is left half done by a thread that panics while it holds one of these.
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the operators of one worker remember.
@@ -218,7 +211,7 @@ impl Slot {
         if let Some(what) = failed {
             notebook.fail(&self.name, what);
         }
-        locked(&notebook.written).states.entry(self.name.clone()).or_default().push(chunk);
+        lock(&notebook.written).states.entry(self.name.clone()).or_default().push(chunk);
         self.written = self.memory.0.cut.get();
     }
 
@@ -307,11 +300,6 @@ pub(super) struct Place {
 impl Place {
     /// Whether a key is sent to this worker.
     pub fn owns<K: Hash>(self, key: &K) -> bool {
-        self.is_sent(route(key))
-    }
-
-    /// Whether what is routed by this number is sent to this worker.
-    pub fn is_sent(self, route: u64) -> bool {
-        route % self.peers as u64 == self.index as u64
+        route(key) % self.peers as u64 == self.index as u64
     }
 }

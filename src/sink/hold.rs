@@ -2,11 +2,12 @@
 //! the process, however that ends.
 
 use crate::error::Error;
+use crate::lock::lock;
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 /// A place that is held while this lives.
 pub(super) type Hold = Arc<File>;
@@ -22,7 +23,7 @@ pub(super) fn hold(path: &Path) -> Result<Hold, Error> {
         Ok((file, metadata.dev(), metadata.ino()))
     };
     let (file, device, inode) = open().map_err(Error::file(path))?;
-    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut held = lock(&HELD);
     if let Some(held) = held.get(&(device, inode)).and_then(Weak::upgrade) {
         return Ok(held);
     }

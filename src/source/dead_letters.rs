@@ -5,10 +5,10 @@
 //! record, if it is recognisably such a file. Bound: `write` holds one block's bad records.
 
 use super::Bad;
-use super::lock;
 use crate::error::Error;
 use crate::event::Stream;
 use crate::files::{Complete, Staged};
+use crate::lock::lock;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};

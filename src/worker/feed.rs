@@ -67,7 +67,7 @@ pub(crate) fn feed<'s>(
                     Ok(Turn::Ended) if clustered && mine.feeds.stopped() => given_up = true,
                     Ok(Turn::Ended) => cap = None,
                     Err(error) => {
-                        crate::source::lock(&failure).get_or_insert(error.into());
+                        crate::lock::lock(&failure).get_or_insert(error.into());
                         mine.feeds.stop.store(true, std::sync::atomic::Ordering::Relaxed);
                         given_up = clustered; // as above
                         if !clustered {

@@ -12,7 +12,8 @@
 
 use super::Cluster;
 use crate::error::Error;
-use crate::source::{judge, lock};
+use crate::lock::lock;
+use crate::source::judge;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

@@ -10,7 +10,7 @@ use super::Cluster;
 use super::greeting::{Greeting, Introduction, Nonce, Purpose, Stranger};
 use super::secret::Secret;
 use crate::error::Error;
-use crate::source::lock;
+use crate::lock::lock;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};

@@ -1,7 +1,7 @@
 //! The last words of a process that panics, to the others of its cluster.
 
 use super::Control;
-use crate::source::lock;
+use crate::lock::lock;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
