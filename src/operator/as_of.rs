@@ -57,6 +57,19 @@ where
     }
 }
 
+/// Changes the count of an item, of which the follower is told.
+fn put<I: Ord + Clone, L: Follower<I>>(
+    log: &mut DatedLog<I>,
+    follower: &mut L,
+    item: &Dated<I>,
+    diff: i64,
+) {
+    let shown = log.add(item.clone(), diff);
+    if shown != 0 {
+        follower.changed(item, shown);
+    }
+}
+
 struct AsOf<F, L, O> {
     reach: i64,
     read: F,
@@ -117,12 +130,7 @@ where
                 }
             }
         }
-        for (item, diff) in &items {
-            let shown = log.add(item.clone(), *diff);
-            if shown != 0 {
-                follower.changed(item, shown);
-            }
-        }
+        items.iter().for_each(|(item, diff)| put(log, follower, item, *diff));
         for &(after, until) in &regions {
             for (x, _) in log.between(after, until) {
                 let row = read(key, log, follower, x);
@@ -147,12 +155,7 @@ where
     }
 
     fn take_back(&mut self, _key: &K, (log, follower): &mut Self::State, contents: Entries<I>) {
-        for (item, diff) in contents {
-            let shown = log.add(item.clone(), diff);
-            if shown != 0 {
-                follower.changed(&item, shown);
-            }
-        }
+        contents.into_iter().for_each(|(item, count)| put(log, follower, &item, count));
     }
 
     fn forget(&mut self, _: &K, (log, follower): &mut Self::State, until: i64) {

@@ -103,9 +103,7 @@ impl<R: Read> Splitter<R> {
     pub fn header(&mut self, take: bool) -> io::Result<Option<HeaderLine>> {
         let (mut lines, mut ends) = (0, Ends::default());
         loop {
-            if self.offset == 0 && self.carried.starts_with(MARK) {
-                self.carried.drain(..MARK.len());
-                self.offset = MARK.len() as u64;
+            if self.pass_mark() {
                 ends = Ends::default();
             }
             ends.find(&self.carried, self.ended);
@@ -114,13 +112,7 @@ impl<R: Read> Splitter<R> {
                 Some(end) => end,
                 None if self.ended || cut => self.carried.len(),
                 None => {
-                    let mut bytes = std::mem::take(&mut self.carried);
-                    let filled = bytes.len();
-                    bytes.resize(filled + self.target, 0);
-                    let read = self.read(&mut bytes[filled..]);
-                    bytes.truncate(filled + read.as_ref().copied().unwrap_or(0));
-                    self.carried = bytes;
-                    read?;
+                    self.carry_more()?;
                     continue;
                 }
             };
@@ -149,6 +141,27 @@ impl<R: Read> Splitter<R> {
         }
     }
 
+    /// Reads on into what is carried.
+    fn carry_more(&mut self) -> io::Result<()> {
+        let mut bytes = std::mem::take(&mut self.carried);
+        let filled = bytes.len();
+        bytes.resize(filled + self.target, 0);
+        let read = self.read(&mut bytes[filled..]);
+        bytes.truncate(filled + read.as_ref().copied().unwrap_or(0));
+        self.carried = bytes;
+        read.map(drop)
+    }
+
+    /// Takes off a byte order mark at the beginning; whether one was there.
+    fn pass_mark(&mut self) -> bool {
+        let is_there = self.offset == 0 && self.carried.starts_with(MARK);
+        if is_there {
+            self.carried.drain(..MARK.len());
+            self.offset = MARK.len() as u64;
+        }
+        is_there
+    }
+
     /// What it reads.
     pub fn input(&mut self) -> &mut R {
         &mut self.input
@@ -159,10 +172,7 @@ impl<R: Read> Splitter<R> {
     pub fn first_lines(&mut self) -> io::Result<(&[u8], bool)> {
         let most = FIRST.min(self.limit);
         loop {
-            if self.offset == 0 && self.carried.starts_with(MARK) {
-                self.carried.drain(..MARK.len());
-                self.offset = MARK.len() as u64;
-            }
+            self.pass_mark();
             let start = self.carried.iter().position(|byte| !byte.is_ascii_whitespace());
             let first = start.and_then(|start| {
                 memchr::memchr(b'\n', &self.carried[start..]).map(|end| start + end + 1)
@@ -181,13 +191,7 @@ impl<R: Read> Splitter<R> {
                 };
                 return Ok((&self.carried[..end], all));
             }
-            let mut bytes = std::mem::take(&mut self.carried);
-            let filled = bytes.len();
-            bytes.resize(filled + self.target, 0);
-            let read = self.read(&mut bytes[filled..]);
-            bytes.truncate(filled + read.as_ref().copied().unwrap_or(0));
-            self.carried = bytes;
-            read?;
+            self.carry_more()?;
         }
     }
 
