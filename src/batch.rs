@@ -39,6 +39,40 @@ impl Column {
             _ => Column::Number(Vec::new()),
         }
     }
+
+    /// Appends a value of another column of the field.
+    #[inline]
+    fn push(&mut self, from: &Column, row: usize) {
+        match (self, from) {
+            (Column::Absent, _) => {}
+            (Column::Number(to), Column::Number(from)) => to.push(from[row]),
+            (Column::Text(to), Column::Text(from)) => to.push(from[row].clone()),
+            (Column::Number(to), _) => to.push(NULL),
+            (Column::Text(to), _) => to.push(Text::EMPTY),
+        }
+    }
+
+    /// Writes a value as that of a column of this kind.
+    #[inline]
+    fn write(&self, row: usize, kind: &Column, out: &mut Vec<u8>) {
+        match (kind, self) {
+            (Column::Absent, _) => {}
+            (Column::Number(_), Column::Number(values)) => out.extend(values[row].to_le_bytes()),
+            (Column::Number(_), _) => out.extend(NULL.to_le_bytes()),
+            (Column::Text(_), Column::Text(values)) => write_text(&values[row], out),
+            (Column::Text(_), _) => write_text(&Text::EMPTY, out),
+        }
+    }
+
+    /// Appends the next value that was written.
+    #[inline]
+    fn read(&mut self, bytes: &mut Bytes<'_>) {
+        match self {
+            Column::Absent => {}
+            Column::Number(values) => values.push(bytes.number()),
+            Column::Text(values) => values.push(bytes.text()),
+        }
+    }
 }
 
 /// Rows up to `end` carry the stamp `time`.
@@ -177,13 +211,17 @@ impl Batch {
         self.push_diff(diff);
         self.times.push(from.times[row]);
         for (to, from) in self.columns.iter_mut().zip(&from.columns) {
-            match (to, from) {
-                (Column::Absent, _) => {}
-                (Column::Number(to), Column::Number(from)) => to.push(from[row]),
-                (Column::Text(to), Column::Text(from)) => to.push(from[row].clone()),
-                (Column::Number(to), _) => to.push(NULL),
-                (Column::Text(to), _) => to.push(Text::EMPTY),
-            }
+            to.push(from, row);
+        }
+    }
+
+    /// As `push_row`, of a batch that has these fields and no others.
+    #[inline]
+    pub fn push_fields(&mut self, fields: &[usize], (from, row): (&Batch, usize), diff: i32) {
+        self.push_diff(diff);
+        self.times.push(from.times[row]);
+        for field in fields {
+            self.columns[*field].push(&from.columns[*field], row);
         }
     }
 
@@ -220,15 +258,16 @@ impl Batch {
     pub fn write_row(&self, row: usize, layout: &Batch, out: &mut Vec<u8>) {
         out.extend(self.times[row].to_le_bytes());
         for (column, kind) in self.columns.iter().zip(&layout.columns) {
-            match (kind, column) {
-                (Column::Absent, _) => {}
-                (Column::Number(_), Column::Number(values)) => {
-                    out.extend(values[row].to_le_bytes());
-                }
-                (Column::Number(_), _) => out.extend(NULL.to_le_bytes()),
-                (Column::Text(_), Column::Text(values)) => write_text(&values[row], out),
-                (Column::Text(_), _) => write_text(&Text::EMPTY, out),
-            }
+            column.write(row, kind, out);
+        }
+    }
+
+    /// As `write_row`, in a layout that has these fields and no others.
+    #[inline]
+    pub fn write_fields(&self, row: usize, fields: &[usize], layout: &Batch, out: &mut Vec<u8>) {
+        out.extend(self.times[row].to_le_bytes());
+        for field in fields {
+            self.columns[*field].write(row, &layout.columns[*field], out);
         }
     }
 
@@ -237,13 +276,16 @@ impl Batch {
         self.push_diff(diff);
         let mut bytes = Bytes(bytes);
         self.times.push(bytes.number());
-        for column in &mut self.columns {
-            match column {
-                Column::Absent => {}
-                Column::Number(values) => values.push(bytes.number()),
-                Column::Text(values) => values.push(bytes.text()),
-            }
-        }
+        self.columns.iter_mut().for_each(|column| column.read(&mut bytes));
+    }
+
+    /// As `read_row`, where this batch has these fields and no others.
+    #[inline]
+    pub fn read_fields(&mut self, fields: &[usize], bytes: &[u8], diff: i32) {
+        self.push_diff(diff);
+        let mut bytes = Bytes(bytes);
+        self.times.push(bytes.number());
+        fields.iter().for_each(|field| self.columns[*field].read(&mut bytes));
     }
 }
 

@@ -79,7 +79,7 @@ impl<'a, S: Shape> Row<'a, S> {
 macro_rules! streams {
     ($(
         $(#[$doc:meta])*
-        $shape:ident / $module:ident: $name:literal, id $id:literal {
+        $shape:ident / $module:ident: $name:literal, id $id:literal $( with $line:ident )? {
             $time:ident: $time_name:literal,
             $( $col:ident / $get:ident: $ty:ident $( ($arg:ident) )? $( => $essential:ident )? , )*
         }
@@ -100,6 +100,11 @@ macro_rules! streams {
             /// The field by which a record is known again, where its source has that column.
             pub fn id(self) -> usize {
                 match self { $( Stream::$shape => self.schema().field($id).unwrap_or(0), )* }
+            }
+
+            /// The field that tells the records of one id apart, such as the lines of a payment.
+            pub fn line(self) -> Option<usize> {
+                match self { $( Stream::$shape => streams!(@line $module $( $line )?), )* }
             }
 
             /// The field that says which of two records with an id is the newer one, where its
@@ -145,6 +150,8 @@ macro_rules! streams {
             }
         )*
     };
+    (@line $module:ident) => { None };
+    (@line $module:ident $line:ident) => { Some($module::$line.field) };
     (@essential) => { false };
     (@essential essential) => { true };
     (@kind Money) => { Kind::Money };
@@ -203,11 +210,14 @@ streams! {
         COUNTRY / country: Code,
         VERSION / version: Integer => essential,
     }
-    /// Payments for order lines.
-    Transactions / transactions: "transactions", id "transaction_id" {
+    /// Payments for order lines. A record is known again by its payment and, where that has several
+    /// lines, by its line.
+    Transactions / transactions: "transactions", id "transaction_id" with LINE_ID {
         TRANSACTION_TIME: "transaction_time",
         TRANSACTION_ID / transaction_id: Text,
+        LINE_ID / line_id: Text,
         ORDER_ID / order_id: Text,
+        REFERS_TO / refers_to: Text,
         USER_ID / user_id: Text,
         ITEM_ID / item_id: Text,
         QUANTITY / quantity: Integer,
@@ -218,6 +228,21 @@ streams! {
         IP / ip: Text,
         DEVICE / device: Label,
         COUNTRY / country: Code,
+        TAX / tax: Money,
+        SHIPPING / shipping: Money,
+        DISCOUNT / discount: Money,
+        COUPON / coupon: Code,
+        UNIT_COST / unit_cost: Money,
+        SELLER_ID / seller_id: Text,
+        PAYMENT_METHOD / payment_method: Label,
+        CHANNEL / channel: Label,
+        EMAIL_HASH / email_hash: Label,
+        CARD_BIN / card_bin: Text,
+        CARD_COUNTRY / card_country: Code,
+        AVS / avs: Label,
+        CVC / cvc: Label,
+        THREE_DS / three_ds: Label,
+        SHIP_COUNTRY / ship_country: Code,
         VERSION / version: Integer => essential,
     }
     /// Parcels and their status (AfterShip's nine).
@@ -304,19 +329,20 @@ impl<'a> Row<'a, Behavior> {
 }
 
 impl Row<'_, Transactions> {
-    /// Whether the record stands for money taken. A cancellation or refund does not, so as the
-    /// later record of its id it takes the amount out of the hour of the sale. A chargeback is
-    /// disputed, not undone: it still counts here, and in `merchant_health` against the shop.
+    /// Whether the record stands for money taken. A cancellation, void or refund does not, so as
+    /// the later record of its id it takes the amount out of the hour of the sale; nor does a
+    /// payment that failed or is pending. A chargeback is disputed, not undone: it still counts
+    /// here, and in `merchant_health` against the shop.
     #[inline]
     pub fn is_sale(&self) -> bool {
-        !matches!(self.status(), Some(PaymentStatus::Cancelled | PaymentStatus::Refunded))
+        self.status().is_none_or(PaymentStatus::is_taken)
     }
 
-    /// Whether the record tells of the payment itself. Cancellations, refunds and chargebacks
-    /// carry the time of the undoing, at which nobody tried to pay.
+    /// Whether the record tells of the payment itself, also of one that failed. Cancellations,
+    /// voids, refunds and chargebacks carry the time of the undoing, at which nobody tried to pay.
     #[inline]
     pub fn is_attempt(&self) -> bool {
-        self.is_sale() && self.status() != Some(PaymentStatus::Chargeback)
+        self.status().is_none_or(PaymentStatus::is_of_payment)
     }
 }
 

@@ -30,6 +30,7 @@ mod collect;
 mod dedupe;
 mod first;
 mod fold;
+mod identity;
 mod join;
 mod kept;
 mod keyed;

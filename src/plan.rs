@@ -25,6 +25,7 @@
 //!
 //! Messages call what is wrong by the option of the command line that says it.
 
+use crate::clean::currency::MONEY;
 use crate::clock::{Millis, Tick};
 use crate::config::Settings;
 use crate::error::Error;
@@ -113,7 +114,8 @@ impl Job {
             }
             let mut fields = all.fields(stream);
             // To convert them, or to see that they are all of one.
-            if fields.contains(&transactions::AMOUNT.field) {
+            let is_money = |field: &usize| stream == Stream::Transactions && MONEY.contains(field);
+            if fields.iter().any(is_money) {
                 fields.push(transactions::CURRENCY.field);
             }
             if cleaner.enrich.is_some() && fields.contains(&behavior::CATEGORY.field) {
@@ -121,6 +123,7 @@ impl Job {
             }
             if dedupe.contains_key(&stream) {
                 fields = with_id(stream, fields);
+                fields.extend(stream.line());
             }
             fields
         };
@@ -130,7 +133,15 @@ impl Job {
         let partitions = self.partitions(&cluster, &options, tick, |stream, i| {
             all.streams().any(|read| read == stream).then(|| wanted(stream, i))
         })?;
-        let fields = all.streams().map(|stream| (stream, all.fields(stream))).collect();
+        let fields = |stream: Stream| {
+            let mut fields = all.fields(stream);
+            // Lines are told apart where some source has them, and cost nothing where none does.
+            let has =
+                |line: &usize| available.iter().any(|(s, _, p)| *s == stream && p.fills(*line));
+            fields.extend(stream.line().filter(has));
+            (stream, fields)
+        };
+        let fields = all.streams().map(fields).collect();
         let lateness = self.cleaning.lateness.map(Millis);
         let intake = Intake { fields, dedupe, change_logs, tick, lateness };
         let feeds = self.feeds(partitions, cleaner);

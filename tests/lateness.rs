@@ -18,7 +18,7 @@ use tidemill::query::History;
 use tidemill::value::Value;
 
 /// The records that are at most so late, by the newest event time of their partition so far, and
-/// whose id does not come again when that is too late to change what it was: who uses an id anew
+/// whose id, of whatever line, does not come again when that is too late to change what it was: who uses an id anew
 /// after so long has another record, and both stand.
 fn accepted(recorded: &Recorded, lateness: Millis) -> Recorded {
     let mut newest: BTreeMap<(Stream, u32), i64> = BTreeMap::new();

@@ -96,6 +96,48 @@ fn records_that_differ_and_have_the_same_id_and_time_are_told() {
 }
 
 #[test]
+fn the_lines_of_a_payment_are_told_apart() {
+    // A line that is delivered again is the same, and one that comes later replaces its own alone.
+    let lines = "transaction_time,transaction_id,line_id,amount,status\n\
+                 2024-01-01 10:00:00,t1,1,12.00,captured\n2024-01-01 10:00:00,t1,2,23.00,captured\n\
+                 2024-01-01 10:00:00,t1,2,23.00,captured\n2024-01-01 10:00:00,t,11,4.00,captured\n\
+                 2024-01-01 10:00:00,t1,,1.00,captured\n2024-01-01 11:00:00,t1,1,12.00,voided\n";
+    for workers in ["1", "3"] {
+        let more = ["-w", workers];
+        let (rows, said) = view("payment", "transactions", lines, "hourly_transactions", &more);
+        assert!(rows.len() == 1 && rows[0].contains(",3,28.00,"), "{rows:?}");
+        assert!(!said.contains("the time of another"), "{said}");
+    }
+    let both = "transaction_time,transaction_id,item_id,amount\n\
+                2024-01-01 10:00:00,t1,a,12.00\n2024-01-01 10:00:00,t1,b,23.00\n";
+    let map = ["--map", "transactions.line_id=item_id"];
+    let (rows, said) = view("mapped", "transactions", both, "hourly_transactions", &map);
+    assert!(rows[0].contains(",2,35.00,"), "{rows:?}: {said}");
+    // The ids are those of payments, which both lines are of.
+    let (rows, _) = view("ids", "transactions", both, "hourly_transactions", &[]);
+    assert!(rows[0].contains(",1,23.00,"), "{rows:?}");
+}
+
+#[test]
+fn a_payment_that_failed_or_is_pending_is_no_sale() {
+    let paid = "transaction_time,transaction_id,card_id,amount,status\n\
+                2024-01-01 10:00:00,t1,c,1.00,failed\n2024-01-01 10:00:10,t2,c,2.00,pending\n\
+                2024-01-01 10:00:20,t3,c,4.00,captured\n2024-01-01 10:00:30,t4,c,8.00,partially_refunded\n\
+                2024-01-01 10:00:40,t2,c,2.00,captured\n2024-01-01 10:00:50,t5,c,16.00,voided\n";
+    let (rows, _) = view("failed", "transactions", paid, "hourly_transactions", &[]);
+    assert!(rows.len() == 1 && rows[0].contains(",3,14.00,"), "{rows:?}");
+    let (rows, _) = view("failed-day", "transactions", paid, "merchant_health", &[]);
+    assert!(rows.len() == 1 && rows[0].contains(",3,3,14.00,"), "{rows:?}");
+    assert!(rows[0].ends_with(",14.00,1"), "{rows:?}");
+    // It was tried all the same.
+    let (rows, _) = view("failed-tries", "transactions", paid, "velocity", &[]);
+    assert!(
+        rows.iter().any(|row| row.starts_with("t4,2024-01-01T10:00:30Z,card,c,3,13.00,")),
+        "{rows:?}"
+    );
+}
+
+#[test]
 fn a_column_that_no_query_reads_is_refused() {
     let dir = directory("meaning-unread");
     fs::write(dir.join("in.csv"), "time,qty,price\n2024-01-01 10:00:00,3,2.00\n").expect("a file");

@@ -4,8 +4,8 @@
 //! replaces a sale therefore counts on the day it was refunded or disputed, as the schemes count
 //! it), with its amount:
 //!
-//! - `payments`: records that are not cancelled: the charges that were asked for and stood, at
-//!   least for a while. Refunded and charged-back ones are among them.
+//! - `payments`: records that are not cancelled or voided, pending or failed: the charges that were
+//!   asked for and stood, at least for a while. Refunded and charged-back ones are among them.
 //! - `gmv`, gross merchandise value: the sum of their amounts, nothing taken off.
 //! - `orders`: distinct `order_id` among them; each payment without one is an order of its own.
 //! - `aov`, average order value: `gmv / orders`.
@@ -13,7 +13,7 @@
 //! - `chargeback_ratio`: charged-back payments / `payments`; the schemes' monitoring programmes
 //!   begin to ask questions at about 0.01 (Visa, Mastercard: disputes of a month by its sales).
 //! - `net`: `gmv` less what was refunded or charged back.
-//! - `cancelled`: cancelled payments, which count nowhere else.
+//! - `cancelled`: cancelled and voided payments, which count nowhere else.
 //!
 //! A record of a negative amount is money given back, and no payment: its amount without the sign
 //! is among the refunded, or among the charged back if that is its status. So an export that lists
@@ -67,7 +67,7 @@ crate::record! {
             day: Day,
         }
         values {
-            /// Payments that were asked for and not cancelled.
+            /// Payments that were taken and not cancelled or voided.
             payments: i64,
             /// Different orders among them; a payment without one is its own.
             orders: i64,
@@ -89,7 +89,7 @@ crate::record! {
             chargeback_ratio: Option<Real>,
             /// gmv less what was refunded or charged back.
             net: Option<Money>,
-            /// Cancelled payments, which count nowhere else.
+            /// Cancelled and voided payments, which count nowhere else.
             cancelled: i64,
         }
     }
@@ -102,9 +102,11 @@ type Orders = (Distinct<Text>, i64);
 
 fn add((sums, orders): &mut (Sums, Orders), payment: &Row<'_, Transactions>, diff: i64) {
     let status = payment.status();
-    if status == Some(PaymentStatus::Cancelled) {
-        sums.3 += diff;
-        return;
+    match status {
+        Some(PaymentStatus::Cancelled | PaymentStatus::Voided) => return sums.3 += diff,
+        // Nothing was taken, and nothing given back.
+        Some(PaymentStatus::Failed | PaymentStatus::Pending) => return,
+        _ => {}
     }
     let amount = i128::from(payment.amount().unwrap_or_default().0) * i128::from(diff);
     let given_back = payment.amount().is_some_and(|amount| amount.0 < 0);
@@ -176,7 +178,11 @@ impl Query for MerchantHealth {
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
         let mut days: BTreeMap<Day, Vec<Row<'_, Transactions>>> = BTreeMap::new();
-        for payment in history.transactions(at) {
+        let nothing = [PaymentStatus::Pending, PaymentStatus::Failed];
+        let told = |payment: &Row<'_, Transactions>| {
+            payment.status().is_none_or(|status| !nothing.contains(&status))
+        };
+        for payment in history.transactions(at).into_iter().filter(told) {
             days.entry(local_day(payment.time(), &self.zone)).or_default().push(payment);
         }
         let row = |(day, all): (Day, Vec<Row<'_, Transactions>>)| {
@@ -188,17 +194,18 @@ impl Query for MerchantHealth {
             let money = |of: &[&Row<'_, Transactions>]| -> i128 {
                 of.iter().filter_map(|p| p.amount()).map(|amount| i128::from(amount.0).abs()).sum()
             };
-            let cancelled = of(&[PaymentStatus::Cancelled]).len();
+            let taken_back = [PaymentStatus::Cancelled, PaymentStatus::Voided];
+            let cancelled = of(&taken_back).len();
             // Money that went back to a customer in a record of its own.
+            let stands = |p: &&Row<'_, Transactions>| {
+                p.status().is_none_or(|status| !taken_back.contains(&status))
+            };
             let is_payment = |p: &&Row<'_, Transactions>| {
-                p.status() != Some(PaymentStatus::Cancelled)
-                    && p.amount().is_none_or(|amount| amount.0 >= 0)
+                stands(p) && p.amount().is_none_or(|amount| amount.0 >= 0)
             };
             let stood: Vec<&Row<'_, Transactions>> = all.iter().filter(is_payment).collect();
-            let back = all.iter().filter(|p| {
-                p.status() != Some(PaymentStatus::Cancelled)
-                    && p.amount().is_some_and(|amount| amount.0 < 0)
-            });
+            let back =
+                all.iter().filter(|p| stands(p) && p.amount().is_some_and(|amount| amount.0 < 0));
             let disputed = of(&[PaymentStatus::Chargeback]);
             let undisputed = back.filter(|p| p.status() != Some(PaymentStatus::Chargeback));
             let mut refunded = of(&[PaymentStatus::Refunded]);

@@ -4,7 +4,8 @@
 //! in `(t - w, t]` of event time, the payment itself included, for `w` of one minute, one hour and
 //! 24 hours: true sliding windows, not hopping ones. One row per payment and kind of key it has;
 //! payments without an id count for others but have no row of their own. A payment is a record
-//! that is `authorized`, `captured` or of unknown status: what undoes one (`cancelled`, `refunded`,
+//! that tells of one, whether it went through (`authorized`, `captured`, `partially_refunded` or of
+//! unknown status) or not (`pending`, `failed`): what undoes one (`cancelled`, `voided`, `refunded`,
 //! `chargeback`) is no payment at the time it carries. An absent amount adds nothing to sums. Late
 //! records and retractions correct every row within 24 hours after them, and no other is read
 //! again. State: per key its payments (56 bytes each), with sums of parts of them where there are many.

@@ -64,28 +64,46 @@ impl Rates {
         }
         let columns = &mut batch.columns;
         let currencies = std::mem::take(&mut columns[transactions::CURRENCY.field]);
-        if let (Column::Text(currencies), Column::Number(amounts)) =
-            (&currencies, &mut columns[transactions::AMOUNT.field])
-        {
-            for (row, (currency, amount)) in currencies.iter().zip(amounts).enumerate() {
-                if *amount == NULL || currency.is_empty() || *currency == self.base {
-                    continue;
-                }
-                let rate = self.rates.get(currency);
-                match rate.and_then(|rate| convert(*amount, *rate)) {
-                    Some(converted) => *amount = converted,
-                    None => {
-                        let what = if rate.is_none() { "has no rate" } else { "is out of range" };
-                        let reason = format!("column currency: {currency} {what} in --rates");
-                        refused.push((row, reason));
-                    }
-                }
+        for field in MONEY {
+            if let (Column::Text(currencies), Column::Number(amounts)) =
+                (&currencies, &mut columns[field])
+            {
+                self.convert_column(currencies, amounts, &mut refused);
             }
         }
         columns[transactions::CURRENCY.field] = currencies;
+        // A record is refused once, whatever amounts of it cannot be converted.
+        refused.sort_by_key(|(row, _)| *row);
+        refused.dedup_by_key(|(row, _)| *row);
         refused
     }
+
+    fn convert_column(&self, currencies: &[Text], amounts: &mut [i64], refused: &mut Vec<Refused>) {
+        for (row, (currency, amount)) in currencies.iter().zip(amounts).enumerate() {
+            if *amount == NULL || currency.is_empty() || *currency == self.base {
+                continue;
+            }
+            let rate = self.rates.get(currency);
+            match rate.and_then(|rate| convert(*amount, *rate)) {
+                Some(converted) => *amount = converted,
+                None => {
+                    let what = if rate.is_none() { "has no rate" } else { "is out of range" };
+                    let reason = format!("column currency: {currency} {what} in --rates");
+                    refused.push((row, reason));
+                }
+            }
+        }
+    }
 }
+
+/// The fields of a payment that are in its currency.
+pub(crate) const MONEY: [usize; 5] = [
+    transactions::AMOUNT.field,
+    transactions::TAX.field,
+    transactions::SHIPPING.field,
+    transactions::DISCOUNT.field,
+    transactions::UNIT_COST.field,
+];
 
 /// The currencies of amounts as they are added up: more than one cannot be.
 ///
@@ -103,14 +121,17 @@ impl Currencies {
             return;
         }
         let columns = &batch.columns;
-        let Column::Number(amounts) = &columns[transactions::AMOUNT.field] else { return };
-        match (converted, &columns[transactions::CURRENCY.field]) {
-            (Some(currency), _) => self.note(currency),
-            (None, Column::Text(currencies)) => {
-                let known = currencies.iter().zip(amounts).filter(|(_, amount)| **amount != NULL);
-                known.for_each(|(currency, _)| self.note(currency));
+        for field in MONEY {
+            let Column::Number(amounts) = &columns[field] else { continue };
+            match (converted, &columns[transactions::CURRENCY.field]) {
+                (Some(currency), _) => self.note(currency),
+                (None, Column::Text(currencies)) => {
+                    let known = currencies.iter().zip(amounts);
+                    let known = known.filter(|(_, amount)| **amount != NULL);
+                    known.for_each(|(currency, _)| self.note(currency));
+                }
+                (None, _) => {}
             }
-            (None, _) => {}
         }
     }
 
@@ -158,6 +179,14 @@ fn convert(amount: i64, rate: i128) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Kind;
+
+    #[test]
+    fn all_that_is_money_is_converted() {
+        let schema = Stream::Transactions.schema();
+        let money = schema.fields.iter().enumerate().filter(|(_, f)| f.kind == Kind::Money);
+        assert!(money.map(|(i, _)| i).eq(MONEY));
+    }
 
     #[test]
     fn conversion_is_exact_and_rounds_half_to_even() {

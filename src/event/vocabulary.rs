@@ -82,6 +82,34 @@ vocabulary! {
         Cancelled = "cancelled" or "canceled",
         Refunded = "refunded",
         Chargeback = "chargeback",
+        Pending = "pending",
+        Failed = "failed",
+        Voided = "voided",
+        PartiallyRefunded = "partially_refunded",
+    }
+}
+
+impl PaymentStatus {
+    /// Whether it says that money was taken and not given back as a whole. Of what a
+    /// `partially_refunded` payment gave back other records tell.
+    #[inline]
+    pub fn is_taken(self) -> bool {
+        use PaymentStatus::{Authorized, Captured, Chargeback, PartiallyRefunded};
+        matches!(self, Authorized | Captured | PartiallyRefunded | Chargeback)
+    }
+
+    /// Whether it is one of the payment itself, and not of what undid it.
+    #[inline]
+    pub fn is_of_payment(self) -> bool {
+        use PaymentStatus::{Cancelled, Chargeback, Refunded, Voided};
+        !matches!(self, Cancelled | Voided | Refunded | Chargeback)
+    }
+
+    /// Whether it takes the payment back, as a whole or in part.
+    #[inline]
+    pub fn withdraws(self) -> bool {
+        use PaymentStatus::{Cancelled, Refunded, Voided};
+        matches!(self, Cancelled | Voided | Refunded)
     }
 }
 

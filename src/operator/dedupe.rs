@@ -1,4 +1,4 @@
-//! `dedupe`: one record per id.
+//! `dedupe`: one record per id, or per line of it where a payment has several.
 //!
 //! Which of several records with an id holds is decided by the shop's time: by the column `version`
 //! where there is one (a record with a version is newer than one without), otherwise by event time;
@@ -12,6 +12,7 @@
 //! seen in that span of the clock.
 
 use super::arrivals::{Judge, in_arrival_order};
+use super::identity::{Identity, Name};
 use super::memory::{Place, Reader, Writer};
 use super::written_rows::{Clerk, Scribe, WrittenRow};
 use super::{Batches, Table, route};
@@ -86,21 +87,19 @@ pub(crate) fn withdraws(stream: Stream, batch: &Batch, row: usize) -> bool {
         return false;
     }
     match &batch.columns[transactions::STATUS.field] {
-        Column::Number(status) => matches!(
-            PaymentStatus::of(status[row]),
-            Some(PaymentStatus::Cancelled | PaymentStatus::Refunded)
-        ),
+        Column::Number(status) => {
+            PaymentStatus::of(status[row]).is_some_and(PaymentStatus::withdraws)
+        }
         _ => false,
     }
 }
 
 /// Whether a record says nothing without an earlier one: that a payment was taken back or disputed.
 fn undoes(stream: Stream, batch: &Batch, row: usize) -> bool {
-    let disputed = |status: &i64| PaymentStatus::of(*status) == Some(PaymentStatus::Chargeback);
+    let undoes = |status: i64| PaymentStatus::of(status).is_some_and(|s| !s.is_of_payment());
     let status = &batch.columns[transactions::STATUS.field];
     stream == Stream::Transactions
-        && (withdraws(stream, batch, row)
-            || matches!(status, Column::Number(status) if disputed(&status[row])))
+        && matches!(status, Column::Number(status) if undoes(status[row]))
 }
 
 /// Counts what happened, for the run's summary.
@@ -129,7 +128,7 @@ pub(crate) fn dedupe<'s>(
     tally: Arc<Tally>,
 ) -> Batches<'s> {
     let layout = Batch::with_fields(stream.schema(), fields);
-    let known = Known::new(stream, how, layout, tally);
+    let known = Known::new(stream, how, (layout, fields), tally);
     let by_id = move |batch: &Batch, row: usize| match &batch.columns[stream.id()] {
         Column::Text(ids) => route(&ids[row]),
         _ => 0,
@@ -159,6 +158,7 @@ type Older = (Age, bool, Box<[u8]>);
 #[derive(Serialize, Deserialize)]
 struct Written {
     id: Text,
+    line: Text,
     last: i64,
     sold: bool,
     /// The records with whether they withdraw; that which holds is the last.
@@ -170,10 +170,12 @@ struct Known {
     stream: Stream,
     how: Dedupe,
     layout: Batch,
+    /// The fields that it has.
+    fields: Vec<usize>,
     tally: Arc<Tally>,
-    rows: Table<Text, Held>,
+    rows: Table<Identity, Held>,
     /// Ids in the order of arrival, to find those whose time is over, where ids are forgotten.
-    ages: VecDeque<(i64, Text)>,
+    ages: VecDeque<(i64, Identity)>,
     scratch: Vec<u8>,
 }
 
@@ -188,11 +190,15 @@ impl Judge for Known {
             // A record without an id is a record of its own, and a change log has taken back
             // what does not hold.
             _ => {
-                out.push_row(batch, row, batch.diff(row));
+                out.push_fields(&self.fields, (batch, row), batch.diff(row));
                 return out.clocks.push(now);
             }
         };
-        self.known(id, batch, row, now, out);
+        let line = match self.stream.line().and_then(|line| batch.columns.get(line)) {
+            Some(Column::Text(lines)) => &lines[row],
+            _ => &Text::EMPTY,
+        };
+        self.known(Name(id, line), batch, row, now, out);
     }
 
     fn save(&self, writer: &mut Writer) {
@@ -201,15 +207,17 @@ impl Judge for Known {
             let older = held.older.iter().map(|(age, withdraws, row)| (*age, *withdraws, row));
             let all = older.chain([(held.age, held.withdraws, &held.row)]);
             let rows = all.map(|(age, withdraws, row)| (age, withdraws, scribe.row(row)));
-            let (id, rows) = (id.clone(), rows.collect());
-            writer.put(&Written { id, last: held.last, sold: held.sold, rows });
+            let Name(id, line) = id.name();
+            let (id, line, rows) = (id.clone(), line.clone(), rows.collect());
+            writer.put(&Written { id, line, last: held.last, sold: held.sold, rows });
         }
     }
 
     fn load(&mut self, reader: &mut Reader<'_>, here: Place) {
         let Some(clerk) = Clerk::new(self.stream, &self.layout, reader) else { return };
-        for Written { id, last, sold, rows } in reader.all().filter(|w: &Written| here.owns(&w.id))
-        {
+        let mine = reader.all().filter(|w: &Written| here.owns(&w.id));
+        for Written { id, line, last, sold, rows } in mine {
+            let id = Identity::from(&Name(&id, &line));
             let rows =
                 rows.into_iter().map(|(age, withdraws, row)| (age, withdraws, clerk.row(row)));
             let mut older: Vec<Older> = rows.collect();
@@ -224,7 +232,7 @@ impl Judge for Known {
     }
 
     fn size(&self) -> (usize, usize) {
-        (self.rows.len(), self.rows.capacity() * (size_of::<(Text, Held)>() + 1))
+        (self.rows.len(), self.rows.capacity() * (size_of::<(Identity, Held)>() + 1))
     }
 
     /// Forgets ids whose time is over: every record to come has a clock after `now`.
@@ -245,20 +253,26 @@ impl Judge for Known {
 }
 
 impl Known {
-    fn new(stream: Stream, how: Dedupe, layout: Batch, tally: Arc<Tally>) -> Known {
+    fn new(
+        stream: Stream,
+        how: Dedupe,
+        (layout, fields): (Batch, &[usize]),
+        tally: Arc<Tally>,
+    ) -> Known {
         let (rows, ages, scratch) = (Table::default(), VecDeque::new(), Vec::new());
-        Known { stream, how, layout, tally, rows, ages, scratch }
+        let fields = fields.iter().copied().filter(|field| *field > 0).collect();
+        Known { stream, how, layout, fields, tally, rows, ages, scratch }
     }
 
     /// Takes the next record that has an id.
-    fn known(&mut self, id: &Text, batch: &Batch, row: usize, now: i64, out: &mut Batch) {
+    fn known(&mut self, id: Name<'_>, batch: &Batch, row: usize, now: i64, out: &mut Batch) {
         self.scratch.clear();
-        batch.write_row(row, &self.layout, &mut self.scratch);
+        batch.write_fields(row, &self.fields, &self.layout, &mut self.scratch);
         let (age, withdraws) =
             (Age::of(self.stream, batch, row), withdraws(self.stream, batch, row));
         let undoes = undoes(self.stream, batch, row);
         let mut moved = true;
-        match self.rows.entry_ref(id) {
+        match self.rows.entry_ref(&id) {
             EntryRef::Occupied(mut entry)
                 if self.how.remembers(entry.get().last, entry.get().oldest(), now) =>
             {
@@ -278,12 +292,12 @@ impl Known {
                 let policy = self.how.policy;
                 if policy == OnDuplicate::Keep {
                     let row = std::mem::take(&mut self.scratch).into();
-                    held.insert((age, withdraws, row), now, out);
+                    held.insert((age, withdraws, row), now, (&self.fields, out));
                 } else if held.gives_way(policy, age, withdraws) {
                     // The same record delivered again changes nothing.
                     if *held.row != *self.scratch {
-                        out.read_row(&held.row, -1);
-                        out.push_row(batch, row, 1);
+                        out.read_fields(&self.fields, &held.row, -1);
+                        out.push_fields(&self.fields, (batch, row), 1);
                         out.clocks.extend([now, now]);
                         held.row = self.scratch.as_slice().into();
                     }
@@ -293,17 +307,23 @@ impl Known {
                 }
             }
             entry => {
-                out.push_row(batch, row, 1);
+                out.push_fields(&self.fields, (batch, row), 1);
                 out.clocks.push(now);
                 self.tally.unpaired.fetch_add(i64::from(undoes), Relaxed);
                 // The record of an id whose time is over stands for good.
                 let row = self.scratch.as_slice().into();
                 let (sold, older) = (!undoes, Vec::new());
-                entry.insert(Held { last: now, age, withdraws, sold, row, older });
+                let held = Held { last: now, age, withdraws, sold, row, older };
+                match entry {
+                    EntryRef::Occupied(mut entry) => *entry.get_mut() = held,
+                    EntryRef::Vacant(entry) => {
+                        entry.insert_with_key(Identity::from(&id), held);
+                    }
+                }
             }
         }
         if moved && self.how.forgets() {
-            self.ages.push_back((now, id.clone()));
+            self.ages.push_back((now, Identity::from(&id)));
         }
     }
 }
@@ -327,13 +347,13 @@ impl Held {
 
     /// Puts another record among those of the id: it may take back the one just older, and be
     /// taken back by the one just newer.
-    fn insert(&mut self, new: Older, now: i64, out: &mut Batch) {
+    fn insert(&mut self, new: Older, now: i64, (fields, out): (&[usize], &mut Batch)) {
         let newest = (self.age, self.withdraws, std::mem::take(&mut self.row));
         self.older.push(newest);
         let at = self.older.partition_point(|(age, ..)| *age <= new.0);
         let holds = self.older.get(at).is_none_or(|(_, withdraws, _)| !withdraws);
         let mut give = |row: &[u8], diff| {
-            out.read_row(row, diff);
+            out.read_fields(fields, row, diff);
             out.clocks.push(now);
         };
         if let Some((_, _, before)) = at.checked_sub(1).and_then(|i| self.older.get(i)) {

@@ -19,6 +19,7 @@ impl Job {
             let Some((stream, field)) = field(name) else { continue };
             // By these records are told apart and converted, whatever the queries read.
             let always = [0, stream.id(), stream.version()].contains(&field)
+                || stream.line() == Some(field)
                 || (stream == Stream::Transactions && field == transactions::CURRENCY.field);
             let reads = |reads: &Reads| reads.fields(stream).contains(&field);
             if !always

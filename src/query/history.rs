@@ -215,19 +215,23 @@ struct Record<'a> {
 
 /// The records of each id in the order of arrival, a new family where the id was forgotten.
 #[derive(Default)]
-struct Families(HashMap<String, Vec<Vec<usize>>>);
+struct Families(HashMap<(String, String), Vec<Vec<usize>>>);
 
 impl Families {
-    /// The id of a record, if records of its stream are made unique and it has one.
-    fn id(&self, stream: Stream, record: &Record<'_>, dedupe: Option<Dedupe>) -> Option<String> {
-        match &record.batch.columns[stream.id()] {
-            Column::Text(ids)
-                if dedupe.is_some() && !record.batch.change_log && !ids[record.row].is_empty() =>
-            {
-                Some(ids[record.row].to_string())
-            }
-            _ => None,
-        }
+    /// The id and line of a record, if records of its stream are made unique and it has an id.
+    fn id(
+        &self,
+        stream: Stream,
+        record: &Record<'_>,
+        dedupe: Option<Dedupe>,
+    ) -> Option<(String, String)> {
+        let text = |field: usize| match &record.batch.columns[field] {
+            Column::Text(texts) => texts[record.row].to_string(),
+            _ => String::new(),
+        };
+        let id = text(stream.id());
+        let known_again = dedupe.is_some() && !record.batch.change_log && !id.is_empty();
+        known_again.then(|| (id, stream.line().map(text).unwrap_or_default()))
     }
 
     /// Adds a record; whether it leaves the number of records that hold as it was.

@@ -320,6 +320,10 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
                 "cancelled",
                 "refunded",
                 "chargeback",
+                "partially_refunded",
+                "voided",
+                "pending",
+                "failed",
                 "",
             ]);
             // Few amounts, so that some charges are the same; now and then money goes back.
@@ -332,10 +336,19 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
             let order = format!("o{}", random.below(25));
             let order = maybe(random, order);
             let card = random.below(10);
-            let (ip, device) = (random.below(5), random.below(6));
+            let (ip, device) = (random.below(5), random.below(24));
             let country = random.of(&["DE", "DE", "FR", "us", "XX", ""]);
+            // Some payments have lines.
+            let line = random.of(&["", "", "1", "2"]);
+            let refers = match random.below(12) {
+                0 => format!("o{}", random.below(25)),
+                1 => random.below(60).to_string(),
+                _ => String::new(),
+            };
             format!(
-                "{time},{id},{order},u{user},{item},1,{amount},EUR,{status},c{card},10.0.0.{ip},d{device},{country}"
+                "{time},{id},{line},{order},{refers},u{user},{item},1,{amount},EUR,{status},c{card},\
+                 10.0.0.{ip},d{device},{country},0.10,0.20,0.05,SALE,0.70,m{card},card,web,e{user},\
+                 4{card},{country},Y,M,passed,{country}"
             )
         }
         Stream::Logistics => {

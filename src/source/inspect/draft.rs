@@ -99,8 +99,5 @@ fn section(found: &Inspected) -> String {
             let _ = writeln!(out, "{} = {}", key(name), quoted(known));
         }
     }
-    if let Some((column, values)) = &guess.without {
-        let _ = writeln!(out, "\n[source.without]\n{} = {}", key(column), list(values.iter()));
-    }
     out
 }

@@ -26,8 +26,6 @@ pub struct Guess {
     pub fields: BTreeMap<&'static str, Taken>,
     /// What names of its fields stand for.
     pub values: BTreeMap<&'static str, BTreeMap<String, &'static str>>,
-    /// The column and the values whose rows do not count.
-    pub without: Option<(String, Vec<String>)>,
     /// How its times are written, where that has to be said.
     pub time_format: Option<&'static str>,
     /// What is open, or to be known.
@@ -94,16 +92,14 @@ fn as_stream(columns: &[Column], stream: Stream) -> Option<(u32, Guess)> {
     if stream == Stream::Behavior && priced && !visits {
         return None;
     }
-    let guess = Guess {
-        stream,
-        fields,
-        values: BTreeMap::new(),
-        without: None,
-        time_format: None,
-        notes: Vec::new(),
-    };
+    let guess =
+        Guess { stream, fields, values: BTreeMap::new(), time_format: None, notes: Vec::new() };
     (score > 0).then_some((score, guess))
 }
+
+/// Fields that tell nothing of which stream it is.
+const OPTIONAL: [&str; 8] =
+    ["line_id", "tax", "shipping", "discount", "coupon", "channel", "seller_id", "ship_country"];
 
 /// How much a field tells of which stream it is.
 fn weight(stream: Stream, field: &str) -> u32 {
@@ -112,6 +108,8 @@ fn weight(stream: Stream, field: &str) -> u32 {
         (Stream::Behavior, "event" | "session_id" | "page_views") => 4,
         (Stream::Logistics, "shipment_id" | "carrier" | "shipped_time" | "cost") => 4,
         (_, "transaction_time" | "visit_time" | "delivery_time") => 3,
+        // Other streams may have these as well.
+        (Stream::Transactions, field) if OPTIONAL.contains(&field) => 0,
         _ => 1,
     }
 }
@@ -218,7 +216,7 @@ impl Guess {
         names: &[&'static str],
         also: &[(&'static str, i64)],
     ) {
-        let (mut left, mut open) = (Vec::new(), Vec::new());
+        let mut open = Vec::new();
         for name in column.names.keys() {
             let known = |other: &&str| other.eq_ignore_ascii_case(name);
             if names.iter().any(&known) || also.iter().any(|(other, _)| known(other)) {
@@ -226,23 +224,12 @@ impl Guess {
             }
             let bare = plain(name);
             let same = names.iter().copied().find(|other| plain(other) == bare);
-            let paid =
-                self.stream != Stream::Transactions || !words::UNPAID.contains(&bare.as_str());
             match same.or_else(|| words::name_of(self.stream, field, &bare)) {
-                _ if !paid => left.push(name.clone()),
                 Some(known) => {
                     self.values.entry(field).or_default().insert(name.clone(), known);
                 }
                 None => open.push(name.as_str()),
             }
-        }
-        if !left.is_empty() {
-            self.notes.push(format!(
-                "rows are left out in which {} is {}, as nothing was paid",
-                shown(&column.name, VALUE),
-                crate::shown::list(left.iter().map(String::as_str))
-            ));
-            self.without = Some((column.name.clone(), left));
         }
         if !open.is_empty() {
             self.notes.push(format!(

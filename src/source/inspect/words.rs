@@ -42,6 +42,7 @@ const TRANSACTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("transaction_id", &["paymentid", "chargeid", "txid", "txnid", "belegnummer", "id"]),
+    ("line_id", &["orderlineid", "lineitemid", "orderitemid", "lineno", "linenumber"]),
     (
         "order_id",
         &[
@@ -121,6 +122,13 @@ const TRANSACTIONS: &[(&str, &[&str])] = &[
     ("ip", &["ipaddress", "customeripaddress"]),
     ("device", &["devicecategory", "devicetype"]),
     ("country", &["countrycode", "billingcountry", "land"]),
+    ("refers_to", &["refundof", "originaltransactionid", "originalpaymentid", "originalorderid"]),
+    ("coupon", &["couponcode", "discountcode", "vouchercode", "gutscheincode"]),
+    ("seller_id", &["seller", "vendorid"]),
+    ("payment_method", &["paymenttype", "zahlungsart"]),
+    ("card_bin", &["bin"]),
+    ("card_country", &["cardissuecountry"]),
+    ("ship_country", &["shippingcountry", "deliverycountry"]),
 ];
 
 const BEHAVIOR: &[(&str, &[&str])] = &[
@@ -218,10 +226,6 @@ pub fn name_of(stream: Stream, field: &str, name: &str) -> Option<&'static str> 
     lists.iter().find(|(_, others)| others.contains(&name)).map(|(known, _)| *known)
 }
 
-/// Payments of which nothing was taken, so that their rows do not count.
-pub const UNPAID: &[&str] =
-    &["failed", "declined", "pending", "unpaid", "onhold", "expired", "offen"];
-
 const EVENTS: &[(&str, &[&str])] = &[
     ("page_view", &["page", "pageview", "screen", "visit"]),
     ("view_item", &["pv", "view", "viewitem", "productviewed", "click", "productview", "detail"]),
@@ -248,15 +252,18 @@ const PAYMENTS: &[(&str, &[&str])] = &[
             "processing",
             "shipped",
             "delivered",
-            "partiallyrefunded",
             "bezahlt",
             "abgeschlossen",
         ],
     ),
     ("authorized", &["authorised", "uncaptured", "requirescapture"]),
-    ("cancelled", &["void", "voided", "storniert"]),
+    ("cancelled", &["storniert"]),
+    ("voided", &["void"]),
+    ("partially_refunded", &["partiallyrefunded", "partialrefund"]),
     ("refunded", &["refund", "returned", "erstattet"]),
     ("chargeback", &["disputed", "dispute", "chargedback"]),
+    ("pending", &["unpaid", "onhold", "offen"]),
+    ("failed", &["declined", "expired"]),
 ];
 
 const PARCELS: &[(&str, &[&str])] = &[

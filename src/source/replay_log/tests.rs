@@ -50,7 +50,8 @@ fn batch(seed: &mut u64, rows: usize, clock: &mut Clock) -> Batch {
     batch
 }
 
-const ALL: [bool; 14] = [true; 14];
+const FIELDS: usize = transactions::VERSION.field + 1;
+const ALL: [bool; FIELDS] = [true; FIELDS];
 
 fn file(name: &str) -> PathBuf {
     let directory = std::env::temp_dir().join(format!("tidemill-replay-{}", std::process::id()));
@@ -116,7 +117,7 @@ fn unwanted_columns_are_left_out() {
         let path = file(&format!("some-{}.tide", codec.name()));
         let batches = batches(7);
         write(&path, codec, &batches);
-        let mut want = [false; 14];
+        let mut want = [false; FIELDS];
         want[transactions::AMOUNT.field] = true;
         let (_, mut frames) = open(path.to_str().unwrap()).unwrap().remove(0);
         let batch = frames.next_frame().unwrap().unwrap().decode(3, &want).unwrap();
