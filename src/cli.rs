@@ -16,6 +16,7 @@ mod recommend;
 mod record;
 mod run;
 mod score;
+mod serve;
 mod show;
 mod signals;
 

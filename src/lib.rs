@@ -41,6 +41,7 @@
 //! | 4 | [`plot`], [`sink`] | where views go |
 //! | 5 | [`serving`] | the index that requests read, fed by the dataflow |
 //! | 5 | [`worker`] | joins dataflow and I/O: one way to build it, one loop that drives it |
+//! | 5 | [`serve`] | the views over HTTP: an index, requests that read it, subscriptions |
 //! | 5 | [`plan`] | from what is asked to a run: for the command line, the bench and any other program |
 //! | 6 | [`lab`] | a made-up shop, and experiments: the bench, replays from memory, the evaluation of rankers |
 //! | 7 | [`cli`] | subcommands |
@@ -91,6 +92,7 @@ pub mod query;
 pub mod random;
 pub mod recommend;
 pub mod schema;
+pub mod serve;
 pub mod serving;
 pub mod shown;
 pub mod sink;

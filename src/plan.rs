@@ -68,6 +68,8 @@ pub struct Job {
     pub cleaning: Cleaning,
     /// Threads, processes and the tick.
     pub running: Running,
+    /// Whether somebody looks at the views while the run goes on.
+    pub looked_at: bool,
 }
 
 impl Job {
@@ -100,7 +102,7 @@ impl Job {
         self.refuse_zone(chosen.iter().map(|(query, _)| &**query))?;
         let tick = match self.recorded()?.or(self.running.tick) {
             Some(tick) => tick,
-            None => default_tick(&self.sinks, &all),
+            None => default_tick(self.looked_at, &self.sinks, &all),
         };
         refuse_coarse(tick, &chosen)?;
         self.refuse_late_recordings()?;
@@ -216,11 +218,15 @@ impl Job {
 }
 
 /// The tick where none is given: how finely results are visible in time. It is a minute where some
-/// sink sees the times of changes, or some query depends on the passing of time; it is a day where
+/// sink or reader sees the times of changes, or some query depends on the passing of time; it is a day where
 /// all only look at the current view: the views are the same, and the times between need not be
 /// computed.
-fn default_tick(sinks: &[Spec], reads: &Reads) -> Tick {
-    if reads.timed() || sinks.iter().any(Spec::wants_times) { Tick::MINUTE } else { Tick::DAY }
+fn default_tick(looked_at: bool, sinks: &[Spec], reads: &Reads) -> Tick {
+    if looked_at || reads.timed() || sinks.iter().any(Spec::wants_times) {
+        Tick::MINUTE
+    } else {
+        Tick::DAY
+    }
 }
 
 /// Ticks must divide the periods at which queries change: nothing is known of what is between them.

@@ -20,6 +20,7 @@ mod plots;
 mod sqlite;
 mod table;
 
+pub(crate) use csv::write_line as csv_line;
 pub(crate) use digest::digest;
 
 /// What a sink needs to know of a view.
@@ -63,6 +64,9 @@ pub trait Sink {
         false
     }
 }
+
+/// The most rows of a view that `table` shows.
+pub const TABLE: usize = 24;
 
 /// A sink as it is named on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +113,7 @@ impl std::str::FromStr for Spec {
         let (kind, place) = text.split_once(':').unwrap_or((text, ""));
         let path = PathBuf::from(place);
         match (kind, place.is_empty()) {
-            ("table", true) => Ok(Spec::Table { rows: 24 }),
+            ("table", true) => Ok(Spec::Table { rows: TABLE }),
             ("csv", false) => Ok(Spec::Csv(path)),
             ("jsonl", false) => Ok(Spec::Jsonl(path)),
             ("plot", false) => Ok(Spec::Plot(path)),

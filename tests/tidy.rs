@@ -31,7 +31,7 @@ const FLOORS: [&[&str]; 8] = [
     &["recommend", "operator", "query"],
     &["queries"],
     &["clean", "source", "config", "plot", "sink"],
-    &["serving", "worker", "plan"],
+    &["serving", "worker", "serve", "plan"],
     &["lab"],
     &["cli"],
 ];

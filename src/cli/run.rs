@@ -1,12 +1,13 @@
 //! `tidemill run`: maintain queries over the user's files.
 
-use super::launch::launch;
+use super::launch::launch_served;
 use super::options::{Cleaning, Running};
+use super::serve::{Serving, stay};
 use super::show;
 use crate::error::Error;
 use crate::lab::cost::Meter;
 use crate::plan::{Job, Outlook, Queries, sources};
-use crate::sink::Spec;
+use crate::sink::{Spec, TABLE};
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
@@ -20,6 +21,7 @@ Examples:
   tidemill run --source transactions=pay.csv --rates rates.csv --base-currency EUR
   tidemill run --source transactions=export.csv --time-format day-first --decimal-comma
   tidemill run --format shopify-orders --source orders_export.csv
+  tidemill run --source transactions=transaction.csv --serve      (http://127.0.0.1:7878/)
   tidemill run --config shop.toml        (sources described in sections [[source]])
 
 Sources are CSV with a header, or JSON (an object per line, or an array of them), where a column is
@@ -43,7 +45,8 @@ pub struct Args {
     query: Vec<String>,
     /// Where views go: csv:DIR, jsonl:DIR (the change log), plot:DIR, sqlite:FILE,
     /// digest:FILE (rows and a checksum per view) or table; some views only: jsonl:DIR=hourly_*,NAME
-    #[arg(long, value_name = "SINK", default_value = "table")]
+    /// [default: table, and none with --serve]
+    #[arg(long, value_name = "SINK")]
     sink: Vec<Spec>,
     /// Read the first 1,000 rows of each source (and those in one block with them) and tell how
     /// they are read, without running
@@ -52,6 +55,8 @@ pub struct Args {
     /// Write what the run cost (records, seconds, CPU, memory) as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    #[command(flatten)]
+    serving: Serving,
     #[command(flatten)]
     running: Running,
     #[command(flatten)]
@@ -62,6 +67,8 @@ impl Args {
     pub fn run(self) -> Result<(), Error> {
         let meter = Meter::start();
         let settings = self.running.settings()?;
+        // Before anything is read, so that what is wrong with it is told at once.
+        let door = self.serving.open(self.running.process)?;
         let known = sources::Known { described: settings.sources()?, format: self.format };
         let opened = sources::open(&self.source, &self.cleaning.dialect(), known)?;
         if opened.stdin && self.running.processes > 1 {
@@ -70,10 +77,14 @@ impl Args {
             ));
         }
         let quiet = self.running.quiet;
+        let mut sinks = self.sink;
+        if sinks.is_empty() && !self.serving.is_on() {
+            sinks.push(Spec::Table { rows: TABLE });
+        }
         let job = Job {
             sources: opened.inputs,
             queries: Queries::named(self.query.iter().map(|q| q.trim())),
-            sinks: self.sink,
+            sinks,
             settings,
             cleaning: self.cleaning.plan(),
             running: self.running.plan(),
@@ -82,7 +93,7 @@ impl Args {
         if self.check {
             return tell(&job.check()?);
         }
-        let summary = launch(job, opened.bytes, quiet)?;
+        let (summary, service) = launch_served(job, opened.bytes, quiet, door)?;
         if let Some(path) = &self.report {
             meter.cost(summary.records, summary.changes).write(path)?;
         }
@@ -92,6 +103,7 @@ impl Args {
                 crate::cli::say(&format!("bad records are in {path}"));
             }
         }
+        stay(service, summary.stopped);
         super::signals::end(summary.stopped)
     }
 }

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 
 /// The first signal that came; 0 before.
 static CAUGHT: AtomicI32 = AtomicI32::new(0);
-/// The flag of the run that is going on.
-static RUNNING: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
+/// The flag of what is going on, and what is told when a signal ends it.
+static RUNNING: Mutex<Option<(Arc<AtomicBool>, &str)>> = Mutex::new(None);
 
 /// Begins to wait for signals. Where that is not possible they end the program as they would
 /// without us. `exit` ends the process.
@@ -26,9 +26,20 @@ pub fn watch(exit: fn(i32) -> !) {
     let _ = std::thread::Builder::new().name("signals".into()).spawn(wait);
 }
 
-/// From now on a signal sets this flag.
+/// From now on a signal stops a run by this flag.
 pub fn stops(flag: &Arc<AtomicBool>) {
-    *crate::lock::lock(&RUNNING) = Some(Arc::clone(flag));
+    let told = "stopping, and writing what is sealed (once more to end at once)";
+    *crate::lock::lock(&RUNNING) = Some((Arc::clone(flag), told));
+}
+
+/// From now on a signal ends by this flag what has nothing to write.
+pub fn ends(flag: &Arc<AtomicBool>) {
+    *crate::lock::lock(&RUNNING) = Some((Arc::clone(flag), "ended"));
+}
+
+/// Whether a signal has come.
+pub fn caught() -> bool {
+    CAUGHT.load(Ordering::SeqCst) > 0
 }
 
 /// The end of a run: an error if a signal ended it early.
@@ -43,16 +54,11 @@ fn heed(signal: i32, exit: fn(i32) -> !) {
     let running = crate::lock::lock(&RUNNING).clone();
     let first = CAUGHT.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst).is_ok();
     match running {
-        Some(flag) if first => {
+        Some((flag, told)) if first => {
             flag.store(true, Ordering::SeqCst);
             // By another thread: a standard error that nobody reads blocks who writes to it, and
             // the second signal must still be heard.
-            let say = move || {
-                super::say(&format!(
-                    "\n{}: stopping, and writing what is sealed (once more to end at once)",
-                    name(signal)
-                ));
-            };
+            let say = move || super::say(&format!("\n{}: {told}", name(signal)));
             let _ = std::thread::Builder::new().spawn(say);
         }
         _ => {

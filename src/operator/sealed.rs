@@ -169,7 +169,6 @@ impl<M: Remember> Sealing<M> {
                 let mut session = output.session(cap);
                 self.memory.flush(|row| session.give(row));
             }
-            self.ticks.let_go();
             if let Some((until, step)) = self.slot.is_final(stamp)
                 && until >= self.dropped.saturating_add(step)
             {
@@ -179,6 +178,9 @@ impl<M: Remember> Sealing<M> {
             let (entries, bytes) = self.memory.size();
             self.slot.sized(entries, bytes);
         }
+        // Also where nothing was sealed: what arrived came with a capability for the time before
+        // it, and to keep that would show each tick only when the next one has come.
+        self.ticks.let_go();
         self.cut(|cut| !is_open(&cut));
     }
 

@@ -60,13 +60,7 @@ pub(super) fn write(
     let (mut line, mut result) = (String::new(), Ok(()));
     port.view(&mut |row, count| {
         line.clear();
-        for (i, cell) in row.cells().iter().enumerate() {
-            if i > 0 {
-                line.push(',');
-            }
-            write_cell(cell, decimals, &mut line);
-        }
-        line.push('\n');
+        write_line(row.cells().iter(), decimals, &mut line);
         // A view is a set of rows; should one be there twice, so it is written.
         for _ in 0..count {
             if result.is_ok() {
@@ -75,6 +69,21 @@ pub(super) fn write(
         }
     });
     result
+}
+
+/// Writes a row.
+pub(crate) fn write_line<'a>(
+    cells: impl Iterator<Item = &'a Value>,
+    decimals: Decimals,
+    out: &mut String,
+) {
+    for (i, cell) in cells.enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        write_cell(cell, decimals, out);
+    }
+    out.push('\n');
 }
 
 fn write_cell(cell: &Value, decimals: Decimals, out: &mut String) {

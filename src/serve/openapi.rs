@@ -1,0 +1,177 @@
+//! `/v1/openapi.json`: what there is to ask, made of the table of routes.
+
+use super::ask::{Ask, MOST, MOST_CSV};
+use super::index::View;
+use super::routes::{ROUTES, Route};
+use serde_json::{Map, Value, json};
+
+/// The document, in OpenAPI 3.1.
+pub fn document(views: &[View]) -> Value {
+    let names: Vec<&str> = views.iter().map(|view| view.name).collect();
+    let paths: Map<String, Value> =
+        ROUTES.iter().map(|route| (route.path.into(), path(route, &names))).collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "tidemill",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "The views of a run, each at the frontier that the answer tells: every \
+                record stamped before it is in them, and no other.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas(),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    })
+}
+
+fn path(route: &Route, names: &[&str]) -> Value {
+    let within = route.within.iter().map(|name| parameter(name, "path", names));
+    let behind = route.parameters.iter().map(|name| parameter(name, "query", names));
+    let parameters: Vec<Value> = within.chain(behind).collect();
+    let (schema, mime) = route.gives;
+    let schema = match schema {
+        "Text" | "Events" => json!({"type": "string"}),
+        name => json!({"$ref": format!("#/components/schemas/{name}")}),
+    };
+    let mut content = Map::from_iter([(mime.to_string(), json!({"schema": schema}))]);
+    if route.parameters == Ask::PARAMETERS {
+        content.insert("text/csv; charset=utf-8".into(), json!({"schema": {"type": "string"}}));
+    }
+    let problem = |about: &str| {
+        let schema = json!({"$ref": "#/components/schemas/Problem"});
+        json!({"description": about, "content": {"application/json": {"schema": schema}}})
+    };
+    let mut responses = Map::from_iter([
+        ("200".into(), json!({"description": route.about, "content": content})),
+        ("400".into(), problem("The request cannot be understood")),
+        ("403".into(), problem("The page of another site asks")),
+        ("421".into(), problem("Called by a name that is not known")),
+        ("503".into(), problem("There is too much to do at the moment")),
+    ]);
+    if !route.open {
+        responses.insert("401".into(), problem("The token is missing or another"));
+    }
+    if !route.within.is_empty() || route.parameters.contains(&"views") {
+        responses.insert("404".into(), problem("There is no such view or row"));
+    }
+    if route.path == "/readyz" {
+        let text = json!({"text/plain; charset=utf-8": {"schema": {"type": "string"}}});
+        responses.insert("503".into(), json!({"description": "Not yet", "content": text}));
+    }
+    let mut get = json!({
+        "summary": route.about,
+        "operationId": route.path.trim_start_matches('/').replace(['/', '.'], "_").replace(['{', '}'], ""),
+        "parameters": parameters,
+        "responses": responses,
+    });
+    if !route.open {
+        // Where no token is set none is asked for.
+        get["security"] = json!([{}, {"token": []}]);
+    }
+    json!({"get": get})
+}
+
+fn parameter(name: &str, place: &str, names: &[&str]) -> Value {
+    let (about, schema) = match name {
+        "name" => ("The view", json!({"type": "string", "examples": names})),
+        "key" => (
+            "The cells of the key columns in their order, with / between them",
+            json!({"type": "string"}),
+        ),
+        "where" => (
+            "Comparisons joined by and: hour >= 2026-01-05 and carrier = \"DHL\"; with =, !=, <, <=, >, >= and ~ (has in it)",
+            json!({"type": "string", "maxLength": 4096}),
+        ),
+        "search" => ("A text that some cell has in it", json!({"type": "string"})),
+        "order" => (
+            "Columns; a minus before one: the greatest first",
+            json!({"type": "string", "examples": ["-hour"]}),
+        ),
+        "limit" => (
+            "How many rows; up to 1000000 as CSV",
+            json!({"type": "integer", "minimum": 1, "maximum": MOST_CSV}),
+        ),
+        "cursor" => {
+            ("Where to go on: what `next` was of the page before", json!({"type": "string"}))
+        }
+        "format" => ("How it is written", json!({"type": "string", "enum": ["json", "csv"]})),
+        "views" => ("Names of views", json!({"type": "string", "examples": [names.first()]})),
+        "last" => {
+            ("The last rows of each", json!({"type": "integer", "minimum": 1, "maximum": MOST}))
+        }
+        "snapshot" => ("Whether the view is told as it is first", json!({"type": "boolean"})),
+        _ => ("", json!({"type": "string"})),
+    };
+    let required = place == "path" || name == "views";
+    json!({"name": name, "in": place, "required": required, "description": about, "schema": schema})
+}
+
+fn schemas() -> Value {
+    let head = |more: Value| {
+        let mut properties = json!({
+            "frontier": {
+                "type": ["string", "null"],
+                "format": "date-time",
+                "description": "Every record stamped before this time is in the answer; null before anything was sealed",
+            },
+            "ended": {"type": "boolean", "description": "The sources have ended, and everything is in the answer"},
+            "version": {"type": "integer", "description": "Counts the states of this run"},
+        });
+        let mut required = vec!["frontier", "ended", "version"];
+        if let (Some(all), Some(more)) = (properties.as_object_mut(), more.as_object()) {
+            all.extend(more.clone());
+            required.extend(more.keys().map(String::as_str));
+        }
+        json!({"type": "object", "required": required, "properties": properties})
+    };
+    let row = json!({
+        "type": "object",
+        "description": "A cell for each column of the view, which /v1/views describes",
+        "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+    });
+    let rows = json!({"type": "array", "items": {"$ref": "#/components/schemas/Row"}});
+    let column = json!({
+        "type": "object",
+        "required": ["name", "key", "kind", "optional", "about"],
+        "properties": {
+            "name": {"type": "string"},
+            "key": {"type": "boolean", "description": "No two rows have the same key"},
+            "kind": {"type": "string", "description": "What its cells are, with the unit"},
+            "optional": {"type": "boolean", "description": "Whether a cell may be empty"},
+            "about": {"type": "string"},
+        },
+    });
+    let view = json!({
+        "type": "object",
+        "required": ["name", "area", "about", "rows", "columns"],
+        "properties": {
+            "name": {"type": "string"},
+            "area": {"type": "string"},
+            "about": {"type": "string"},
+            "rows": {"type": "integer"},
+            "columns": {"type": "array", "items": column},
+        },
+    });
+    let one = json!({"type": "object", "properties": {"total": {"type": "integer"}, "rows": rows}});
+    let (text, next) = (json!({"type": "string"}), json!({"type": ["string", "null"]}));
+    json!({
+        "Row": row,
+        "Views": head(json!({"views": {"type": "array", "items": view}})),
+        "Page": head(json!({"view": text, "total": {"type": "integer"}, "rows": rows, "next": next})),
+        "One": head(json!({"view": text, "row": {"$ref": "#/components/schemas/Row"}})),
+        "Snapshot": head(json!({"views": {"type": "object", "additionalProperties": one}})),
+        "Status": head(json!({"run": {"type": "object"}})),
+        "Document": {"type": "object"},
+        "Problem": {
+            "type": "object",
+            "required": ["error"],
+            "properties": {"error": {
+                "type": "object",
+                "required": ["what", "where", "do"],
+                "properties": {"what": text, "where": text, "do": text},
+            }},
+        },
+    })
+}
