@@ -29,7 +29,8 @@ fn row(stream: Stream, at: i64, n: i64) -> String {
         }
         Stream::Transactions => {
             format!(
-                "{time},t{n},o{},ann,i{},{MOST},{MONEY},EUR,captured,c1,10.0.0.1,d1,DE",
+                "{time},t{n},{n},o{},,ann,i{},{MOST},{MONEY},EUR,captured,c1,10.0.0.1,d1,DE,{MONEY},\
+                 {MONEY},,SALE,{MONEY},m1,card,web,e1,4000,DE,y,m,passed,DE",
                 n / 3,
                 n % 3
             )

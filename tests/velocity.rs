@@ -15,8 +15,10 @@ type Payment = (i64, usize, [u64; 4], u64);
 
 fn line((at, id, [card, user, ip, device], cents): Payment, diff: i64) -> String {
     let (time, whole, part) = (support::moment(at), cents / 100, cents % 100);
+    let optional = ",".repeat(15);
     format!(
-        "{time},t{id},o,u{user},i,1,{whole}.{part:02},EUR,captured,c{card},10.0.0.{ip},d{device},DE,,{diff}\n"
+        "{time},t{id},,o,,u{user},i,1,{whole}.{part:02},EUR,captured,c{card},10.0.0.{ip},d{device},DE\
+         {optional},,{diff}\n"
     )
 }
 
