@@ -206,6 +206,30 @@ impl Batch {
         }
     }
 
+    /// Takes out the rows from `at` on, as a batch that follows this one in its partition. Both are
+    /// without stamps.
+    pub fn split_off(&mut self, at: usize) -> Batch {
+        fn behind<T>(values: &mut Vec<T>, at: usize) -> Vec<T> {
+            values.split_off(at.min(values.len()))
+        }
+        self.runs.clear();
+        let columns = self.columns.iter_mut().map(|column| match column {
+            Column::Absent => Column::Absent,
+            Column::Number(values) => Column::Number(behind(values, at)),
+            Column::Text(values) => Column::Text(behind(values, at)),
+        });
+        Batch {
+            columns: columns.collect(),
+            // A row takes at least a byte, so this is still before the next block.
+            offset: self.offset + at as u64,
+            times: behind(&mut self.times, at),
+            diffs: behind(&mut self.diffs, at),
+            clocks: behind(&mut self.clocks, at),
+            runs: Vec::new(),
+            ..*self
+        }
+    }
+
     /// Appends a row of another batch of the same stream, without a stamp.
     pub fn push_row(&mut self, from: &Batch, row: usize, diff: i32) {
         self.push_diff(diff);
@@ -320,5 +344,46 @@ impl Bytes<'_> {
         let (text, rest) = rest.split_at(rest.len().min(u32::from_le_bytes(*head) as usize));
         self.0 = rest;
         Text::new(std::str::from_utf8(text).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_batch_are_its_rows_in_their_order() {
+        let columns = vec![
+            Column::Absent,
+            Column::Number((0..9).collect()),
+            Column::Text((0..9).map(|i| Text::from(i as u64)).collect()),
+        ];
+        let times = vec![5, 4, 9, 9, 1, 0, 7, 8, 8];
+        let whole = Batch {
+            offset: 100,
+            diffs: vec![1, 1, -1, 1, 1, 1, 1, -1, 1],
+            times,
+            columns,
+            ..Batch::default()
+        };
+        let mut first = whole.clone();
+        let mut last = first.split_off(2);
+        let middle = {
+            let rest = last.split_off(4);
+            std::mem::replace(&mut last, rest)
+        };
+        // By their places they stand in the order in which they came, before the next block.
+        let places =
+            |batch: &Batch| (0..batch.len()).map(|row| (batch.offset, row)).collect::<Vec<_>>();
+        let places = [places(&first), places(&middle), places(&last)].concat();
+        assert!(
+            places.is_sorted_by(|a, b| a < b) && places.iter().all(|p| p.0 < 109),
+            "{places:?}"
+        );
+        let mut joined = whole.layout();
+        for batch in [&first, &middle, &last] {
+            (0..batch.len()).for_each(|row| joined.push_row(batch, row, batch.diff(row)));
+        }
+        assert_eq!(joined, whole);
     }
 }

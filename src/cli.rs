@@ -30,7 +30,8 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  tidemill                                  the demo shop: all queries, results in tidemill-out/
+  tidemill                                  the demo shop, live at http://127.0.0.1:7878/
+  tidemill demo --once                      the same as files in tidemill-out/, and ends
   tidemill run --source transactions=transaction.csv
   tidemill run --source behavior='logs/*.csv.gz' --query hourly_behavior --sink csv:out
   tidemill inspect orders_export.csv
@@ -45,7 +46,7 @@ enum Command {
     Run(run::Args),
     /// Look at files nothing is known of, and write what reads them
     Inspect(inspect::Args),
-    /// Maintain all queries over the built-in demo shop; the same as no command at all
+    /// Maintain all queries over the built-in demo shop, live; the same as no command at all
     Demo(demo::Args),
     /// List the queries, what they read and what they give
     Queries(queries::Args),

@@ -62,6 +62,11 @@ impl Clock {
         self.tick.round_up(self.now)
     }
 
+    /// The same where nothing comes before an event time.
+    pub fn time_at(&self, event_time: i64) -> Time {
+        self.tick.round_up(self.now.max(event_time))
+    }
+
     /// Largest event time seen, or `None` before the first.
     pub fn event_time(&self) -> Option<i64> {
         (self.now != i64::MIN).then_some(self.now)

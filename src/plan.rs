@@ -33,6 +33,7 @@ use crate::event::{Stream, behavior, transactions};
 use crate::query::{AnyQuery, Reads};
 use crate::sink::{Schema, Sink, Spec};
 use crate::source::dialect::Dialect;
+use crate::source::pace::Pace;
 use crate::source::{Feeds, Input};
 use crate::value::Decimals;
 use crate::worker::{self, Cluster, Graph, Intake, Plan, Summary, with_id};
@@ -70,6 +71,8 @@ pub struct Job {
     pub running: Running,
     /// Whether somebody looks at the views while the run goes on.
     pub looked_at: bool,
+    /// The pace at which records are let through; none: as they come.
+    pub pace: Option<Pace>,
 }
 
 impl Job {

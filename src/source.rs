@@ -39,6 +39,7 @@ pub mod lookup;
 pub mod made;
 pub mod notes;
 mod number;
+pub mod pace;
 pub mod parse;
 mod plain;
 pub mod plan;
@@ -61,6 +62,7 @@ pub use header::Header;
 use layout::Layout;
 use look::Look;
 use notes::Notes;
+use pace::Pace;
 use parse::{Parsed, Scratch};
 pub use plan::ParseOptions;
 use plan::Plan;
@@ -144,6 +146,15 @@ struct Chain {
     clock: Clock,
     next: u64,
     lines: u64,
+    /// No record is let through before this event time, though the clock has not come so far.
+    quiet: i64,
+}
+
+impl Chain {
+    /// How far the source is, as others see it.
+    fn now(&self) -> i64 {
+        self.clock.event_time().unwrap_or(i64::MIN).max(self.quiet)
+    }
 }
 
 impl Plan {
@@ -163,6 +174,8 @@ pub struct Waiting {
     sequence: u64,
     parsed: Parsed,
     block: Option<Block>,
+    /// Whether its turn has come, and what is to be told of it was told.
+    begun: bool,
 }
 
 /// What became of asking for a block.
@@ -195,7 +208,12 @@ impl Partition {
             recorded,
             said: plan,
             found: OnceLock::new(),
-            chain: Mutex::new(Chain { clock, next: 0, lines: input.header_lines() }),
+            chain: Mutex::new(Chain {
+                clock,
+                next: 0,
+                lines: input.header_lines(),
+                quiet: i64::MIN,
+            }),
             reader: Mutex::new(Sequence { input, look, held, above, taken: 0, ended: false }),
             clock: AtomicI64::new(i64::MIN),
         }
@@ -252,7 +270,7 @@ impl Partition {
                 (Parsed { records: batch.len() as u64, batch, ..Parsed::default() }, None)
             }
         };
-        Ok(Taken::Parsed(Box::new(Waiting { sequence, parsed, block })))
+        Ok(Taken::Parsed(Box::new(Waiting { sequence, parsed, block, begun: false })))
     }
 
     /// The currency to which its amounts are converted here, or were when they were recorded.
@@ -327,15 +345,54 @@ impl Partition {
         (parsed, None)
     }
 
-    /// Stamps a parsed block if it is its turn.
+    /// Stamps a parsed block if it is its turn, or as much of it as is due; the rest stays waiting.
     pub fn stamp(&self, waiting: &mut Option<Box<Waiting>>, feeds: &Feeds) -> Option<Batch> {
         let mut chain = lock(&self.chain);
         if waiting.as_ref().is_none_or(|w| w.sequence != chain.next) {
             return None;
         }
-        let Waiting { mut parsed, block, .. } = *waiting.take()?;
-        let now = chain.clock.event_time();
-        if let Some(block) = block {
+        let mut block = waiting.take()?;
+        let before = chain.now();
+        if !std::mem::replace(&mut block.begun, true) {
+            self.begin(&mut block, &mut chain, feeds);
+        }
+        let mut batch = std::mem::take(&mut block.parsed.batch);
+        if let Some(pace) = &feeds.pace {
+            let due = pace.due(&batch.times, || feeds.least_clock_but(self.index));
+            if due.rows < batch.len() {
+                chain.quiet = chain.quiet.max(due.until);
+                let rest = match due.rows {
+                    // Mostly nothing is due, and then nothing is moved.
+                    0 => std::mem::take(&mut batch),
+                    rows => batch.split_off(rows),
+                };
+                block.parsed.batch = rest;
+                *waiting = Some(block);
+            }
+        }
+        feeds.records.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        // What was stamped before keeps its stamps. Were they not those of this clock, which they
+        // are in every log of ours, it would be stamped like new records.
+        if batch.runs.is_empty() || !chain.clock.follow(&mut batch) {
+            chain.clock.stamp(&mut batch);
+        }
+        chain.next += u64::from(waiting.is_none());
+        if chain.now() != before {
+            self.clock.store(chain.now(), Ordering::Release);
+        }
+        drop(chain);
+        if waiting.is_some() {
+            return (!batch.is_empty()).then_some(batch);
+        }
+        self.finish_if_done(&lock(&self.reader));
+        Some(batch)
+    }
+
+    /// Refuses the rows of a block that are implausible now that its turn has come, and tells what is
+    /// to be told of it.
+    fn begin(&self, waiting: &mut Waiting, chain: &mut Chain, feeds: &Feeds) {
+        let Waiting { parsed, block, .. } = waiting;
+        if let Some(block) = block.take() {
             let refused = chain.clock.refuse(&parsed.batch.times);
             let late = refused.iter().filter(|(_, why)| *why == Implausible::Late).count();
             feeds.late.fetch_add(late as u64, Ordering::Relaxed);
@@ -348,31 +405,20 @@ impl Partition {
                 }
             };
             let refused = refused.into_iter().map(|(row, of)| (row, why(of).to_string())).collect();
-            self.plan().refuse(&mut parsed, &block, refused);
+            self.plan().refuse(parsed, &block, refused);
         }
-        let Parsed { mut batch, mut bad, lines, records, notes, told } = parsed;
-        // What was stamped before keeps its stamps. Were they not those of this clock, which they
-        // are in every log of ours, it would be stamped like new records.
-        if batch.runs.is_empty() || !chain.clock.follow(&mut batch) {
-            chain.clock.stamp(&mut batch);
-        }
-        bad.iter_mut().for_each(|bad| bad.line += chain.lines);
-        feeds.records.fetch_add(records, Ordering::Relaxed);
-        feeds.dead_letters.write(self.stream, &self.name, &bad);
+        parsed.bad.iter_mut().for_each(|bad| bad.line += chain.lines);
+        // The good ones count once they are stamped.
+        let bad = parsed.records.saturating_sub(parsed.batch.len() as u64);
+        feeds.records.fetch_add(bad, Ordering::Relaxed);
+        feeds.dead_letters.write(self.stream, &self.name, &std::mem::take(&mut parsed.bad));
+        let (notes, told) = (std::mem::take(&mut parsed.notes), std::mem::take(&mut parsed.told));
         if !notes.is_empty() || !told.is_empty() {
             let mut all = lock(&feeds.notes);
             all.add(self.stream, self.index, notes);
             all.tell(self.stream, told);
         }
-        chain.lines += lines;
-        chain.next += 1;
-        let event_time = chain.clock.event_time();
-        if event_time != now {
-            self.clock.store(event_time.unwrap_or(i64::MIN), Ordering::Release);
-        }
-        drop(chain);
-        self.finish_if_done(&lock(&self.reader));
-        Some(batch)
+        chain.lines += parsed.lines;
     }
 
     fn finish_if_done(&self, reader: &Sequence) {
@@ -383,7 +429,11 @@ impl Partition {
 
     /// No record of this partition will be stamped earlier; `None`: there will be no more.
     pub fn frontier(&self) -> Option<Time> {
-        (self.clock() != i64::MAX).then(|| lock(&self.chain).clock.time())
+        let least = || {
+            let chain = lock(&self.chain);
+            chain.clock.time_at(chain.quiet)
+        };
+        (self.clock() != i64::MAX).then(least)
     }
 }
 
@@ -420,6 +470,8 @@ pub struct Feeds {
     pub clocks_refuse: bool,
     /// The largest share of bad records that is put up with.
     pub max_bad: f64,
+    /// The pace at which records are let through, if they are not as they come.
+    pub pace: Option<Pace>,
     /// Records read, good and bad.
     pub records: AtomicU64,
     /// Those among them that were refused because they were late; they are among the dead letters.
@@ -441,6 +493,7 @@ impl Feeds {
             currencies: Currencies::default(),
             clocks_refuse: false,
             max_bad: 0.0,
+            pace: None,
             records: AtomicU64::new(0),
             late: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -451,6 +504,12 @@ impl Feeds {
     /// The least clock over the partitions that have more to give.
     pub fn least_clock(&self) -> i64 {
         self.partitions.iter().map(Partition::clock).min().unwrap_or(i64::MAX)
+    }
+
+    /// The same without one of them.
+    fn least_clock_but(&self, index: u32) -> i64 {
+        let others = self.partitions.iter().filter(|p| p.index != index);
+        others.map(Partition::clock).min().unwrap_or(i64::MAX)
     }
 
     /// Reads everything to its end on this thread: hands over each partition's stamped batches in

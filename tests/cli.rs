@@ -479,7 +479,7 @@ fn the_demo_writes_views_logs_and_pictures() {
     let out = dir.join("out");
     let path = out.to_str().expect("UTF-8");
     // What counts how often something comes gets as much smaller limits as there are fewer events.
-    let mut demo = vec!["demo", "--events", "60000", "--out", path];
+    let mut demo = vec!["demo", "--once", "--events", "60000", "--out", path];
     for least in ["trending_items.least=2", "bought_together.least=2", "frequent_itemsets.least=2"]
     {
         demo.extend(["--set", least]);

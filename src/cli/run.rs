@@ -2,7 +2,7 @@
 
 use super::launch::launch_served;
 use super::options::{Cleaning, Running};
-use super::serve::{Serving, stay};
+use super::serve::{Pacing, Serving, stay};
 use super::show;
 use crate::error::Error;
 use crate::lab::cost::Meter;
@@ -22,6 +22,7 @@ Examples:
   tidemill run --source transactions=export.csv --time-format day-first --decimal-comma
   tidemill run --format shopify-orders --source orders_export.csv
   tidemill run --source transactions=transaction.csv --serve      (http://127.0.0.1:7878/)
+  tidemill run --source transactions=transaction.csv --serve --speed 60x     (as if it were live)
   tidemill run --config shop.toml        (sources described in sections [[source]])
 
 Sources are CSV with a header, or JSON (an object per line, or an array of them), where a column is
@@ -58,6 +59,8 @@ pub struct Args {
     #[command(flatten)]
     serving: Serving,
     #[command(flatten)]
+    pacing: Pacing,
+    #[command(flatten)]
     running: Running,
     #[command(flatten)]
     cleaning: Cleaning,
@@ -88,6 +91,7 @@ impl Args {
             settings,
             cleaning: self.cleaning.plan(),
             running: self.running.plan(),
+            pace: self.pacing.plan(),
             ..Job::default()
         };
         if self.check {

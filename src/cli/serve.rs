@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::queries::catalog;
 use crate::query::AnyQuery;
 use crate::serve::{ADDRESS, Door, Options, Service};
+use crate::source::pace::{Pace, Rate, Speed};
 use crate::value::Decimals;
 use crate::worker::Plan;
 use std::path::PathBuf;
@@ -42,6 +43,27 @@ impl Serving {
         let Some(address) = self.serve.clone().filter(|_| process == 0) else { return Ok(None) };
         let (token_file, insecure) = (self.token_file.clone(), self.insecure);
         Options { address, token_file, insecure }.open().map(Some)
+    }
+}
+
+/// How fast records are let through.
+#[derive(clap::Args, Debug, Clone, Default)]
+#[command(next_help_heading = "Pace")]
+pub struct Pacing {
+    /// Let records through as fast as they happened, times this, from the first on: 60x is an hour
+    /// of them in a minute [default: as fast as they come]
+    #[arg(long, value_name = "TIMES", conflicts_with = "rate")]
+    pub speed: Option<Speed>,
+    /// Let so many records through in a second, in the order of their times, in each process
+    #[arg(long, value_name = "N/s")]
+    pub rate: Option<Rate>,
+}
+
+impl Pacing {
+    /// As a job has it.
+    pub fn plan(&self) -> Option<Pace> {
+        let by_time = self.speed.map(|speed| Pace::by_time(speed, None));
+        by_time.or_else(|| self.rate.map(Pace::by_count))
     }
 }
 

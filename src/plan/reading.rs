@@ -89,12 +89,14 @@ impl Job {
         Ok(Columns::new(schema, header, wanted, &[], &options, &renames)?)
     }
 
-    pub(super) fn feeds(&self, partitions: Vec<Partition>, cleaner: Cleaner) -> Arc<Feeds> {
+    pub(super) fn feeds(&mut self, partitions: Vec<Partition>, cleaner: Cleaner) -> Arc<Feeds> {
+        let pace = self.pace.take();
         let cleaning = &self.cleaning;
         Arc::new(Feeds {
             cleaner: (cleaner.currency.is_some() || cleaner.enrich.is_some()).then_some(cleaner),
             clocks_refuse: cleaning.max_jump.is_some() || cleaning.lateness.is_some(),
             max_bad: cleaning.max_bad,
+            pace,
             ..Feeds::new(partitions, self.dead_letters())
         })
     }

@@ -31,6 +31,8 @@ const AHEAD: i64 = 3_600_000;
 const IN_FLIGHT: usize = 64 << 20;
 /// How soon to look again when there is nothing to do now.
 const SOON: Duration = Duration::from_micros(200);
+/// The same where records are let through at a pace: more often than anybody sees.
+const PACED: Duration = Duration::from_millis(5);
 
 /// Where a failed source leaves its error for the run to report.
 pub(crate) type Failure = Arc<Mutex<Option<Error>>>;
@@ -61,6 +63,7 @@ pub(crate) fn feed<'s>(
                 });
                 match outcome {
                     Ok(Turn::More) => again.activate(),
+                    Ok(Turn::Idle) if mine.feeds.pace.is_some() => again.activate_after(PACED),
                     Ok(Turn::Idle) => again.activate_after(SOON),
                     // The other processes must not take this for the end of the source: the claim
                     // is kept, and goes with the process.
@@ -157,7 +160,10 @@ impl Mine {
             let partition = &self.feeds.partitions[*place];
             while let Some(block) = waiting.pop_front() {
                 let mut block = Some(block);
-                match partition.stamp(&mut block, &self.feeds) {
+                let stamped = partition.stamp(&mut block, &self.feeds);
+                // What is not due, or not at its turn, stays the next.
+                block.into_iter().for_each(|rest| waiting.push_front(rest));
+                match stamped {
                     Some(batch) => {
                         if let Some(run) = batch.runs.last() {
                             let bytes = batch.bytes();
@@ -166,11 +172,7 @@ impl Mine {
                             send(cap, batch);
                         }
                     }
-                    None => {
-                        waiting.extend(block);
-                        waiting.rotate_right(1);
-                        break;
-                    }
+                    None => break,
                 }
             }
         }
