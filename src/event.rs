@@ -11,7 +11,9 @@ use crate::text::Text;
 use crate::value::{Hour, Money};
 use std::marker::PhantomData;
 
+mod movement;
 pub mod vocabulary;
+pub use movement::Movement;
 pub use vocabulary::{AdEvent, LoginOutcome, ParcelStatus, PaymentStatus, ShopEvent};
 
 /// A stream as a type: what its rows are called, and which field identifies a record.
@@ -336,6 +338,12 @@ impl Row<'_, Transactions> {
     #[inline]
     pub fn is_sale(&self) -> bool {
         self.status().is_none_or(PaymentStatus::is_taken)
+    }
+
+    /// What it does to the money of a sale.
+    #[inline]
+    pub fn movement(&self) -> Movement {
+        Movement::of(self.status(), self.amount().map(|amount| amount.0))
     }
 
     /// Whether the record tells of the payment itself, also of one that failed. Cancellations,

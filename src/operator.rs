@@ -53,7 +53,7 @@ pub use as_of::Follower;
 pub use board::Board;
 pub(crate) use collect::collect;
 pub use collect::{Port, Row as AnyRow, Sealed};
-pub(crate) use dedupe::{Age, Tally, dedupe, withdraws};
+pub(crate) use dedupe::{Age, Per, Tally, dedupe};
 pub use dedupe::{Dedupe, OnDuplicate};
 pub use first::First;
 pub use join::Join;
@@ -90,10 +90,15 @@ pub(crate) fn route<K: Hash>(key: &K) -> u64 {
 }
 
 /// The cleaned records of a stream, in shared batches of columns.
-#[derive(Clone)]
 pub struct Rows<'s, S> {
     pub(crate) batches: Batches<'s>,
     shape: PhantomData<S>,
+}
+
+impl<S> Clone for Rows<'_, S> {
+    fn clone(&self) -> Self {
+        Rows { batches: self.batches.clone(), shape: PhantomData }
+    }
 }
 
 impl<'s, S: Shape> Rows<'s, S> {

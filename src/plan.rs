@@ -148,7 +148,7 @@ impl Job {
         };
         let fields = all.streams().map(fields).collect();
         let lateness = self.cleaning.lateness.map(Millis);
-        let intake = Intake { fields, dedupe, change_logs, tick, lateness };
+        let intake = Intake { fields, dedupe, change_logs, tick, lateness, reach: lateness };
         let feeds = self.feeds(partitions, cleaner);
         let graph = Graph { queries, intake };
         Ok(Plan { graph, feeds, cluster, sinks, progress: Box::new(|_| {}) })

@@ -11,14 +11,19 @@ use crate::event::{
     Ads, Behavior, Col, Inventory, Logins, Logistics, Need, Shape, Stream, Transactions,
 };
 use crate::operator::memory::Memory;
-use crate::operator::{Batches, Clock, Collection, Item, Periods, Port, Rows, Shared, collect};
+use crate::operator::{
+    Batches, Clock, Collection, Item, Per, Periods, Port, Rows, Shared, Tally, collect,
+};
 use crate::value::Value;
 use std::cell::RefCell;
 use std::fmt::Debug;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use timely::dataflow::operators::probe::Handle;
 
 pub mod basket;
 mod history;
+pub mod ledger;
 mod parameters;
 pub mod session;
 pub(crate) mod settings;
@@ -176,25 +181,31 @@ impl Reads {
     }
 }
 
-/// A stream in the dataflow: the same shared batches as they came, with all records, and with one
-/// per id.
+/// A stream in the dataflow: the same shared batches as they came, and with all records.
 #[derive(Clone)]
 pub(crate) struct Opened<'s> {
     /// What came: also retractions of what never did.
     pub raw: Batches<'s>,
     /// Every record as it was sent, but for what a change log took back.
     pub all: Batches<'s>,
-    /// The records that hold: a later one takes back the earlier of its id.
-    pub unique: Batches<'s>,
 }
 
-/// Opens a stream in the dataflow under construction, the first time a query asks for it.
-pub(crate) type Open<'s> = dyn Fn(Stream) -> Opened<'s> + 's;
+/// How a stream is built into the dataflow under construction, the first time a query asks for it.
+pub(crate) struct Ways<'s> {
+    /// Opens it.
+    pub open: Box<dyn Fn(Stream) -> Opened<'s> + 's>,
+    /// The records that hold: a later one takes back the earlier of its id.
+    pub unique: Box<dyn Fn(Stream, Batches<'s>, Per) -> Batches<'s> + 's>,
+}
 
 /// What a query may read.
 pub struct Inputs<'s> {
-    open: Box<Open<'s>>,
+    ways: Ways<'s>,
     opened: RefCell<Vec<Option<Opened<'s>>>>,
+    unique: RefCell<Vec<(Stream, Per, Batches<'s>)>>,
+    tally: Arc<Tally>,
+    /// How far from its sale what adjusts it can be.
+    pub(crate) reach: Option<Millis>,
     clocks: RefCell<Vec<Option<Clock<'s>>>>,
     reads: RefCell<Reads>,
     shared: Shared<'s>,
@@ -207,10 +218,14 @@ impl<'s> Inputs<'s> {
     pub(crate) fn new(
         probe: Handle<Time>,
         (tick, memory): (Tick, Memory),
-        open: Box<Open<'s>>,
+        (ways, reach): (Ways<'s>, Option<Millis>),
+        tally: &Arc<Tally>,
     ) -> Self {
         Inputs {
-            open,
+            ways,
+            reach,
+            unique: RefCell::default(),
+            tally: Arc::clone(tally),
             tick,
             opened: RefCell::new(vec![None; Stream::ALL.len()]),
             clocks: RefCell::new(vec![None; Stream::ALL.len()]),
@@ -229,7 +244,7 @@ impl<'s> Inputs<'s> {
     /// Opens a stream.
     pub(crate) fn open(&self, stream: Stream) -> Opened<'s> {
         let mut opened = self.opened.borrow_mut();
-        let open = || self.memory.within(stream.name(), || (self.open)(stream));
+        let open = || self.memory.within(stream.name(), || (self.ways.open)(stream));
         opened[stream.index()].get_or_insert_with(open).clone()
     }
 
@@ -240,7 +255,35 @@ impl<'s> Inputs<'s> {
 
     /// The records of a stream that hold, with these columns filled.
     pub fn rows<S: Shape>(&self, columns: &[Col]) -> Rows<'s, S> {
-        Rows::new(self.read::<S>(columns).unique)
+        let all = self.read::<S>(columns).all;
+        Rows::new(self.unique(S::STREAM, all, Per::Id))
+    }
+
+    /// As `transactions`, but a sale is told apart from what undid it: of each the record that
+    /// holds is there, also where all have one id.
+    pub fn movements(&self, columns: &[Col]) -> Rows<'s, Transactions> {
+        let all = self.read::<Transactions>(columns).all;
+        Rows::new(self.unique(Stream::Transactions, all, Per::Movement))
+    }
+
+    fn unique(&self, stream: Stream, all: Batches<'s>, per: Per) -> Batches<'s> {
+        let mut made = self.unique.borrow_mut();
+        let known = made.iter().find(|(s, p, _)| (*s, *p) == (stream, per));
+        if let Some((.., batches)) = known {
+            return batches.clone();
+        }
+        let build = || (self.ways.unique)(stream, all, per);
+        let batches = self.memory.within(stream.name(), build);
+        made.push((stream, per, batches.clone()));
+        batches
+    }
+
+    /// Counts refunds, voids and disputes of which no sale is known, for the summary.
+    pub(crate) fn unmatched<D: Item>(&self, these: Collection<'s, D>) {
+        let tally = Arc::clone(&self.tally);
+        these.inspect(move |(_, _, diff)| {
+            tally.unmatched.fetch_add(*diff as i64, Relaxed);
+        });
     }
 
     /// Every record of a stream as it was sent, with these columns filled: what another replaced

@@ -11,7 +11,7 @@ use crate::clock::{Millis, Tick, Time};
 use crate::event::Stream;
 use crate::operator::memory::{Memory, Notebook};
 use crate::operator::{Batches, Dedupe, Port, Tally, dedupe, settle};
-use crate::query::{AnyQuery, Inputs, Opened, Reads};
+use crate::query::{AnyQuery, Inputs, Opened, Reads, Ways};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -43,6 +43,8 @@ pub struct Intake {
     pub tick: Tick,
     /// How far behind the clock of its source a record can be; none: any.
     pub lateness: Option<Millis>,
+    /// How far from its sale a refund, void or dispute can be; none: any.
+    pub reach: Option<Millis>,
 }
 
 /// What the workers of a process have in common while they run.
@@ -73,6 +75,7 @@ impl Intake {
             change_logs: BTreeSet::new(),
             tick,
             lateness: None,
+            reach: None,
         }
     }
 
@@ -87,13 +90,30 @@ impl Intake {
     ) -> (E, Handle<Time>) {
         let (probe, memory) = (Handle::new(), Memory::new(common.notebook.clone(), self.lateness));
         let ends = worker.dataflow::<Time, _, _>(|scope| {
-            let open = |stream: Stream| {
-                let batches = from(scope, stream, &probe);
-                let how = (self.dedupe.get(&stream).copied(), self.change_logs.contains(&stream));
-                let fields = self.fields.get(&stream).cloned().unwrap_or_default();
-                opened(batches, stream, fields, how, &common.tally)
+            let fields = |stream: Stream| {
+                with_id(stream, self.fields.get(&stream).cloned().unwrap_or_default())
             };
-            ends(&Inputs::new(probe.clone(), (self.tick, memory), Box::new(open)))
+            let open = |stream: Stream| {
+                let raw = from(scope, stream, &probe);
+                let tally = || Arc::clone(&common.tally);
+                let all = match self.change_logs.contains(&stream) {
+                    true => settle(raw.clone(), stream, &fields(stream), tally()),
+                    false => raw.clone(),
+                };
+                Opened { raw, all }
+            };
+            let ways = Ways {
+                open: Box::new(open),
+                unique: Box::new(|stream, all, per| match self.dedupe.get(&stream) {
+                    Some(how) => {
+                        let tally = Arc::clone(&common.tally);
+                        dedupe(all, stream, &fields(stream), (*how, per), tally)
+                    }
+                    None => all,
+                }),
+            };
+            let ways = (ways, self.reach);
+            ends(&Inputs::new(probe.clone(), (self.tick, memory), ways, &common.tally))
         });
         (ends, probe)
     }
@@ -130,27 +150,6 @@ pub(crate) fn drive(
             return;
         }
     }
-}
-
-/// A stream as queries see it: what came, the records of it that are there, and one per id if they
-/// have ids.
-fn opened<'s>(
-    raw: Batches<'s>,
-    stream: Stream,
-    fields: Vec<usize>,
-    (how, change_logs): (Option<Dedupe>, bool),
-    tally: &Arc<Tally>,
-) -> Opened<'s> {
-    let fields = with_id(stream, fields);
-    let all = match change_logs {
-        true => settle(raw.clone(), stream, &fields, Arc::clone(tally)),
-        false => raw.clone(),
-    };
-    let unique = match how {
-        Some(how) => dedupe(all.clone(), stream, &fields, how, Arc::clone(tally)),
-        None => all.clone(),
-    };
-    Opened { raw, all, unique }
 }
 
 /// The fields a stream's batches carry when its records are made unique: also its id and version.

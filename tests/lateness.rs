@@ -59,8 +59,10 @@ fn check(seed: u64, recorded: &Recorded, policy: Option<OnDuplicate>) -> Vec<(St
     let times = History::new(recorded.clone(), dedupe).times();
     let cut: Time = times[times.len() - 2];
     let workers = 1 + random.below(2) as usize;
+    let reach = lateness;
     let run = |lateness: Option<Millis>| {
-        let part = Part { queries: all(tick), dedupe, tick, lateness, workers };
+        let reach = Some(reach);
+        let part = Part { queries: all(tick), dedupe, tick, lateness, reach, workers };
         part.run(&recorded, None, Some(cut)).expect("runs")
     };
     let (dropping, keeping): (Outcome, Outcome) = (run(Some(lateness)), run(None));
@@ -123,7 +125,7 @@ fn an_hour_is_kept_to_its_last_moment() {
     let mut queries = all(tick);
     queries.retain(|query| query.name() == "hourly_transactions");
     let lateness = Some(Millis::minutes(30));
-    let part = Part { queries, dedupe: None, tick, lateness, workers: 1 };
+    let part = Part { queries, dedupe: None, tick, lateness, reach: lateness, workers: 1 };
     let outcome = part.run(&recorded, None, None).expect("runs");
     let counts = outcome.views[0].iter().map(|(row, _)| &row[1]);
     assert!(counts.eq([&Value::Integer(2), &Value::Integer(2)]), "{:?}", outcome.views[0]);

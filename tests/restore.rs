@@ -34,6 +34,7 @@ fn check(seed: u64, recorded: &Recorded, dedupe: Option<Dedupe>) -> BTreeMap<Str
         dedupe,
         tick,
         lateness: None,
+        reach: None,
         workers: workers.next().unwrap_or(1),
     };
     let whole = part().run(&recorded, None, Some(first)).expect("runs");
@@ -117,7 +118,7 @@ fn what_is_in_memory_is_what_is_written_down() {
     let tick = support::tick();
     let recorded = support::stamped(&support::history(3, 90, false), tick);
     let dedupe = policy(OnDuplicate::Replace, None);
-    let part = Part { queries: all(tick), dedupe, tick, lateness: None, workers: 2 };
+    let part = Part { queries: all(tick), dedupe, tick, lateness: None, reach: None, workers: 2 };
     let end = History::new(recorded.clone(), dedupe).times().pop();
     let outcome = part.run(&recorded, None, end).expect("runs");
     let written: BTreeMap<&str, Size> = outcome.contents.sizes().collect();
@@ -146,12 +147,13 @@ fn contents_of_other_operators_are_refused() {
         dedupe: policy(OnDuplicate::Replace, None),
         tick,
         lateness: None,
+        reach: None,
         workers: 1,
     };
     let cut = History::new(recorded.clone(), None).times()[3];
     let few = part(&["hourly_transactions"]).run(&recorded, None, Some(cut)).expect("runs");
-    let more = part(&["hourly_transactions", "velocity"]);
+    let more = part(&["hourly_transactions", "top_items_hourly"]);
     let refused = more.run(&after(&recorded, cut), Some(few.contents), None);
-    let why = refused.expect_err("velocity has nothing to go on from").to_string();
-    assert!(why.starts_with("the state of velocity/"), "{why}");
+    let why = refused.expect_err("top_items_hourly has nothing to go on from").to_string();
+    assert!(why.starts_with("the state of top_items_hourly/"), "{why}");
 }

@@ -18,10 +18,11 @@
 //! State: the touches and sales of each user, and four sums per campaign.
 
 use crate::clock::{Millis, Time};
-use crate::event::transactions::{AMOUNT, STATUS};
-use crate::event::{AdEvent, Ads, Row, Transactions, ads, transactions};
+use crate::event::transactions::AMOUNT;
+use crate::event::{AdEvent, Ads, Row, ads, transactions};
 use crate::monoid::{Dated, Entries, Wide};
 use crate::operator::{Aggregate, Collection, Item};
+use crate::query::ledger::Line;
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Hour, whole};
@@ -92,10 +93,10 @@ fn touch(ad: &Row<'_, Ads>) -> Option<Met> {
     known.then(|| (ad.user_id().clone(), Dated { time: ad.time(), item: item(), value: 0 }))
 }
 
-fn sale(record: &Row<'_, Transactions>) -> Option<Met> {
-    let amount = record.amount().filter(|_| record.is_sale())?;
-    let item = Step::Sale(amount.0, record.transaction_id().clone());
-    Some((record.user_id().clone(), Dated { time: record.time(), item, value: 0 }))
+fn sale(line: Line) -> Option<Met> {
+    let amount = line.net().filter(|_| line.stands())?;
+    let item = Step::Sale(i64::try_from(amount).ok()?, line.transaction_id);
+    Some((line.user_id, Dated { time: line.time, item, value: 0 }))
 }
 
 /// What a campaign has of a sale, by the three models.
@@ -115,13 +116,7 @@ impl Attribution {
     fn steps<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Met> {
         let seen = [ads::EVENT, ads::USER_ID, ads::CAMPAIGN_ID, ads::CREATIVE_ID.optional()];
         let touches = inputs.ads(&seen).flat_map("Touches", touch);
-        let paid = [
-            AMOUNT,
-            transactions::USER_ID,
-            transactions::TRANSACTION_ID.optional(),
-            STATUS.optional(),
-        ];
-        touches.concat(inputs.transactions(&paid).flat_map("Sales", sale))
+        touches.concat(inputs.ledger(&[AMOUNT, transactions::USER_ID]).flat_map(sale))
     }
 
     /// A row for each sale of a user, read as of its time.
@@ -224,13 +219,14 @@ impl Query for Attribution {
         let ads = history.ads(at);
         let mut rows: BTreeMap<Text, [i128; 4]> = BTreeMap::new();
         let mut sold = 0;
-        for sale in history.transactions(at).into_iter().filter(|t| t.is_sale()) {
-            let Some(amount) = sale.amount() else { continue };
-            let value = i128::from(amount.0) * 1_000_000;
+        for sale in history.ledger(at).into_iter().filter(|line| line.stands()) {
+            let Some(price) = sale.amount else { continue };
+            let taken_off = i128::from(sale.discount) + sale.refunded.unwrap_or(0);
+            let value = (i128::from(price) - taken_off) * 1_000_000;
             sold += value;
             let mut path: Vec<(i64, bool, String, String)> = Vec::new();
-            for ad in ads.iter().filter(|ad| ad.user_id() == sale.user_id()) {
-                let (age, campaign) = (sale.time() - ad.time(), ad.campaign_id().to_string());
+            for ad in ads.iter().filter(|ad| *ad.user_id() == sale.user_id) {
+                let (age, campaign) = (sale.time - ad.time(), ad.campaign_id().to_string());
                 let click = ad.event() == Some(AdEvent::Click);
                 let days = match ad.event() {
                     Some(AdEvent::Click) => self.click_days,

@@ -151,14 +151,15 @@ impl Query for CampaignHourly {
             }
             sums.1 += ad.cost().map_or(0, |cost| i128::from(cost.0));
         }
-        for sale in history.transactions(at).into_iter().filter(|t| t.is_sale()) {
-            let value = sale.amount().map_or(0, |amount| i128::from(amount.0));
+        for sale in history.ledger(at).into_iter().filter(|line| line.stands()) {
+            let taken_off = i128::from(sale.discount) + sale.refunded.unwrap_or(0);
+            let value = sale.amount.map_or(0, |price| i128::from(price) - taken_off);
             let met = |event: AdEvent, days: u16| {
                 ads.iter()
-                    .filter(|ad| ad.event() == Some(event) && ad.user_id() == sale.user_id())
+                    .filter(|ad| ad.event() == Some(event) && *ad.user_id() == sale.user_id)
                     .filter(|ad| !ad.user_id().is_empty() && !ad.campaign_id().is_empty())
                     .filter(|ad| {
-                        (0..=i64::from(days) * 86_400_000).contains(&(sale.time() - ad.time()))
+                        (0..=i64::from(days) * 86_400_000).contains(&(sale.time - ad.time()))
                     })
                     .max_by_key(|ad| (ad.time(), ad.campaign_id()))
             };

@@ -212,10 +212,9 @@ impl Query for BoughtTogether {
 /// All baskets, as sets.
 pub(super) fn naive(history: &History, at: Time, most: usize) -> Vec<BTreeSet<Text>> {
     let mut orders: BTreeMap<Text, BTreeSet<Text>> = BTreeMap::new();
-    for sale in history.transactions(at).iter().filter(|sale| sale.is_sale()) {
-        if !sale.order_id().is_empty() && !sale.item_id().is_empty() {
-            let items = orders.entry(sale.order_id().clone()).or_default();
-            items.insert(sale.item_id().clone());
+    for line in history.ledger(at).into_iter().filter(|line| line.stands()) {
+        if !line.order_id.is_empty() && !line.item_id.is_empty() {
+            orders.entry(line.order_id).or_default().insert(line.item_id);
         }
     }
     orders.into_values().filter(|items| items.len() <= most).collect()

@@ -61,17 +61,15 @@ impl Query for HourlyCorrelation {
             },
             |&hour, &(seen, views, orders)| (seen > 0).then_some((hour, (views, orders))),
         );
-        let sales = inputs
-            .transactions(&[transactions::AMOUNT, transactions::STATUS.optional()])
-            .aggregate(
-                "HourlySales",
-                |sale| (sale.is_sale() && sale.amount().is_some()).then(|| sale.hour()),
-                |(seen, sum): &mut (i64, i128), sale, diff| {
-                    *seen += diff;
-                    *sum += sale.amount().map_or(0, |m| i128::from(m.0)) * i128::from(diff);
-                },
-                |&hour, &(seen, sum)| (seen > 0).then_some((hour, sum)),
-            );
+        let sales = inputs.ledger(&[transactions::AMOUNT]).aggregate(
+            "HourlySales",
+            |line| (line.stands() && line.net().is_some()).then(|| line.hour()),
+            |(seen, sum): &mut (i64, i128), line, diff| {
+                *seen += diff;
+                *sum += line.net().unwrap_or(0) * i128::from(diff);
+            },
+            |&hour, &(seen, sum)| (seen > 0).then_some((hour, sum)),
+        );
         let deliveries = inputs.logistics(&[logistics::STATUS.optional()]).aggregate(
             "HourlyDeliveries",
             |parcel| parcel.is_delivery().then(|| parcel.hour()),
@@ -115,9 +113,10 @@ impl Query for HourlyCorrelation {
             *orders += i128::from(visit.order_count());
         }
         let mut sales: BTreeMap<Hour, i128> = BTreeMap::new();
-        for sale in history.transactions(at).iter().filter(|t| t.is_sale()) {
-            if let Some(amount) = sale.amount() {
-                *sales.entry(sale.hour()).or_default() += i128::from(amount.0);
+        for line in history.ledger(at) {
+            if let (Some(price), true) = (line.amount, line.stands()) {
+                let taken_off = i128::from(line.discount) + line.refunded.unwrap_or(0);
+                *sales.entry(line.hour()).or_default() += i128::from(price) - taken_off;
             }
         }
         let mut deliveries: BTreeMap<Hour, i128> = BTreeMap::new();

@@ -1,8 +1,10 @@
 //! Customers by recency, frequency and monetary value.
 //!
-//! Of each user's sales (not cancelled or refunded) with a known amount: `last_sale` is the event
+//! Of each user's sales (lines of the [`ledger`](crate::query::ledger) that were neither voided nor
+//! given back as a whole) with a known amount: `last_sale` is the event
 //! time of the latest, `orders` the number of different orders (a sale without an order is one of
-//! its own), `amount` the sum (empty if it does not fit into 64 bits). Users are cut into quintiles by each of the three: the cuts are the
+//! its own), `amount` the sum of what
+//! is left of them, less what was given back besides (empty if it does not fit into 64 bits). Users are cut into quintiles by each of the three: the cuts are the
 //! values at places floor(j n / 5) of the n users in ascending order, and a score is one more than
 //! the number of cuts not above the value (5 is best; equal values have equal scores). Segments
 //! are by recency R and the mean FM of the other two scores, half rounded up:
@@ -36,10 +38,10 @@
 //! ```
 
 use crate::clock::Time;
-use crate::event::transactions::{AMOUNT, ORDER_ID, STATUS, USER_ID};
-use crate::event::{Row, Transactions};
+use crate::event::transactions::{AMOUNT, USER_ID};
 use crate::monoid::{Bag, Distinct, Items, Members};
-use crate::operator::{Collection, Tiles};
+use crate::operator::{Aggregate, Collection, Tiles};
+use crate::query::ledger::Line;
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Moment, Money};
@@ -61,7 +63,7 @@ crate::record! {
             last_sale: Moment,
             /// Different orders; a sale without one is its own.
             orders: i64,
-            /// Sum of the sales' amounts.
+            /// Sum of the sales' amounts, less discounts and what was given back.
             /// Empty where it does not fit into 64 bits.
             amount: Option<Money>,
             /// Quintile of last_sale, 1 to 5; 5 is best.
@@ -115,8 +117,9 @@ fn row(user_id: Text, [last, orders, amount]: [i128; 3], scores: [u8; 3]) -> Out
     }
 }
 
-fn counts(sale: &Row<'_, Transactions>) -> bool {
-    !sale.user_id().is_empty() && sale.is_sale() && sale.amount().is_some()
+/// Whether it is a sale to someone known, or money given back to them.
+fn counts(line: &Line) -> bool {
+    !line.user_id.is_empty() && (line.stands() || line.loose) && line.net().is_some()
 }
 
 impl Query for RfmSegments {
@@ -132,17 +135,20 @@ impl Query for RfmSegments {
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         inputs
-            .transactions(&[USER_ID, AMOUNT, ORDER_ID.optional(), STATUS.optional()])
+            .ledger(&[USER_ID, AMOUNT])
             .aggregate(
                 "Customers",
-                |sale| counts(sale).then(|| sale.user_id().clone()),
-                |(times, orders, alone, amount): &mut Sales, sale, diff| {
-                    times.add(sale.time(), diff);
-                    match sale.order_id().is_empty() {
-                        true => *alone += diff,
-                        false => orders.add(sale.order_id().clone(), diff),
+                |line| counts(line).then(|| line.user_id.clone()),
+                |(times, orders, alone, amount): &mut Sales, line, diff| {
+                    *amount += line.net().unwrap_or(0) * i128::from(diff);
+                    if line.loose {
+                        return;
                     }
-                    *amount += sale.amount().map_or(0, |m| i128::from(m.0)) * i128::from(diff);
+                    times.add(line.time, diff);
+                    match line.order_id.is_empty() {
+                        true => *alone += diff,
+                        false => orders.add(line.order_id.clone(), diff),
+                    }
                 },
                 |user, (times, orders, alone, amount): &Known| {
                     let (last, _) = times.last_key_value()?;
@@ -159,18 +165,28 @@ impl Query for RfmSegments {
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let mut users: BTreeMap<Text, Vec<Row<'_, Transactions>>> = BTreeMap::new();
-        for sale in history.transactions(at).into_iter().filter(counts) {
-            users.entry(sale.user_id().clone()).or_default().push(sale);
+        let mut users: BTreeMap<Text, (Vec<Line>, i128)> = BTreeMap::new();
+        for line in history.ledger(at).into_iter().filter(|line| !line.user_id.is_empty()) {
+            let (sales, given_back) = users.entry(line.user_id.clone()).or_default();
+            if line.loose {
+                *given_back += line.refunded.unwrap_or(0);
+            } else if line.amount.is_some() && !line.voided && !line.returned {
+                sales.push(line);
+            }
         }
-        let values = |sales: &[Row<'_, Transactions>]| -> [i128; 3] {
-            let named: BTreeSet<&Text> = sales.iter().map(|s| s.order_id()).collect();
-            let alone = sales.iter().filter(|s| s.order_id().is_empty()).count();
+        users.retain(|_, (sales, _)| !sales.is_empty());
+        let values = |(sales, given_back): &(Vec<Line>, i128)| -> [i128; 3] {
+            let named: BTreeSet<&Text> = sales.iter().map(|s| &s.order_id).collect();
+            let alone = sales.iter().filter(|s| s.order_id.is_empty()).count();
             let named = named.iter().filter(|order| !order.is_empty()).count();
+            let left = |line: &Line| {
+                let price = line.amount.map_or(0, i128::from);
+                price - i128::from(line.discount) - line.refunded.unwrap_or(0)
+            };
             [
-                sales.iter().map(|s| s.time()).max().unwrap_or_default().into(),
+                sales.iter().map(|s| s.time).max().unwrap_or_default().into(),
                 (named + alone) as i128,
-                sales.iter().filter_map(|s| s.amount()).map(|m| i128::from(m.0)).sum(),
+                sales.iter().map(left).sum::<i128>() - given_back,
             ]
         };
         let users: Vec<_> = users.into_iter().map(|(user, s)| (user, values(&s))).collect();

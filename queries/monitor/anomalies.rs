@@ -30,7 +30,7 @@
 //! ```
 
 use crate::clock::{Millis, Time};
-use crate::event::transactions::{AMOUNT, STATUS};
+use crate::event::transactions::AMOUNT;
 use crate::monoid::{Dated, DatedLog, Entries, compare_products};
 use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query, on_the_wall};
@@ -175,13 +175,13 @@ impl Query for Anomalies {
         let (this, clock, days) = (self.clone(), self.zone.clock(), self.zone.clock());
         let reach = Millis(self.span() as u64 + 1);
         inputs
-            .transactions(&[AMOUNT, STATUS.optional()])
+            .ledger(&[AMOUNT])
             .aggregate(
                 "HourlySales",
-                |sale| (sale.is_sale() && sale.amount().is_some()).then(|| sale.hour()),
-                |(count, amount): &mut (i64, i128), sale, diff| {
+                |line| (line.stands() && line.net().is_some()).then(|| line.hour()),
+                |(count, amount): &mut (i64, i128), line, diff| {
                     *count += diff;
-                    *amount += sale.amount().map_or(0, |m| i128::from(m.0)) * i128::from(diff);
+                    *amount += line.net().unwrap_or(0) * i128::from(diff);
                 },
                 move |hour, &(count, amount)| {
                     let sales = Dated { time: hour.start().0, item: (count, amount), value: 0 };
@@ -198,10 +198,11 @@ impl Query for Anomalies {
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
         let mut hours: BTreeMap<Hour, (i64, i128)> = BTreeMap::new();
-        for sale in history.transactions(at).iter().filter(|t| t.is_sale()) {
-            if let Some(Money(amount)) = sale.amount() {
-                let hour = hours.entry(sale.hour()).or_default();
-                *hour = (hour.0 + 1, hour.1 + i128::from(amount));
+        for line in history.ledger(at) {
+            if let (Some(price), true) = (line.amount, line.stands()) {
+                let taken_off = i128::from(line.discount) + line.refunded.unwrap_or(0);
+                let hour = hours.entry(line.hour()).or_default();
+                *hour = (hour.0 + 1, hour.1 + i128::from(price) - taken_off);
             }
         }
         let median = |mut values: Vec<f64>| {

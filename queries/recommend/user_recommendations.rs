@@ -157,8 +157,7 @@ pub(super) fn user_recommendations<'s>(
     // All is asked for in any case, so that each query is known to read it.
     let columns = [USER_ID, SESSION_ID, ITEM_ID, EVENT.optional(), EVENT_ID.optional()];
     let visits = inputs.behavior(&columns);
-    let columns = [transactions::USER_ID, transactions::ITEM_ID, transactions::STATUS.optional()];
-    let sales = inputs.transactions(&columns);
+    let sales = inputs.ledger(&[transactions::USER_ID, transactions::ITEM_ID]);
     let similar = similar_items(inputs);
     let clock = inputs.clock(Stream::Behavior).and(inputs.clock(Stream::Transactions));
     let periods = inputs.periods(clock.clone(), query.refresh);
@@ -187,10 +186,9 @@ pub(super) fn user_recommendations<'s>(
                 (!places.is_empty()).then(|| (item.clone(), List::from_iter(list)))
             },
         );
-        let bought = sales.flat_map("Bought", |sale| {
-            let named = !sale.user_id().is_empty() && !sale.item_id().is_empty();
-            let part = || (sale.user_id().clone(), Part::Bought(sale.item_id().clone()));
-            (named && sale.is_sale()).then(part)
+        let bought = sales.flat_map(|line| {
+            let named = !line.user_id.is_empty() && !line.item_id.is_empty();
+            (named && line.stands()).then_some((line.user_id, Part::Bought(line.item_id)))
         });
         recent
             .inner_join("Similar", lists.every(&periods), |_, (user, position), list| {
@@ -269,14 +267,14 @@ impl Query for UserRecommendations {
                 views.entry(user).or_default().insert(seen);
             }
         }
-        let sales = history.transactions(at);
+        let sales = history.ledger(at);
         let similar = SimilarItems.answer(history, Time::last_full(self.refresh, now));
         let mut rows = Vec::new();
         for (user, views) in views {
             let owned: BTreeSet<&Text> = sales
                 .iter()
-                .filter(|sale| sale.is_sale() && *sale.user_id() == user)
-                .map(|sale| sale.item_id())
+                .filter(|line| line.stands() && line.user_id == user)
+                .map(|line| &line.item_id)
                 .collect();
             let mut scores: BTreeMap<&Text, i64> = BTreeMap::new();
             // The last different items of the session of the newest view.

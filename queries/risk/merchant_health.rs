@@ -1,23 +1,26 @@
 //! The health of the shop's payments by day (in the shop's `zone`), as the card schemes and platforms look at it.
 //!
-//! Each payment counts once, on the day its latest record carries (a refund or chargeback that
-//! replaces a sale therefore counts on the day it was refunded or disputed, as the schemes count
-//! it), with its amount:
+//! All of it comes from the [`ledger`](crate::query::ledger), whose lines count on the day of their
+//! sale, with what became of them since:
 //!
-//! - `payments`: records that are not cancelled or voided, pending or failed: the charges that were
-//!   asked for and stood, at least for a while. Refunded and charged-back ones are among them.
-//! - `gmv`, gross merchandise value: the sum of their amounts, nothing taken off.
+//! - `payments`: lines that were sold and not voided. Refunded and charged-back ones are among them.
+//! - `gmv`, gross merchandise value: the sum of their prices, nothing taken off.
 //! - `orders`: distinct `order_id` among them; each payment without one is an order of its own.
 //! - `aov`, average order value: `gmv / orders`.
-//! - `refund_rate`: refunded payments / `payments`.
-//! - `chargeback_ratio`: charged-back payments / `payments`; the schemes' monitoring programmes
-//!   begin to ask questions at about 0.01 (Visa, Mastercard: disputes of a month by its sales).
-//! - `net`: `gmv` less what was refunded or charged back.
+//! - `refund_rate`: payments of which something was given back / `payments`.
+//! - `chargeback_ratio`: payments of which a dispute took something / `payments`; the schemes'
+//!   monitoring programmes begin to ask questions at about 0.01 (Visa, Mastercard: disputes of a
+//!   month by its sales). A dispute that was won is none.
+//! - `net`: `gmv` less `discount`, what was refunded and what was charged back.
 //! - `cancelled`: cancelled and voided payments, which count nowhere else.
+//! - `tax` and `shipping`: what was charged beside the prices, where a source tells them apart.
 //!
-//! A record of a negative amount is money given back, and no payment: its amount without the sign
-//! is among the refunded, or among the charged back if that is its status. So an export that lists
-//! refunds under ids of their own tells the same net.
+//! Money given back of which no sale is known is among the refunded of the day on which it was.
+//!
+//! The columns that end in `_booked` tell the same money on the day of its booking: a refund on the
+//! day on which it was given and not on that of its sale. `chargebacks_booked` is less what disputes
+//! that were won brought back on that day; `net_booked` is the day's `gmv` less `discount` and both.
+//! Over all days both nets are the same.
 //!
 //! A payment without an amount counts with none. State: a few sums and the order ids of each day.
 //!
@@ -30,20 +33,24 @@
 //! transaction_time,transaction_id,order_id,amount,status
 //! 2026-01-05T10:00:00Z,t1,o1,10.00,captured
 //! 2026-01-05T11:00:00Z,t2,o1,30.00,captured
-//! 2026-01-05T12:00:00Z,t3,o2,20.00,chargeback
+//! 2026-01-05T12:00:00Z,t3,o2,20.00,captured
+//! 2026-02-20T12:00:00Z,t3,o2,20.00,chargeback
 //! ")])?;
 //! let days = MerchantHealth::default().answer(&history, history.last());
 //! assert_eq!((days[0].payments, days[0].orders), (3, 2));
 //! assert_eq!(days[0].aov.map(|cents| cents.number()), Some(3000.0));
 //! assert_eq!(days[0].net.map(|cents| cents.0), Some(4000));
+//! // The dispute came 46 days later, and is no payment of that day.
+//! assert_eq!((days[1].payments, days[1].net_booked.map(|cents| cents.0)), (0, Some(-2000)));
 //! # Ok::<(), tidemill::error::Error>(())
 //! ```
 
 use crate::clock::Time;
-use crate::event::transactions::{AMOUNT, ORDER_ID, STATUS};
-use crate::event::{PaymentStatus, Row, Transactions};
+use crate::event::Movement;
+use crate::event::transactions::AMOUNT;
 use crate::monoid::Distinct;
-use crate::operator::Collection;
+use crate::operator::{Aggregate, Collection};
+use crate::query::ledger::{Booking, Line};
 use crate::query::{History, Inputs, Query, local_day};
 use crate::text::Text;
 use crate::value::{Money, Quotient, Real};
@@ -67,75 +74,98 @@ crate::record! {
             day: Day,
         }
         values {
-            /// Payments that were taken and not cancelled or voided.
+            /// Payments that were taken on that day, and not cancelled or voided since.
             payments: i64,
             /// Different orders among them; a payment without one is its own.
             orders: i64,
-            /// Gross merchandise value: the sum of their amounts, nothing taken off.
+            /// Gross merchandise value: the sum of their prices, nothing taken off.
             gmv: Option<Money>,
             /// Average order value: gmv / orders.
             aov: Option<Quotient<1>>,
-            /// Refunded payments.
+            /// Payments of that day of which something was given back, whenever that was.
             refunded: i64,
-            /// Sum of their amounts.
+            /// How much that was.
             refunded_amount: Option<Money>,
             /// refunded / payments, a share from 0 to 1.
             refund_rate: Option<Real>,
-            /// Payments that were charged back.
+            /// Payments of that day that were charged back, whenever that was.
             charged_back: i64,
-            /// Sum of their amounts.
+            /// How much that was.
             charged_back_amount: Option<Money>,
             /// charged_back / payments, a share from 0 to 1.
             chargeback_ratio: Option<Real>,
-            /// gmv less what was refunded or charged back.
+            /// gmv less discount, what was refunded and what was charged back.
             net: Option<Money>,
-            /// Cancelled and voided payments, which count nowhere else.
+            /// Cancelled and voided payments of that day, which count nowhere else.
             cancelled: i64,
+            /// What was off the prices.
+            discount: Option<Money>,
+            /// Tax beside the prices.
+            tax: Option<Money>,
+            /// Shipping beside the prices.
+            shipping: Option<Money>,
+            /// What was given back on that day, of payments of any.
+            refunds_booked: Option<Money>,
+            /// What disputes took on that day, less what others brought back.
+            chargebacks_booked: Option<Money>,
+            /// The day's gmv less discount, refunds_booked and chargebacks_booked.
+            net_booked: Option<Money>,
         }
     }
 }
 
-/// Number and amount of all that stood, of the refunded, of the charged back; number cancelled.
-type Sums = ((i64, i128), (i64, i128), (i64, i128), i64);
+/// A number of lines, and what they come to.
+type Sum = (i64, i128);
+/// All that were sold, the refunded, the charged back; the number voided.
+type Sums = (Sum, Sum, Sum, i64);
+/// Discount, tax and shipping.
+type Beside = (i128, i128, i128);
+/// Refunds, and disputes less reversals; how many of all.
+type Booked = (i128, i128, i64);
 /// Distinct order ids, and payments without one.
 type Orders = (Distinct<Text>, i64);
+type State = (Sums, Beside, Booked, Orders);
 
-fn add((sums, orders): &mut (Sums, Orders), payment: &Row<'_, Transactions>, diff: i64) {
-    let status = payment.status();
-    match status {
-        Some(PaymentStatus::Cancelled | PaymentStatus::Voided) => return sums.3 += diff,
-        // Nothing was taken, and nothing given back.
-        Some(PaymentStatus::Failed | PaymentStatus::Pending) => return,
-        _ => {}
-    }
-    let amount = i128::from(payment.amount().unwrap_or_default().0) * i128::from(diff);
-    let given_back = payment.amount().is_some_and(|amount| amount.0 < 0);
-    let amount = if given_back { -amount } else { amount };
-    let count = |sum: &mut (i64, i128)| *sum = (sum.0 + diff, sum.1 + amount);
-    if given_back {
-        match status {
-            Some(PaymentStatus::Chargeback) => count(&mut sums.2),
-            _ => count(&mut sums.1),
-        }
+fn count(sum: &mut Sum, amount: i128, diff: i64) {
+    *sum = (sum.0 + diff, sum.1 + amount * i128::from(diff));
+}
+
+fn add((sums, beside, _, orders): &mut State, line: &Line, diff: i64) {
+    if line.voided {
+        sums.3 += diff;
         return;
     }
-    count(&mut sums.0);
-    match status {
-        Some(PaymentStatus::Refunded) => count(&mut sums.1),
-        Some(PaymentStatus::Chargeback) => count(&mut sums.2),
-        _ => {}
+    line.refunded.into_iter().for_each(|amount| count(&mut sums.1, amount, diff));
+    line.charged_back.into_iter().for_each(|amount| count(&mut sums.2, amount, diff));
+    if line.loose {
+        return;
     }
-    if payment.order_id().is_empty() {
-        orders.1 += diff;
-    } else {
-        orders.0.add(payment.order_id(), diff);
+    count(&mut sums.0, line.amount.map_or(0, i128::from), diff);
+    let times = |amount: i64| i128::from(amount) * i128::from(diff);
+    beside.0 += times(line.discount);
+    beside.1 += times(line.tax);
+    beside.2 += times(line.shipping);
+    match line.order_id.is_empty() {
+        true => orders.1 += diff,
+        false => orders.0.add(&line.order_id, diff),
     }
 }
 
-fn read(day: Day, (sums, orders): &(Sums, Orders)) -> Option<Output> {
+fn book((_, _, booked, _): &mut State, booking: &Booking, diff: i64) {
+    let amount = booking.amount * i128::from(diff);
+    match booking.movement {
+        Movement::Refund => booked.0 += amount,
+        Movement::Reversal => booked.1 -= amount,
+        _ => booked.1 += amount,
+    }
+    booked.2 += diff;
+}
+
+fn read(day: Day, (sums, beside, booked, orders): &State) -> Option<Output> {
     let ((payments, gmv), (refunds, refunded), (disputes, disputed), cancelled) = *sums;
     let orders = orders.0.distinct() as i64 + orders.1;
-    let some = payments > 0 || refunds > 0 || disputes > 0 || cancelled > 0;
+    let some = payments > 0 || refunds > 0 || disputes > 0 || cancelled > 0 || booked.2 > 0;
+    let sold = gmv - beside.0;
     some.then(|| Output {
         day,
         payments,
@@ -148,8 +178,14 @@ fn read(day: Day, (sums, orders): &(Sums, Orders)) -> Option<Output> {
         charged_back: disputes,
         charged_back_amount: Money::of(Some(disputed)),
         chargeback_ratio: Real::ratio(disputes, payments),
-        net: Money::of(Some(gmv - refunded - disputed)),
+        net: Money::of(Some(sold - refunded - disputed)),
         cancelled,
+        discount: Money::of(Some(beside.0)),
+        tax: Money::of(Some(beside.1)),
+        shipping: Money::of(Some(beside.2)),
+        refunds_booked: Money::of(Some(booked.0)),
+        chargebacks_booked: Money::of(Some(booked.1)),
+        net_booked: Money::of(Some(sold - booked.0 - booked.1)),
     })
 }
 
@@ -161,75 +197,75 @@ impl Query for MerchantHealth {
     }
 
     fn about(&self) -> &'static str {
-        "by day: GMV, average order value, refund rate and chargeback ratio"
+        "by day: GMV, average order value, refund rate, chargeback ratio and net"
     }
 
     crate::configurable!();
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let (zone, clock) = (self.zone.clone(), self.zone.clock());
-        inputs.transactions(&[AMOUNT, STATUS.optional(), ORDER_ID.optional()]).aggregate(
-            "MerchantHealth",
-            move |payment| Some(clock.day(payment.time())),
-            add,
-            move |day, state| read(zone.day(*day), state),
-        )
+        let (zone, clock, days) = (self.zone.clone(), self.zone.clock(), self.zone.clock());
+        let booked = inputs.bookings(&[AMOUNT]).keyed(
+            "Booked",
+            move |booking| Some(days.day(booking.time)),
+            book,
+        );
+        inputs
+            .ledger(&[AMOUNT])
+            .keyed("MerchantHealth", move |line| Some(clock.day(line.time)), add)
+            .concat(booked)
+            .row(move |day, state| read(zone.day(*day), state))
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let mut days: BTreeMap<Day, Vec<Row<'_, Transactions>>> = BTreeMap::new();
-        let nothing = [PaymentStatus::Pending, PaymentStatus::Failed];
-        let told = |payment: &Row<'_, Transactions>| {
-            payment.status().is_none_or(|status| !nothing.contains(&status))
-        };
-        for payment in history.transactions(at).into_iter().filter(told) {
-            days.entry(local_day(payment.time(), &self.zone)).or_default().push(payment);
+        let mut days: BTreeMap<Day, (Vec<Line>, Vec<Booking>)> = BTreeMap::new();
+        for line in history.ledger(at) {
+            days.entry(local_day(line.time, &self.zone)).or_default().0.push(line);
         }
-        let row = |(day, all): (Day, Vec<Row<'_, Transactions>>)| {
-            let of = |wanted: &[PaymentStatus]| -> Vec<&Row<'_, Transactions>> {
-                let is =
-                    |p: &&Row<'_, Transactions>| p.status().is_some_and(|s| wanted.contains(&s));
-                all.iter().filter(is).collect()
-            };
-            let money = |of: &[&Row<'_, Transactions>]| -> i128 {
-                of.iter().filter_map(|p| p.amount()).map(|amount| i128::from(amount.0).abs()).sum()
-            };
-            let taken_back = [PaymentStatus::Cancelled, PaymentStatus::Voided];
-            let cancelled = of(&taken_back).len();
-            // Money that went back to a customer in a record of its own.
-            let stands = |p: &&Row<'_, Transactions>| {
-                p.status().is_none_or(|status| !taken_back.contains(&status))
-            };
-            let is_payment = |p: &&Row<'_, Transactions>| {
-                stands(p) && p.amount().is_none_or(|amount| amount.0 >= 0)
-            };
-            let stood: Vec<&Row<'_, Transactions>> = all.iter().filter(is_payment).collect();
-            let back =
-                all.iter().filter(|p| stands(p) && p.amount().is_some_and(|amount| amount.0 < 0));
-            let disputed = of(&[PaymentStatus::Chargeback]);
-            let undisputed = back.filter(|p| p.status() != Some(PaymentStatus::Chargeback));
-            let mut refunded = of(&[PaymentStatus::Refunded]);
-            refunded.retain(is_payment);
-            refunded.extend(undisputed);
+        for booking in history.bookings(at) {
+            days.entry(local_day(booking.time, &self.zone)).or_default().1.push(booking);
+        }
+        let row = |(day, (all, booked)): (Day, (Vec<Line>, Vec<Booking>))| {
+            let (voided, lines): (Vec<Line>, Vec<Line>) =
+                all.into_iter().partition(|line| line.voided);
+            let sold: Vec<&Line> = lines.iter().filter(|line| !line.loose).collect();
+            let gmv: i128 = sold.iter().filter_map(|line| line.amount).map(i128::from).sum();
+            let of = |part: fn(&Line) -> i64| sold.iter().map(|line| i128::from(part(line))).sum();
+            let [discount, tax, shipping]: [i128; 3] =
+                [of(|line| line.discount), of(|line| line.tax), of(|line| line.shipping)];
+            let refunds: Vec<i128> = lines.iter().filter_map(|line| line.refunded).collect();
+            let disputes: Vec<i128> = lines.iter().filter_map(|line| line.charged_back).collect();
+            let (refunded, disputed): (i128, i128) = (refunds.iter().sum(), disputes.iter().sum());
             let ids: BTreeSet<&Text> =
-                stood.iter().map(|p| p.order_id()).filter(|id| !id.is_empty()).collect();
-            let orders = ids.len() + stood.iter().filter(|p| p.order_id().is_empty()).count();
+                sold.iter().map(|line| &line.order_id).filter(|id| !id.is_empty()).collect();
+            let orders = ids.len() + sold.iter().filter(|line| line.order_id.is_empty()).count();
+            let booked = |wanted: Movement| -> i128 {
+                let of = booked.iter().filter(|booking| booking.movement == wanted);
+                of.map(|booking| booking.amount).sum()
+            };
+            let given = booked(Movement::Refund);
+            let taken = booked(Movement::Dispute) - booked(Movement::Reversal);
             let share =
-                |part: usize| (!stood.is_empty()).then(|| Real(part as f64 / stood.len() as f64));
+                |part: usize| (!sold.is_empty()).then(|| Real(part as f64 / sold.len() as f64));
             Output {
                 day,
-                payments: stood.len() as i64,
+                payments: sold.len() as i64,
                 orders: orders as i64,
-                gmv: Money::of(Some(money(&stood))),
-                aov: Quotient::of(money(&stood), orders as i64),
-                refunded: refunded.len() as i64,
-                refunded_amount: Money::of(Some(money(&refunded))),
-                refund_rate: share(refunded.len()),
-                charged_back: disputed.len() as i64,
-                charged_back_amount: Money::of(Some(money(&disputed))),
-                chargeback_ratio: share(disputed.len()),
-                net: Money::of(Some(money(&stood) - money(&refunded) - money(&disputed))),
-                cancelled: cancelled as i64,
+                gmv: Money::of(Some(gmv)),
+                aov: Quotient::of(gmv, orders as i64),
+                refunded: refunds.len() as i64,
+                refunded_amount: Money::of(Some(refunded)),
+                refund_rate: share(refunds.len()),
+                charged_back: disputes.len() as i64,
+                charged_back_amount: Money::of(Some(disputed)),
+                chargeback_ratio: share(disputes.len()),
+                net: Money::of(Some(gmv - discount - refunded - disputed)),
+                cancelled: voided.len() as i64,
+                discount: Money::of(Some(discount)),
+                tax: Money::of(Some(tax)),
+                shipping: Money::of(Some(shipping)),
+                refunds_booked: Money::of(Some(given)),
+                chargebacks_booked: Money::of(Some(taken)),
+                net_booked: Money::of(Some(gmv - discount - given - taken)),
             }
         };
         days.into_iter().map(row).collect()

@@ -1,15 +1,36 @@
 //! Sales by hour: how many, how much, and how they are spread.
 //!
-//! A sale is a record whose status is not `cancelled` or `refunded`; a later record of the same
-//! transaction replaces the earlier, so a cancellation takes the amount out of the hour of the
-//! sale. Mean, median (the two middle values averaged) and sample variance (n - 1; empty below
+//! A sale is a line of the [`ledger`](crate::query::ledger) that stands: it was neither voided nor
+//! given back as a whole. All is told of the hour of the sale, however late it was undone, and its
+//! amount is what is left of it: less its discount, and less what was given back. Money given back
+//! of which no sale is known is off the hour in which that was. Disputes leave sales as they are;
+//! `merchant_health` tells of them.
+//!
+//! Mean, median (the two middle values averaged) and sample variance (n - 1; empty below
 //! two) are exact: they are read off integer sums and a tree of counts. State: per hour the sums and a count
 //! per distinct amount.
+//!
+//! ```
+//! use tidemill::event::Stream;
+//! use tidemill::queries::sales::hourly_transactions::HourlyTransactions;
+//! use tidemill::query::{History, Query};
+//!
+//! let history = History::from_csv(&[(Stream::Transactions, "\
+//! transaction_time,transaction_id,refers_to,amount,status
+//! 2026-01-05T10:00:00Z,t1,,100.00,captured
+//! 2026-02-15T10:00:00Z,r1,t1,30.00,refunded
+//! ")])?;
+//! let hours = HourlyTransactions.answer(&history, history.last());
+//! let money = [hours[0].gmv, hours[0].refunded, hours[0].amount_sum];
+//! assert_eq!(money.map(|money| money.map(|cents| cents.0)), [Some(10000), Some(3000), Some(7000)]);
+//! # Ok::<(), tidemill::error::Error>(())
+//! ```
 
 use crate::clock::Time;
-use crate::event::transactions::{AMOUNT, STATUS};
+use crate::event::transactions::AMOUNT;
 use crate::monoid::{Moments, Quantiles, Values};
-use crate::operator::Collection;
+use crate::operator::{Aggregate, Collection};
+use crate::query::ledger::Line;
 use crate::query::{History, Inputs, Query};
 use crate::value::{Hour, Money, Quotient, Real};
 use std::collections::BTreeMap;
@@ -26,9 +47,9 @@ crate::record! {
             hour: Hour,
         }
         values {
-            /// Sales: records that are not cancelled or refunded.
+            /// Sales: lines that were neither voided nor given back as a whole.
             count: i64,
-            /// What they come to; empty if the sum does not fit.
+            /// What they come to, less discounts and what was given back; empty if the sum does not fit.
             amount_sum: Option<Money>,
             /// Mean amount of a sale.
             amount_mean: Option<Quotient<1>>,
@@ -38,8 +59,52 @@ crate::record! {
             amount_variance: Option<Real<2>>,
             /// Square root of the variance.
             amount_stddev: Option<Real<1>>,
+            /// Gross merchandise value: the prices of the sales, nothing taken off.
+            gmv: Option<Money>,
+            /// What was given back of them, and in the hour of which no sale is known.
+            refunded: Option<Money>,
         }
     }
+}
+
+/// The amounts of the sales; prices, what was given back of them and what of others; amounts to
+/// be put in order.
+type Sales = (Moments, (i128, i128, i128), Values);
+type Known = (Moments, (i128, i128, i128), Quantiles);
+
+/// What is left of a sale, if it stands and its price is known.
+fn amount(line: &Line) -> Option<i64> {
+    line.net().filter(|_| line.stands()).and_then(|net| i64::try_from(net).ok())
+}
+
+fn add((moments, (gmv, refunded, others), values): &mut Sales, line: &Line, diff: i64) {
+    let back = line.refunded.unwrap_or(0) * i128::from(diff);
+    match amount(line) {
+        Some(amount) => {
+            moments.add(amount, diff);
+            values.push(amount, diff);
+            *gmv += line.amount.map_or(0, i128::from) * i128::from(diff);
+            *refunded += back;
+        }
+        None => *others += back,
+    }
+}
+
+fn read(hour: Hour, (moments, (gmv, refunded, others), values): &Known) -> Option<Output> {
+    let count = moments.count();
+    (count > 0 || *others != 0).then(|| Output {
+        hour,
+        count,
+        amount_sum: Money::of(moments.sum().and_then(|sum| sum.checked_sub(*others))),
+        amount_mean: moments.sum().and_then(|sum| Quotient::of(sum, count)),
+        amount_median: values
+            .median()
+            .and_then(|(low, high)| Quotient::of(i128::from(low) + i128::from(high), 2)),
+        amount_variance: moments.sample_variance().map(Real),
+        amount_stddev: moments.stddev().map(Real),
+        gmv: Money::of(Some(*gmv)),
+        refunded: Money::of(refunded.checked_add(*others)),
+    })
 }
 
 impl Query for HourlyTransactions {
@@ -55,60 +120,54 @@ impl Query for HourlyTransactions {
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         inputs
-            .transactions(&[AMOUNT, STATUS.optional()])
+            .ledger(&[AMOUNT])
             .keyed(
                 "HourlyTransactions",
-                |sale| (sale.is_sale() && sale.amount().is_some()).then(|| sale.hour()),
-                |(moments, values): &mut (Moments, Values), sale, diff| {
-                    if let Some(Money(amount)) = sale.amount() {
-                        moments.add(amount, diff);
-                        values.push(amount, diff);
-                    }
-                },
+                |line| (line.loose || amount(line).is_some()).then(|| line.hour()),
+                add,
             )
             .until(|hour| hour.last().0)
-            .row(|&hour, (moments, values): &(Moments, Quantiles)| {
-                (moments.count() > 0).then(|| Output {
-                    hour,
-                    count: moments.count(),
-                    amount_sum: Money::of(moments.sum()),
-                    amount_mean: moments.sum().and_then(|sum| Quotient::of(sum, moments.count())),
-                    amount_median: values.median().and_then(|(low, high)| {
-                        Quotient::of(i128::from(low) + i128::from(high), 2)
-                    }),
-                    amount_variance: moments.sample_variance().map(Real),
-                    amount_stddev: moments.stddev().map(Real),
-                })
-            })
+            .row(|hour, state| read(*hour, state))
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let mut hours: BTreeMap<Hour, Vec<i64>> = BTreeMap::new();
-        for sale in history.transactions(at).iter().filter(|t| t.is_sale()) {
-            if let Some(Money(amount)) = sale.amount() {
-                hours.entry(sale.hour()).or_default().push(amount);
+        let mut hours: BTreeMap<Hour, (Vec<i64>, [i128; 3])> = BTreeMap::new();
+        for line in history.ledger(at) {
+            let (amounts, [gmv, refunded, others]) = hours.entry(line.hour()).or_default();
+            let back = line.refunded.unwrap_or(0);
+            if line.loose {
+                *others += back;
+            } else if let (Some(price), false, false) = (line.amount, line.voided, line.returned) {
+                let left = i128::from(price) - i128::from(line.discount) - back;
+                amounts.push(i64::try_from(left).expect("small amounts"));
+                *gmv += i128::from(price);
+                *refunded += back;
             }
         }
-        let row = |(hour, mut amounts): (Hour, Vec<i64>)| {
-            amounts.sort_unstable();
-            let n = amounts.len();
-            let sum: i128 = amounts.iter().map(|x| i128::from(*x)).sum();
-            let mean = sum as f64 / n as f64;
-            let squares: f64 = amounts.iter().map(|x| (*x as f64 - mean).powi(2)).sum();
-            let variance = (n > 1).then(|| squares / (n - 1) as f64);
-            Output {
-                hour,
-                count: n as i64,
-                amount_sum: Money::of(Some(sum)),
-                amount_mean: Quotient::of(sum, n as i64),
-                amount_median: Quotient::of(
-                    i128::from(amounts[(n - 1) / 2]) + i128::from(amounts[n / 2]),
-                    2,
-                ),
-                amount_variance: variance.map(Real),
-                amount_stddev: variance.map(|v| Real(v.sqrt())),
-            }
-        };
+        hours.retain(|_, (amounts, [.., others])| !amounts.is_empty() || *others != 0);
+        let row =
+            |(hour, (mut amounts, [gmv, refunded, others])): (Hour, (Vec<i64>, [i128; 3]))| {
+                amounts.sort_unstable();
+                let n = amounts.len();
+                let sum: i128 = amounts.iter().map(|x| i128::from(*x)).sum();
+                let mean = sum as f64 / n as f64;
+                let squares: f64 = amounts.iter().map(|x| (*x as f64 - mean).powi(2)).sum();
+                let variance = (n > 1).then(|| squares / (n - 1) as f64);
+                let middle = |amounts: &[i64]| {
+                    Quotient::of(i128::from(amounts[(n - 1) / 2]) + i128::from(amounts[n / 2]), 2)
+                };
+                Output {
+                    hour,
+                    count: n as i64,
+                    amount_sum: Money::of(Some(sum - others)),
+                    amount_mean: Quotient::of(sum, n as i64),
+                    amount_median: if n > 0 { middle(&amounts) } else { None },
+                    amount_variance: variance.map(Real),
+                    amount_stddev: variance.map(|v| Real(v.sqrt())),
+                    gmv: Money::of(Some(gmv)),
+                    refunded: Money::of(Some(refunded + others)),
+                }
+            };
         hours.into_iter().map(row).collect()
     }
 }

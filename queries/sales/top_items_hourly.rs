@@ -1,16 +1,17 @@
 //! The items that sell best in each hour, by revenue.
 //!
 //! Revenue of an item in an hour is the sum of the amounts of its sales in that hour (event time,
-//! UTC; see `hourly_transactions` for what a sale is). The ten items with the largest revenue are
+//! UTC; see `hourly_transactions` for what a sale and its amount is), less what was given back for
+//! the item in that hour of which no sale is known. The ten items with the largest revenue are
 //! listed, from rank 1; of equal ones the lesser item comes first, numbers before other texts.
 //! Items without revenue, and sales without an item, are not listed;
 //! revenue that does not fit into 64 bits has its rank and is empty. State: the revenue of each
 //! item of each hour.
 
 use crate::clock::Time;
-use crate::event::transactions::{AMOUNT, ITEM_ID, STATUS};
+use crate::event::transactions::{AMOUNT, ITEM_ID};
 use crate::monoid::Weights;
-use crate::operator::{Collection, Place};
+use crate::operator::{Aggregate, Collection, Place};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Hour, Money};
@@ -38,7 +39,7 @@ crate::record! {
         values {
             /// The item.
             item_id: Text,
-            /// Sum of the amounts of its sales in the hour.
+            /// Sum of the amounts of its sales in the hour, less discounts and what was given back.
             /// Empty where it does not fit into 64 bits.
             revenue: Option<Money>,
         }
@@ -60,13 +61,16 @@ impl Query for TopItemsHourly {
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         inputs
-            .transactions(&[ITEM_ID, AMOUNT, STATUS.optional()])
+            .ledger(&[ITEM_ID, AMOUNT])
             .keyed(
                 "TopItemsHourly",
-                |sale| (sale.is_sale() && !sale.item_id().is_empty()).then(|| sale.hour()),
-                |revenue: &mut Weights<Text>, sale, diff| {
-                    if let Some(Money(amount)) = sale.amount() {
-                        revenue.add_times(sale.item_id().clone(), amount, diff);
+                |line| {
+                    let counts = line.stands() || line.loose;
+                    (counts && !line.item_id.is_empty()).then(|| line.hour())
+                },
+                |revenue: &mut Weights<Text>, line, diff| {
+                    if let Some(net) = line.net().and_then(|net| i64::try_from(net).ok()) {
+                        revenue.add_times(line.item_id.clone(), net, diff);
                     }
                 },
             )
@@ -81,11 +85,16 @@ impl Query for TopItemsHourly {
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
         let mut hours: BTreeMap<Hour, BTreeMap<Text, i128>> = BTreeMap::new();
-        for sale in history.transactions(at).iter().filter(|t| t.is_sale()) {
-            if let (Some(Money(amount)), false) = (sale.amount(), sale.item_id().is_empty()) {
-                let items = hours.entry(sale.hour()).or_default();
-                *items.entry(sale.item_id().clone()).or_default() += i128::from(amount);
-            }
+        for line in history.ledger(at).into_iter().filter(|line| !line.item_id.is_empty()) {
+            let back = line.refunded.unwrap_or(0);
+            let revenue = match line.amount {
+                _ if line.loose => -back,
+                Some(price) if !line.voided && !line.returned => {
+                    i128::from(price) - i128::from(line.discount) - back
+                }
+                _ => continue,
+            };
+            *hours.entry(line.hour()).or_default().entry(line.item_id).or_default() += revenue;
         }
         let mut rows = Vec::new();
         for (hour, items) in hours {

@@ -1,9 +1,10 @@
-//! Sales by hour of the day (0 to 23, in the shop's `zone`), over all days. What a sale is: `hourly_transactions`.
+//! Sales by hour of the day (0 to 23, in the shop's `zone`), over all days. What a sale and its amount
+//! is: `hourly_transactions`.
 //! State: a count and a sum per hour of the day.
 
 use crate::clock::Time;
-use crate::event::transactions::{AMOUNT, STATUS};
-use crate::operator::Collection;
+use crate::event::transactions::AMOUNT;
+use crate::operator::{Aggregate, Collection};
 use crate::query::{History, Inputs, Query, on_the_wall};
 use crate::value::Money;
 use crate::zone::Zone;
@@ -28,7 +29,7 @@ crate::record! {
         values {
             /// Sales in that hour, over all days.
             count: i64,
-            /// What they come to.
+            /// What they come to, less discounts and what was given back.
             amount_sum: Option<Money>,
         }
     }
@@ -49,36 +50,44 @@ impl Query for TransactionsByHourOfDay {
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let clock = self.zone.clock();
-        inputs.transactions(&[AMOUNT, STATUS.optional()]).aggregate(
+        inputs.ledger(&[AMOUNT]).aggregate(
             "TransactionsByHourOfDay",
-            move |sale| {
-                let counts = sale.is_sale() && sale.amount().is_some();
-                counts.then(|| clock.hour_of_day(sale.time()))
+            move |line| {
+                let counts = line.stands() || line.loose;
+                (counts && line.net().is_some()).then(|| clock.hour_of_day(line.time))
             },
-            |(count, sum): &mut (i64, i128), sale, diff| {
-                *count += diff;
-                *sum += sale.amount().map_or(0, |m| i128::from(m.0) * i128::from(diff));
+            |(count, sum): &mut (i64, i128), line, diff| {
+                *count += if line.loose { 0 } else { diff };
+                *sum += line.net().unwrap_or(0) * i128::from(diff);
             },
             |&hour_of_day, &(count, sum)| {
-                (count > 0).then(|| Output { hour_of_day, count, amount_sum: Money::of(Some(sum)) })
+                (count > 0 || sum != 0).then(|| Output {
+                    hour_of_day,
+                    count,
+                    amount_sum: Money::of(Some(sum)),
+                })
             },
         )
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let mut hours: BTreeMap<u8, Vec<i64>> = BTreeMap::new();
-        for sale in history.transactions(at).iter().filter(|t| t.is_sale()) {
-            if let Some(Money(amount)) = sale.amount() {
-                hours
-                    .entry(on_the_wall(sale.time(), &self.zone).hour() as u8)
-                    .or_default()
-                    .push(amount);
+        let mut hours: BTreeMap<u8, (i64, i128)> = BTreeMap::new();
+        for line in history.ledger(at) {
+            let hour = on_the_wall(line.time, &self.zone).hour() as u8;
+            let (count, sum) = hours.entry(hour).or_default();
+            let back = line.refunded.unwrap_or(0);
+            if line.loose {
+                *sum -= back;
+            } else if let (Some(price), false, false) = (line.amount, line.voided, line.returned) {
+                *count += 1;
+                *sum += i128::from(price) - i128::from(line.discount) - back;
             }
         }
-        let row = |(hour_of_day, amounts): (u8, Vec<i64>)| Output {
+        hours.retain(|_, (count, sum)| *count > 0 || *sum != 0);
+        let row = |(hour_of_day, (count, sum))| Output {
             hour_of_day,
-            count: amounts.len() as i64,
-            amount_sum: Money::of(Some(amounts.iter().map(|x| i128::from(*x)).sum())),
+            count,
+            amount_sum: Money::of(Some(sum)),
         };
         hours.into_iter().map(row).collect()
     }

@@ -1,7 +1,7 @@
 //! The closed vocabularies of the streams. A name is kept as its position in the list, so the
 //! lists only ever grow at the end.
 
-use super::Kind;
+use super::{Kind, Movement};
 
 macro_rules! vocabulary {
     ($(#[$doc:meta])* $name:ident, other $other:expr, {
@@ -81,11 +81,12 @@ vocabulary! {
         Captured = "captured",
         Cancelled = "cancelled" or "canceled",
         Refunded = "refunded",
-        Chargeback = "chargeback",
+        Chargeback = "chargeback" or "dispute_lost",
         Pending = "pending",
         Failed = "failed",
         Voided = "voided",
         PartiallyRefunded = "partially_refunded",
+        ChargebackReversed = "chargeback_reversed" or "dispute_won",
     }
 }
 
@@ -94,15 +95,14 @@ impl PaymentStatus {
     /// `partially_refunded` payment gave back other records tell.
     #[inline]
     pub fn is_taken(self) -> bool {
-        use PaymentStatus::{Authorized, Captured, Chargeback, PartiallyRefunded};
-        matches!(self, Authorized | Captured | PartiallyRefunded | Chargeback)
+        use PaymentStatus::{Cancelled, Failed, Pending, Refunded, Voided};
+        !matches!(self, Cancelled | Voided | Refunded | Pending | Failed)
     }
 
     /// Whether it is one of the payment itself, and not of what undid it.
     #[inline]
     pub fn is_of_payment(self) -> bool {
-        use PaymentStatus::{Cancelled, Chargeback, Refunded, Voided};
-        !matches!(self, Cancelled | Voided | Refunded | Chargeback)
+        Movement::of(Some(self), None) == Movement::Payment
     }
 
     /// Whether it takes the payment back, as a whole or in part.

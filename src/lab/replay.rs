@@ -92,6 +92,7 @@ pub(super) fn taken_in(recorded: &Recorded, by_id: Option<Dedupe>, tick: Tick) -
     let mut intake = Intake { change_logs: logs.map(|(s, _)| *s).collect(), ..Intake::plain(tick) };
     if let Some(how) = by_id {
         intake.dedupe = Stream::ALL.iter().map(|stream| (*stream, how)).collect();
+        intake.reach = how.lateness;
     }
     intake
 }

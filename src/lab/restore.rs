@@ -24,6 +24,8 @@ pub struct Part {
     pub tick: Tick,
     /// How far behind the clock of its source a record can be, if that is bounded.
     pub lateness: Option<Millis>,
+    /// How far from its sale a refund, void or dispute can be, if that is bounded.
+    pub reach: Option<Millis>,
     /// Worker threads.
     pub workers: usize,
 }
@@ -55,8 +57,11 @@ impl Part {
     ) -> Result<Outcome, Error> {
         let notebook = from.map_or_else(Notebook::default, Notebook::from);
         let common = Common { notebook: notebook.clone(), ..Common::default() };
-        let intake =
-            Intake { lateness: self.lateness, ..taken_in(recorded, self.dedupe, self.tick) };
+        let intake = Intake {
+            lateness: self.lateness,
+            reach: self.reach,
+            ..taken_in(recorded, self.dedupe, self.tick)
+        };
         let (graph, recorded) = (Graph { queries: self.queries.clone(), intake }, recorded.clone());
         let outcome = Arc::new(Mutex::new(Outcome::default()));
         let seen = Arc::clone(&outcome);

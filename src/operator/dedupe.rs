@@ -5,6 +5,9 @@
 //! among equals the later arrival (see [`super::arrivals`]) wins. So a record that is delivered again,
 //! or late, cannot undo a newer one.
 //!
+//! A sale may also be told apart from what undid it ([`Per::Movement`]): then one record of each
+//! holds, and a refund of an id does not replace its sale.
+//!
 //! What the operator sends is a stream of batches again, in which a replaced record comes back with
 //! diff -1. The records of a change log among the sources pass as they are: it takes back itself
 //! what does not hold, and does not keep its siblings from being made unique. Bound: the
@@ -18,13 +21,13 @@ use super::written_rows::{Clerk, Scribe, WrittenRow};
 use super::{Batches, Table, route};
 use crate::batch::{Batch, Column, time_of_row};
 use crate::clock::{Millis, Time};
-use crate::event::{NULL, PaymentStatus, Stream, transactions};
+use crate::event::{Movement, NULL, PaymentStatus, Stream, transactions};
 use crate::text::Text;
 use hashbrown::hash_map::EntryRef;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
 /// What becomes of the records of one id, of which one is newer than another by `version`, or by
 /// event time where there is none.
@@ -38,6 +41,37 @@ pub enum OnDuplicate {
     /// All hold, but those which a cancellation or refund follows: it takes the record just older
     /// than itself back.
     Keep,
+}
+
+/// Of what one record holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Per {
+    /// Of each id and line.
+    Id,
+    /// Of each id and line, and of what it does to the money: a sale, and what undid it.
+    Movement,
+}
+
+impl Per {
+    /// What a record does, as far as that tells it apart.
+    pub fn movement(self, stream: Stream, batch: &Batch, row: usize) -> Movement {
+        if self == Per::Id || stream != Stream::Transactions {
+            return Movement::Payment;
+        }
+        let number = |field: usize| match &batch.columns[field] {
+            Column::Number(values) => Some(values[row]).filter(|value| *value != NULL),
+            _ => None,
+        };
+        let status = number(transactions::STATUS.field).and_then(PaymentStatus::of);
+        Movement::of(status, number(transactions::AMOUNT.field))
+    }
+
+    /// Whether a record takes back the one it refers to. What undoes a sale does not where it is
+    /// told apart from that.
+    pub fn withdraws(self, policy: OnDuplicate, stream: Stream, batch: &Batch, row: usize) -> bool {
+        let apart = self == Per::Movement && policy == OnDuplicate::Keep;
+        !apart && withdraws(stream, batch, row)
+    }
 }
 
 /// How records are recognised.
@@ -82,7 +116,7 @@ impl Age {
 }
 
 /// Whether a record takes back the one it refers to.
-pub(crate) fn withdraws(stream: Stream, batch: &Batch, row: usize) -> bool {
+fn withdraws(stream: Stream, batch: &Batch, row: usize) -> bool {
     if stream != Stream::Transactions {
         return false;
     }
@@ -100,11 +134,13 @@ fn undoes(stream: Stream, batch: &Batch, row: usize) -> bool {
     let status = &batch.columns[transactions::STATUS.field];
     stream == Stream::Transactions
         && matches!(status, Column::Number(status) if undoes(status[row]))
+        && !matches!(&batch.columns[transactions::REFERS_TO.field],
+                     Column::Text(others) if !others[row].is_empty())
 }
 
 /// Counts what happened, for the run's summary.
 #[derive(Default, Debug)]
-pub(crate) struct Tally {
+pub(crate) struct Counts {
     /// Records of a known id.
     pub duplicates: AtomicU64,
     /// Those among them that changed nothing because a newer one was known.
@@ -115,8 +151,49 @@ pub(crate) struct Tally {
     /// Ids of which there are cancellations, refunds or chargebacks and no payment, because it never
     /// came or was forgotten.
     pub unpaired: AtomicI64,
+}
+
+/// Counts what happened to all streams, for the run's summary.
+#[derive(Default, Debug)]
+pub(crate) struct Tally {
+    /// Where one record of each id holds.
+    pub ids: Counts,
+    /// Where sales are told apart from what undid them.
+    pub movements: Counts,
+    /// Whether payments are looked at in either way.
+    looked: [AtomicBool; 2],
+    /// Refunds, voids and disputes of which the ledger knows no sale.
+    pub unmatched: AtomicI64,
     /// Retractions in change logs of records that have not come.
     pub never_came: AtomicI64,
+}
+
+impl Tally {
+    fn of(&self, stream: Stream, per: Per) -> &Counts {
+        if stream == Stream::Transactions {
+            self.looked[usize::from(per == Per::Movement)].store(true, Relaxed);
+        }
+        match per {
+            Per::Id => &self.ids,
+            Per::Movement => &self.movements,
+        }
+    }
+
+    /// A count of records. Payments that are looked at in both ways are counted once.
+    pub fn count(&self, which: impl Fn(&Counts) -> &AtomicU64) -> u64 {
+        let [ids, _] = &self.looked;
+        let movements = if ids.load(Relaxed) { 0 } else { which(&self.movements).load(Relaxed) };
+        which(&self.ids).load(Relaxed) + movements
+    }
+
+    /// How many refunds, voids and disputes have no sale: the ledger knows best.
+    pub fn unpaired(&self) -> i64 {
+        let [_, movements] = &self.looked;
+        match movements.load(Relaxed) {
+            true => self.unmatched.load(Relaxed),
+            false => self.ids.unpaired.load(Relaxed),
+        }
+    }
 }
 
 /// Makes the stream's records unique by id; those of change logs are as they come.
@@ -124,16 +201,17 @@ pub(crate) fn dedupe<'s>(
     batches: Batches<'s>,
     stream: Stream,
     fields: &[usize],
-    how: Dedupe,
+    (how, per): (Dedupe, Per),
     tally: Arc<Tally>,
 ) -> Batches<'s> {
     let layout = Batch::with_fields(stream.schema(), fields);
-    let known = Known::new(stream, how, (layout, fields), tally);
+    let known = Known::new(stream, (how, per), (layout, fields), tally);
     let by_id = move |batch: &Batch, row: usize| match &batch.columns[stream.id()] {
         Column::Text(ids) => route(&ids[row]),
         _ => 0,
     };
-    in_arrival_order(batches, "Dedupe", by_id, known)
+    let name = if per == Per::Id { "Dedupe" } else { "Movements" };
+    in_arrival_order(batches, name, by_id, known)
 }
 
 /// What is known of an id.
@@ -159,6 +237,7 @@ type Older = (Age, bool, Box<[u8]>);
 struct Written {
     id: Text,
     line: Text,
+    movement: Movement,
     last: i64,
     sold: bool,
     /// The records with whether they withdraw; that which holds is the last.
@@ -169,6 +248,7 @@ struct Written {
 struct Known {
     stream: Stream,
     how: Dedupe,
+    per: Per,
     layout: Batch,
     /// The fields that it has.
     fields: Vec<usize>,
@@ -198,7 +278,8 @@ impl Judge for Known {
             Some(Column::Text(lines)) => &lines[row],
             _ => &Text::EMPTY,
         };
-        self.known(Name(id, line), batch, row, now, out);
+        let movement = self.per.movement(self.stream, batch, row);
+        self.known(Name(id, line, movement), batch, row, now, out);
     }
 
     fn save(&self, writer: &mut Writer) {
@@ -207,22 +288,23 @@ impl Judge for Known {
             let older = held.older.iter().map(|(age, withdraws, row)| (*age, *withdraws, row));
             let all = older.chain([(held.age, held.withdraws, &held.row)]);
             let rows = all.map(|(age, withdraws, row)| (age, withdraws, scribe.row(row)));
-            let Name(id, line) = id.name();
+            let Name(id, line, movement) = id.name();
             let (id, line, rows) = (id.clone(), line.clone(), rows.collect());
-            writer.put(&Written { id, line, last: held.last, sold: held.sold, rows });
+            let (last, sold) = (held.last, held.sold);
+            writer.put(&Written { id, line, movement, last, sold, rows });
         }
     }
 
     fn load(&mut self, reader: &mut Reader<'_>, here: Place) {
         let Some(clerk) = Clerk::new(self.stream, &self.layout, reader) else { return };
         let mine = reader.all().filter(|w: &Written| here.owns(&w.id));
-        for Written { id, line, last, sold, rows } in mine {
-            let id = Identity::from(&Name(&id, &line));
+        for Written { id, line, movement, last, sold, rows } in mine {
+            let id = Identity::from(&Name(&id, &line, movement));
             let rows =
                 rows.into_iter().map(|(age, withdraws, row)| (age, withdraws, clerk.row(row)));
             let mut older: Vec<Older> = rows.collect();
             let Some((age, withdraws, row)) = older.pop() else { continue };
-            self.tally.unpaired.fetch_add(i64::from(!sold), Relaxed);
+            self.tally.of(self.stream, self.per).unpaired.fetch_add(i64::from(!sold), Relaxed);
             if self.how.forgets() {
                 self.ages.push_back((last, id.clone()));
             }
@@ -255,39 +337,40 @@ impl Judge for Known {
 impl Known {
     fn new(
         stream: Stream,
-        how: Dedupe,
+        (how, per): (Dedupe, Per),
         (layout, fields): (Batch, &[usize]),
         tally: Arc<Tally>,
     ) -> Known {
         let (rows, ages, scratch) = (Table::default(), VecDeque::new(), Vec::new());
         let fields = fields.iter().copied().filter(|field| *field > 0).collect();
-        Known { stream, how, layout, fields, tally, rows, ages, scratch }
+        Known { stream, how, per, layout, fields, tally, rows, ages, scratch }
     }
 
     /// Takes the next record that has an id.
     fn known(&mut self, id: Name<'_>, batch: &Batch, row: usize, now: i64, out: &mut Batch) {
         self.scratch.clear();
         batch.write_fields(row, &self.fields, &self.layout, &mut self.scratch);
-        let (age, withdraws) =
-            (Age::of(self.stream, batch, row), withdraws(self.stream, batch, row));
+        let age = Age::of(self.stream, batch, row);
+        let withdraws = self.per.withdraws(self.how.policy, self.stream, batch, row);
         let undoes = undoes(self.stream, batch, row);
+        let counts = self.tally.of(self.stream, self.per);
         let mut moved = true;
         match self.rows.entry_ref(&id) {
             EntryRef::Occupied(mut entry)
                 if self.how.remembers(entry.get().last, entry.get().oldest(), now) =>
             {
-                self.tally.duplicates.fetch_add(1, Relaxed);
+                counts.duplicates.fetch_add(1, Relaxed);
                 let held = entry.get_mut();
                 moved = held.last != now;
                 let differs =
                     held.age == age && held.withdraws == withdraws && *held.row != *self.scratch;
                 if differs && self.how.policy != OnDuplicate::Keep {
-                    self.tally.differing.fetch_add(1, Relaxed);
+                    counts.differing.fetch_add(1, Relaxed);
                 }
                 held.last = now;
                 if !held.sold && !undoes {
                     held.sold = true;
-                    self.tally.unpaired.fetch_sub(1, Relaxed);
+                    counts.unpaired.fetch_sub(1, Relaxed);
                 }
                 let policy = self.how.policy;
                 if policy == OnDuplicate::Keep {
@@ -303,13 +386,13 @@ impl Known {
                     }
                     (held.age, held.withdraws) = (age, withdraws);
                 } else if policy == OnDuplicate::Replace {
-                    self.tally.superseded.fetch_add(1, Relaxed);
+                    counts.superseded.fetch_add(1, Relaxed);
                 }
             }
             entry => {
                 out.push_fields(&self.fields, (batch, row), 1);
                 out.clocks.push(now);
-                self.tally.unpaired.fetch_add(i64::from(undoes), Relaxed);
+                counts.unpaired.fetch_add(i64::from(undoes), Relaxed);
                 // The record of an id whose time is over stands for good.
                 let row = self.scratch.as_slice().into();
                 let (sold, older) = (!undoes, Vec::new());

@@ -1,7 +1,10 @@
-//! By what a record is known again: its id, and its line where the id has several.
+//! By what a record is known again: its id, its line where the id has several, and, where those are
+//! told apart, what it does to the money.
 //!
-//! Nearly all records have no line, so an identity takes no more room than an id, and hashes as one.
+//! Nearly all records are payments without a line, so an identity takes no more room than an id,
+//! and hashes as one.
 
+use crate::event::Movement;
 use crate::text::Text;
 use hashbrown::Equivalent;
 use std::hash::{Hash, Hasher};
@@ -9,34 +12,41 @@ use std::hash::{Hash, Hasher};
 /// An id with its line, as a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Identity {
-    /// An id without a line.
+    /// A payment without a line.
     Whole(Text),
-    /// An id, and a line that is not empty.
-    Line(Box<(Text, Text)>),
+    /// Any other.
+    Part(Box<(Text, Text, Movement)>),
 }
 
 const _: () = assert!(size_of::<Identity>() == size_of::<Text>());
 
-/// An id and its line, which is empty where there is none.
+/// An id, its line, which is empty where there is none, and what the record does.
 #[derive(Clone, Copy)]
-pub(super) struct Name<'a>(pub &'a Text, pub &'a Text);
+pub(super) struct Name<'a>(pub &'a Text, pub &'a Text, pub Movement);
+
+impl Name<'_> {
+    fn is_whole(&self) -> bool {
+        self.1.is_empty() && self.2 == Movement::Payment
+    }
+}
 
 impl Identity {
     /// Its parts.
     #[inline]
     pub fn name(&self) -> Name<'_> {
         match self {
-            Identity::Whole(id) => Name(id, &Text::EMPTY),
-            Identity::Line(both) => Name(&both.0, &both.1),
+            Identity::Whole(id) => Name(id, &Text::EMPTY, Movement::Payment),
+            Identity::Part(part) => Name(&part.0, &part.1, part.2),
         }
     }
 }
 
 impl From<&Name<'_>> for Identity {
-    fn from(Name(id, line): &Name<'_>) -> Identity {
-        match line.is_empty() {
-            true => Identity::Whole((*id).clone()),
-            false => Identity::Line(Box::new(((*id).clone(), (*line).clone()))),
+    fn from(name: &Name<'_>) -> Identity {
+        let Name(id, line, movement) = *name;
+        match name.is_whole() {
+            true => Identity::Whole(id.clone()),
+            false => Identity::Part(Box::new((id.clone(), line.clone(), movement))),
         }
     }
 }
@@ -45,8 +55,8 @@ impl Hash for Name<'_> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.hash(state);
-        if !self.1.is_empty() {
-            self.1.hash(state);
+        if !self.is_whole() {
+            (self.1, self.2).hash(state);
         }
     }
 }
@@ -62,8 +72,8 @@ impl Equivalent<Identity> for Name<'_> {
     #[inline]
     fn equivalent(&self, other: &Identity) -> bool {
         match other {
-            Identity::Whole(id) => id == self.0 && self.1.is_empty(),
-            Identity::Line(both) => both.0 == *self.0 && both.1 == *self.1,
+            Identity::Whole(id) => id == self.0 && self.is_whole(),
+            Identity::Part(part) => part.0 == *self.0 && part.1 == *self.1 && part.2 == self.2,
         }
     }
 }
@@ -78,15 +88,17 @@ mod tests {
         let texts = ["", "a", "ab", "b", "1", "12", "2", "a line of more than fourteen bytes"];
         let texts = texts.map(Text::new);
         let mut all = HashSet::new();
-        for id in &texts {
-            for line in &texts {
-                let (name, identity) = (Name(id, line), Identity::from(&Name(id, line)));
-                assert!(name.equivalent(&identity) && all.insert(identity.clone()));
-                assert_eq!((identity.name().0, identity.name().1), (id, line));
-                let others = texts.iter().flat_map(|i| texts.iter().map(move |l| Name(i, l)));
-                let same = others.filter(|other| other.equivalent(&identity));
-                assert_eq!(same.count(), 1);
-            }
+        let lines = texts.iter().flat_map(|id| texts.iter().map(move |line| (id, line)));
+        let names = lines.flat_map(|(id, line)| {
+            [Movement::Payment, Movement::Refund].map(|movement| Name(id, line, movement))
+        });
+        let names: Vec<Name<'_>> = names.collect();
+        for name in &names {
+            let identity = Identity::from(name);
+            assert!(name.equivalent(&identity) && all.insert(identity.clone()));
+            let Name(id, line, movement) = identity.name();
+            assert_eq!((id, line, movement), (name.0, name.1, name.2));
+            assert_eq!(names.iter().filter(|other| other.equivalent(&identity)).count(), 1);
         }
     }
 }

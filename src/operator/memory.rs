@@ -122,8 +122,8 @@ struct Inner {
 }
 
 thread_local! {
-    /// The part of a dataflow that is built by this thread.
-    static PART: RefCell<Option<(Memory, String)>> = const { RefCell::new(None) };
+    /// The part of a dataflow that is built by this thread, and whether it can change for longer.
+    static PART: RefCell<Option<(Memory, String, bool)>> = const { RefCell::new(None) };
 }
 
 impl Memory {
@@ -143,10 +143,20 @@ impl Memory {
 
     /// Builds a part of the dataflow, of this name.
     pub fn within<R>(&self, part: &str, build: impl FnOnce() -> R) -> R {
-        let before = PART.replace(Some((self.clone(), part.to_owned())));
+        let before = PART.replace(Some((self.clone(), part.to_owned(), false)));
         let built = build();
         PART.set(before);
         built
+    }
+
+    /// Says that what is built from here on in this part can change for as long again after it is
+    /// final: by records that are not, and adjust others which are.
+    pub fn adjusted() {
+        PART.with_borrow_mut(|part| {
+            if let Some((.., adjusted)) = part {
+                *adjusted = true;
+            }
+        });
     }
 
     /// How much each operator of this worker remembers now.
@@ -156,7 +166,7 @@ impl Memory {
     }
 
     /// A slot for an operator of the part that is built; its name is made one of its own.
-    fn slot(&self, part: &str, operator: &str) -> Slot {
+    fn slot(&self, (part, adjusted): (&str, bool), operator: &str) -> Slot {
         let mut slots = self.0.slots.borrow_mut();
         let mut name = format!("{part}/{operator}");
         let mut n = 1;
@@ -166,7 +176,7 @@ impl Memory {
         }
         let size = Rc::new(Cell::new(Size::default()));
         slots.insert(name.clone(), Rc::clone(&size));
-        Slot { memory: self.clone(), name, size, written: None }
+        Slot { memory: self.clone(), name, adjusted, size, written: None }
     }
 }
 
@@ -174,6 +184,7 @@ impl Memory {
 pub(super) struct Slot {
     memory: Memory,
     name: String,
+    adjusted: bool,
     size: Rc<Cell<Size>>,
     /// The last cut at which it wrote.
     written: Option<Time>,
@@ -183,15 +194,18 @@ impl Slot {
     /// One for an operator that is built now.
     pub fn take(operator: &str) -> Slot {
         let part = PART.with_borrow(Clone::clone);
-        let (memory, part) = part.unwrap_or_default();
-        memory.slot(&part, operator)
+        let (memory, part, adjusted) = part.unwrap_or_default();
+        memory.slot((&part, adjusted), operator)
     }
 
     /// The event time up to which everything is final once a stamp is sealed, and how far that moves
     /// before it is worth looking for what can be dropped.
     #[inline]
     pub fn is_final(&self, stamp: Time) -> Option<(i64, i64)> {
-        let finality = self.memory.0.finality?;
+        let mut finality = self.memory.0.finality?;
+        if self.adjusted {
+            finality = finality.saturating_mul(2);
+        }
         // The event time that is just too late for a clock just after the stamp.
         Some((stamp.signed().saturating_sub(finality), finality / 8))
     }

@@ -1,15 +1,15 @@
 //! Baskets: what was bought together.
 //!
-//! A basket is an order with the different items of its sales (cancelled and refunded lines are
-//! out, see `is_sale`). Orders of more items than a limit are left out altogether: they are
+//! A basket is an order with the different items of its sales (voided lines and those given back as
+//! a whole are out, see [`super::ledger`]). Orders of more items than a limit are left out altogether: they are
 //! resellers and tests, and their pairs would outnumber all others. State: a count per order and
 //! item.
 
 use super::Inputs;
-use crate::event::Transactions;
-use crate::event::transactions::{ITEM_ID, ORDER_ID, STATUS};
+use super::ledger::Line;
+use crate::event::transactions::{ITEM_ID, ORDER_ID};
 use crate::monoid::{Bag, Items};
-use crate::operator::{Aggregate, Collection, Rows};
+use crate::operator::{Aggregate, Collection};
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +37,7 @@ impl<'s> Inputs<'s> {
     /// The baskets of at most `most` items.
     pub fn baskets(&self, most: usize) -> Collection<'s, Basket> {
         // Asked for in any case, so that each query is known to read these columns.
-        let sales = self.transactions(&[ORDER_ID, ITEM_ID, STATUS.optional()]);
+        let sales = self.ledger(&[ORDER_ID, ITEM_ID]);
         self.shared(Most(most), || of_sales(sales, most))
     }
 
@@ -60,14 +60,14 @@ impl<'s> Inputs<'s> {
 #[derive(Debug, PartialEq)]
 struct Most(usize);
 
-fn of_sales<'s>(sales: Rows<'s, Transactions>, most: usize) -> Collection<'s, Basket> {
+fn of_sales<'s>(sales: Collection<'s, Line>, most: usize) -> Collection<'s, Basket> {
     sales.aggregate(
         "Baskets",
-        |sale| {
-            let named = !sale.order_id().is_empty() && !sale.item_id().is_empty();
-            (named && sale.is_sale()).then(|| sale.order_id().clone())
+        |line| {
+            let named = !line.order_id.is_empty() && !line.item_id.is_empty();
+            (named && line.stands()).then(|| line.order_id.clone())
         },
-        |items: &mut Bag<Text>, sale, diff| items.add(sale.item_id().clone(), diff),
+        |items: &mut Bag<Text>, line, diff| items.add(line.item_id.clone(), diff),
         move |order_id, items: &Items<Text>| {
             let there = items.iter().filter(|(_, n)| **n > 0);
             let items: Vec<Text> =

@@ -5,9 +5,9 @@
 use crate::batch::{Batch, Column};
 use crate::clock::{Millis, Time};
 use crate::event::{
-    Ads, Behavior, Inventory, Logins, Logistics, NULL, Row, Shape, Stream, Transactions,
+    Ads, Behavior, Inventory, Logins, Logistics, Movement, NULL, Row, Shape, Stream, Transactions,
 };
-use crate::operator::{Age, Dedupe, OnDuplicate, withdraws};
+use crate::operator::{Age, Dedupe, OnDuplicate, Per};
 use crate::zone::{Day, Zone};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -69,6 +69,11 @@ impl History {
         History { batches: self.batches.clone(), dedupe: self.dedupe, stopped: at }
     }
 
+    /// How far from its sale a refund, void or dispute can be; none: any.
+    pub fn reach(&self) -> Option<Millis> {
+        self.dedupe.and_then(|how| how.lateness)
+    }
+
     /// The last stamp there is.
     pub fn last(&self) -> Time {
         self.times().last().copied().unwrap_or_default()
@@ -82,13 +87,17 @@ impl History {
     pub fn transactions(&self, at: Time) -> Vec<Row<'_, Transactions>> {
         self.rows(at)
     }
+    /// Payments and, apart from them, what undid them, as known at `at`.
+    pub fn movements(&self, at: Time) -> Vec<Row<'_, Transactions>> {
+        self.rows_by(self.dedupe, Per::Movement, at)
+    }
     /// Parcels, as known at `at`.
     pub fn logistics(&self, at: Time) -> Vec<Row<'_, Logistics>> {
         self.rows(at)
     }
     /// Every status of every parcel, as known at `at`.
     pub fn logistics_scans(&self, at: Time) -> Vec<Row<'_, Logistics>> {
-        self.rows_by(None, at)
+        self.rows_by(None, Per::Id, at)
     }
 
     /// Advertisements, as known at `at`.
@@ -136,7 +145,7 @@ impl History {
     /// Every record of a stream that came up to `at`.
     pub fn arrivals(&self, stream: Stream, at: Time) -> Vec<Arrival> {
         let records = self.records(stream, at);
-        let mut families = Families::default();
+        let mut families = Families::new(Per::Id);
         let arrival = |(i, record): (usize, &Record<'_>)| {
             let retracts = record.batch.diff(record.row) < 0;
             let known = !retracts && families.add(stream, &records, i, self.dedupe);
@@ -166,12 +175,12 @@ impl History {
     }
 
     fn rows<S: Shape>(&self, at: Time) -> Vec<Row<'_, S>> {
-        self.rows_by(self.dedupe, at)
+        self.rows_by(self.dedupe, Per::Id, at)
     }
 
-    fn rows_by<S: Shape>(&self, dedupe: Option<Dedupe>, at: Time) -> Vec<Row<'_, S>> {
+    fn rows_by<S: Shape>(&self, dedupe: Option<Dedupe>, per: Per, at: Time) -> Vec<Row<'_, S>> {
         let records = self.records(S::STREAM, at);
-        let mut families = Families::default();
+        let mut families = Families::new(per);
         let mut stand: Vec<usize> = Vec::new();
         // The records of change logs, and how often each came and was not taken back.
         let mut counts: Vec<(usize, i64)> = Vec::new();
@@ -196,8 +205,8 @@ impl History {
         for (i, count) in counts {
             stand.extend((0..count).map(|_| i));
         }
-        for family in families.0.values().flatten() {
-            stand.extend(holders(S::STREAM, &records, family, dedupe));
+        for family in families.of.values().flatten() {
+            stand.extend(holders((S::STREAM, per), &records, family, dedupe));
         }
         stand.sort_unstable();
         stand.into_iter().map(|i| Row::new(records[i].batch, records[i].row)).collect()
@@ -214,24 +223,32 @@ struct Record<'a> {
 }
 
 /// The records of each id in the order of arrival, a new family where the id was forgotten.
-#[derive(Default)]
-struct Families(HashMap<(String, String), Vec<Vec<usize>>>);
+struct Families {
+    per: Per,
+    of: HashMap<(String, String, Movement), Vec<Vec<usize>>>,
+}
 
 impl Families {
+    fn new(per: Per) -> Families {
+        Families { per, of: HashMap::new() }
+    }
+
     /// The id and line of a record, if records of its stream are made unique and it has an id.
     fn id(
         &self,
         stream: Stream,
         record: &Record<'_>,
         dedupe: Option<Dedupe>,
-    ) -> Option<(String, String)> {
+    ) -> Option<(String, String, Movement)> {
         let text = |field: usize| match &record.batch.columns[field] {
             Column::Text(texts) => texts[record.row].to_string(),
             _ => String::new(),
         };
         let id = text(stream.id());
         let known_again = dedupe.is_some() && !record.batch.change_log && !id.is_empty();
-        known_again.then(|| (id, stream.line().map(text).unwrap_or_default()))
+        let line = stream.line().map(text).unwrap_or_default();
+        let movement = self.per.movement(stream, record.batch, record.row);
+        known_again.then_some((id, line, movement))
     }
 
     /// Adds a record; whether it leaves the number of records that hold as it was.
@@ -245,12 +262,13 @@ impl Families {
         let (Some(id), Some(how)) = (self.id(stream, &records[i], dedupe), dedupe) else {
             return false;
         };
-        let families = self.0.entry(id).or_default();
+        let per = (stream, self.per);
+        let families = self.of.entry(id).or_default();
         let last = families.last().and_then(|family| family.last());
         // Of records that replace one another only the one that holds can be taken back.
         let can_go = families.last().map_or(Vec::new(), |family| match how.policy {
             OnDuplicate::Keep => family.clone(),
-            _ => holders(stream, records, family, dedupe),
+            _ => holders(per, records, family, dedupe),
         });
         let oldest = can_go.iter().map(|i| records[*i].batch.times[records[*i].row]).min();
         let now = records[i].clock;
@@ -266,20 +284,21 @@ impl Families {
         }
         let family = families.len() - 1;
         let family = &mut families[family];
-        let before = holders(stream, records, family, dedupe).len();
+        let before = holders(per, records, family, dedupe).len();
         family.push(i);
-        holders(stream, records, family, dedupe).len() <= before
+        holders(per, records, family, dedupe).len() <= before
     }
 }
 
 /// Those of one family that hold.
 fn holders(
-    stream: Stream,
+    (stream, per): (Stream, Per),
     records: &[Record<'_>],
     family: &[usize],
     dedupe: Option<Dedupe>,
 ) -> Vec<usize> {
-    let withdraws = |i: &usize| withdraws(stream, records[*i].batch, records[*i].row);
+    let policy = dedupe.map(|how| how.policy).unwrap_or_default();
+    let withdraws = |i: &usize| per.withdraws(policy, stream, records[*i].batch, records[*i].row);
     // Oldest first; among equals the order of arrival stays.
     let mut family = family.to_vec();
     family.sort_by_key(|i| Age::of(stream, records[*i].batch, records[*i].row));

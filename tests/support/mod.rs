@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod books;
 pub mod tuned;
 
 use std::collections::BTreeMap;
@@ -316,6 +317,12 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
                 "captured",
                 "captured",
                 "captured",
+                "captured",
+                "captured",
+                "captured",
+                "captured",
+                "captured",
+                "captured",
                 "authorized",
                 "cancelled",
                 "refunded",
@@ -324,6 +331,7 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
                 "voided",
                 "pending",
                 "failed",
+                "chargeback_reversed",
                 "",
             ]);
             // Few amounts, so that some charges are the same; now and then money goes back.

@@ -47,6 +47,7 @@ pub fn tuned() -> Vec<Arc<dyn AnyQuery>> {
         zone: zone(),
     };
     vec![
+        Arc::new(super::books::Books),
         Arc::new(targets),
         Arc::new(MerchantHealth { zone: zone() }),
         Arc::new(TransactionsByHourOfDay { zone: zone() }),
