@@ -230,6 +230,26 @@ impl Batch {
         }
     }
 
+    /// Takes out the rows that are stamped up to a time, which come first.
+    pub fn pass(&mut self, cut: Time) {
+        let passed = self.runs.iter().take_while(|run| run.time <= cut).count();
+        let Some(end) = self.runs[..passed].last().map(|run| run.end) else { return };
+        let gone = end as usize;
+        self.clock = (0..gone).fold(self.clock, |clock, row| self.clock_at(row, clock));
+        self.runs.drain(..passed);
+        self.runs.iter_mut().for_each(|run| run.end -= end);
+        self.times.drain(..gone);
+        self.clocks.drain(..gone.min(self.clocks.len()));
+        self.diffs.drain(..gone.min(self.diffs.len()));
+        for column in &mut self.columns {
+            match column {
+                Column::Absent => {}
+                Column::Number(values) => drop(values.drain(..gone)),
+                Column::Text(values) => drop(values.drain(..gone)),
+            }
+        }
+    }
+
     /// Appends a row of another batch of the same stream, without a stamp.
     pub fn push_row(&mut self, from: &Batch, row: usize, diff: i32) {
         self.push_diff(diff);

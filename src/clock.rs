@@ -109,6 +109,16 @@ impl Clock {
         Clock { now: time.signed(), ..Clock::new(tick, None) }
     }
 
+    /// The clock where it stood when it was written down.
+    pub(crate) fn at(self, event_time: Option<i64>) -> Clock {
+        Clock { now: event_time.unwrap_or(i64::MIN), ..self }
+    }
+
+    /// The clock moved on, so that everything it stamps is later than a time.
+    pub(crate) fn past(self, time: Time) -> Clock {
+        Clock { now: self.now.max(time.signed().saturating_add(1)), ..self }
+    }
+
     /// The rows of a block whose event time is implausible, in order: they must not be stamped.
     pub fn refuse(&self, times: &[i64]) -> Vec<(usize, Implausible)> {
         let (jump, lateness) = (self.max_jump.unwrap_or(i64::MAX), self.lateness);

@@ -22,6 +22,9 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError, TryLockError};
 
+mod hold;
+pub(crate) use hold::{Hold, hold, holder};
+
 /// How long a chain of links may be, as the kernel has it.
 const LINKS: usize = 40;
 /// So much of a file's name is in that of its temporary: names end at 255 bytes.
@@ -196,6 +199,11 @@ impl Complete {
                 pour(&mut file, path)
             }
         }
+    }
+
+    /// Puts it in the same directory under a name that shows only now.
+    pub fn publish_as(self, path: &Path) -> io::Result<()> {
+        fs::rename(&self.temporary.0, path)
     }
 
     /// Has the bytes reach the disk first.

@@ -31,6 +31,7 @@
 //! | 0 | [`near`] | the name that was meant |
 //! | 0 | [`shown`], [`spreadsheet`] | text of others on a terminal and in a spreadsheet |
 //! | 0 | [`files`] | files that are put in place whole |
+//! | 0 | [`description`] | what a run was started with, to be compared |
 //! | 1 | [`monoid`] | pure algebra: what can be added and taken back |
 //! | 2 | [`recommend`] | what goes with what: pairs of items, the index that requests read, rankers |
 //! | 2 | [`operator`] | verbs on collections; timely's names stop here |
@@ -39,6 +40,7 @@
 //! | 4 | [`clean`], [`source`] | blocks, parsing, cleaning, dead letters |
 //! | 4 | [`config`] | parameters and descriptions of sources in a file |
 //! | 4 | [`plot`], [`sink`] | where views go |
+//! | 5 | [`checkpoint`] | what a run writes down so that a later one can go on from there |
 //! | 5 | [`serving`] | the index that requests read, fed by the dataflow |
 //! | 5 | [`worker`] | joins dataflow and I/O: one way to build it, one loop that drives it |
 //! | 5 | [`serve`] | the views over HTTP: an index, requests that read it, subscriptions |
@@ -71,10 +73,12 @@
 extern crate self as tidemill;
 
 pub mod batch;
+pub mod checkpoint;
 pub mod clean;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod description;
 pub mod error;
 pub mod event;
 pub mod files;

@@ -31,7 +31,7 @@ use crate::config::Settings;
 use crate::error::Error;
 use crate::event::{Stream, behavior, transactions};
 use crate::query::{AnyQuery, Reads};
-use crate::sink::{Schema, Sink, Spec};
+use crate::sink::{Going, Schema, Sink, Spec};
 use crate::source::dialect::Dialect;
 use crate::source::pace::Pace;
 use crate::source::{Feeds, Input};
@@ -44,16 +44,18 @@ mod choose;
 mod cleaning;
 mod describe;
 mod idle;
+mod keeping;
 mod reading;
 mod running;
 pub mod sources;
 pub use check::Outlook;
 pub use choose::{Queries, stream_names};
 pub use cleaning::Cleaning;
+pub use keeping::Keeping;
+use keeping::Kept;
 pub use running::Running;
 
 /// What is to be run.
-#[derive(Default)]
 pub struct Job {
     /// The sources, opened, in the order in which they were given.
     pub sources: Vec<(Stream, Input)>,
@@ -73,6 +75,32 @@ pub struct Job {
     pub looked_at: bool,
     /// The pace at which records are let through; none: as they come.
     pub pace: Option<Pace>,
+    /// Where the state is kept, so that a later run can go on from it; none: nowhere.
+    pub keeping: Option<Keeping>,
+    /// Told what a person should know while the run goes on.
+    pub tell: Tell,
+}
+
+/// Told what a person should know.
+pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
+
+impl Default for Job {
+    /// Nothing, told to nobody.
+    fn default() -> Job {
+        Job {
+            sources: Vec::new(),
+            queries: Queries::default(),
+            sinks: Vec::new(),
+            watchers: Vec::new(),
+            settings: Settings::default(),
+            cleaning: Cleaning::default(),
+            running: Running::default(),
+            looked_at: false,
+            pace: None,
+            keeping: None,
+            tell: Arc::new(|_| {}),
+        }
+    }
 }
 
 impl Job {
@@ -103,7 +131,9 @@ impl Job {
         self.refuse_idle(&names, dedupe.is_empty().then_some(no_ids))?;
         self.refuse_unread(&all)?;
         self.refuse_zone(chosen.iter().map(|(query, _)| &**query))?;
-        let tick = match self.recorded()?.or(self.running.tick) {
+        let kept = self.kept(note)?;
+        let before = kept.as_ref().and_then(Kept::tick);
+        let tick = match self.recorded()?.or(self.running.tick).or(before) {
             Some(tick) => tick,
             None => default_tick(self.looked_at, &self.sinks, &all),
         };
@@ -132,12 +162,15 @@ impl Job {
             }
             fields
         };
-        let sinks = self.open_sinks(&chosen)?;
+        let sinks = self.open_sinks(&chosen, kept.as_ref().map(Kept::going))?;
         let queries: Vec<_> = chosen.into_iter().map(|(query, _)| query).collect();
         let cluster = self.described(cluster, &queries, tick)?;
-        let partitions = self.partitions(&cluster, &options, tick, |stream, i| {
+        let mut partitions = self.partitions(&cluster, &options, tick, |stream, i| {
             all.streams().any(|read| read == stream).then(|| wanted(stream, i))
         })?;
+        if let Some(kept) = &kept {
+            partitions = kept.resumed(partitions)?;
+        }
         let fields = |stream: Stream| {
             let mut fields = all.fields(stream);
             // Lines are told apart where some source has them, and cost nothing where none does.
@@ -149,9 +182,13 @@ impl Job {
         let fields = all.streams().map(fields).collect();
         let lateness = self.cleaning.lateness.map(Millis);
         let intake = Intake { fields, dedupe, change_logs, tick, lateness, reach: lateness };
-        let feeds = self.feeds(partitions, cleaner);
+        let feeds = self.feeds(partitions, cleaner, kept.as_ref())?;
+        let keep = |kept| self.state(kept, &feeds.partitions, (&queries, tick));
+        let state = kept.map(keep).transpose()?;
+        // What keeps its state makes a checkpoint before it stops.
+        let leave = if state.is_some() { Arc::default() } else { Arc::clone(&feeds.stop) };
         let graph = Graph { queries, intake };
-        Ok(Plan { graph, feeds, cluster, sinks, progress: Box::new(|_| {}) })
+        Ok(Plan { graph, feeds, cluster, sinks, progress: Box::new(|_| {}), state, leave })
     }
 
     /// The sources alone, with every field that is there, as they are recorded.
@@ -171,7 +208,7 @@ impl Job {
             let there = |f: &usize| plan.fills(*f) || (category && *f == behavior::CATEGORY.field);
             Some(all.filter(there).collect())
         })?;
-        let feeds = self.feeds(partitions, cleaner);
+        let feeds = self.feeds(partitions, cleaner, None)?;
         Ok((feeds, tick))
     }
 
@@ -179,6 +216,7 @@ impl Job {
     fn open_sinks(
         &mut self,
         chosen: &[choose::Chosen],
+        going: Option<Going<'_>>,
     ) -> Result<Vec<Box<dyn Sink + Send>>, Error> {
         let schema = |(q, _): &choose::Chosen| Schema { name: q.name(), columns: q.columns() };
         let views: Vec<Schema> = chosen.iter().map(schema).collect();
@@ -189,7 +227,7 @@ impl Job {
             let mut specs: Vec<&Spec> = self.sinks.iter().collect();
             specs.sort_by_key(|spec| spec.order());
             for spec in specs {
-                sinks.push(spec.open(&views, decimals)?);
+                sinks.push(spec.open(&views, decimals, going)?);
             }
             sinks.append(&mut self.watchers);
         }

@@ -8,17 +8,20 @@ use crate::error::Error;
 use crate::operator::{Port, Sealed};
 use crate::query::Column;
 use crate::value::Decimals;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 mod chosen;
 mod csv;
+mod database;
 mod digest;
-mod hold;
 mod jsonl;
 mod pending;
 mod plots;
+mod segments;
 mod sqlite;
 mod table;
+mod tables;
 
 pub(crate) use csv::write_line as csv_line;
 pub(crate) use digest::digest;
@@ -41,6 +44,10 @@ impl Schema {
 
 /// Where views go.
 pub trait Sink {
+    /// The run goes on from a cut: these are the views as they were then.
+    fn go_on(&mut self, _ports: &mut [Box<dyn Port>], _cut: Time) -> Result<(), Error> {
+        Ok(())
+    }
     /// A change of view number `view` was sealed.
     fn change(&mut self, _view: usize, _change: &Sealed<'_>) -> Result<(), Error> {
         Ok(())
@@ -59,7 +66,13 @@ pub trait Sink {
     fn publish(&mut self) -> Result<(), Error> {
         Ok(())
     }
-    /// Whether `stage` reads the rows.
+    /// Makes durable everything it was told, in one step that is done or not: all changes up to the
+    /// cut, and none beyond. Gives what it holds then, by which a later run finds it again. Only in
+    /// a run that keeps its state; what is published at the end alone does nothing here.
+    fn commit(&mut self, _ports: &mut [Box<dyn Port>], _cut: Time) -> Result<Option<Held>, Error> {
+        Ok(None)
+    }
+    /// Whether `stage` or `commit` reads the rows.
     fn wants_view(&self) -> bool {
         false
     }
@@ -67,6 +80,28 @@ pub trait Sink {
 
 /// The most rows of a view that `table` shows.
 pub const TABLE: usize = 24;
+
+/// What a sink held at a cut.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The sink, as `--sink` names it.
+    pub sink: String,
+    /// In its own words.
+    pub what: String,
+}
+
+/// A run that keeps its state, as its sinks must know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Going<'a> {
+    /// By what they know whose what they hold is.
+    pub id: &'a str,
+    /// The number of this run among those that keep this state.
+    pub epoch: u64,
+    /// The cut that it goes on from.
+    pub from: Option<Time>,
+    /// What sinks held then.
+    pub held: &'a [Held],
+}
 
 /// A sink as it is named on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,21 +171,25 @@ impl Spec {
         &self,
         views: &[Schema],
         decimals: Decimals,
+        going: Option<Going<'_>>,
     ) -> Result<Box<dyn Sink + Send>, Error> {
         Ok(match self {
             Spec::Csv(dir) => Box::new(csv::Csv::open(dir, views, decimals)?),
-            Spec::Jsonl(dir) => Box::new(jsonl::Jsonl::open(dir, views, decimals, |_| true)?),
+            Spec::Jsonl(dir) => jsonl::open(dir, views, (decimals, going), |_| true)?,
             Spec::HourlyJsonl(dir) => {
-                Box::new(jsonl::Jsonl::open(dir, views, decimals, Schema::is_hourly)?)
+                jsonl::open(dir, views, (decimals, going), Schema::is_hourly)?
             }
             Spec::Plot(dir) => Box::new(plots::Plots::open(dir, views, decimals)?),
-            Spec::Sqlite(file) => Box::new(sqlite::Sqlite::open(file, views, decimals)?),
+            Spec::Sqlite(file) => match going {
+                None => Box::new(sqlite::Sqlite::open(file, views, decimals)?),
+                Some(going) => Box::new(tables::Tables::open(file, views, decimals, going)?),
+            },
             Spec::Digest(file) => Box::new(digest::Digests::open(file, views, decimals)?),
             Spec::Table { rows } => Box::new(table::Table::new(views, *rows, decimals)),
             Spec::Chosen { of, views: names } => {
                 let kept = chosen::matching(names, views)?;
                 let views: Vec<Schema> = kept.iter().map(|view| views[*view].clone()).collect();
-                Box::new(chosen::Chosen { of: of.open(&views, decimals)?, kept })
+                Box::new(chosen::Chosen { of: of.open(&views, decimals, going)?, kept })
             }
         })
     }

@@ -17,7 +17,7 @@ use crate::text::Text;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub mod absent;
 mod bad;
@@ -43,6 +43,7 @@ pub mod pace;
 pub mod parse;
 mod plain;
 pub mod plan;
+mod position;
 pub mod read;
 pub mod replay_log;
 mod rows;
@@ -66,6 +67,8 @@ use pace::Pace;
 use parse::{Parsed, Scratch};
 pub use plan::ParseOptions;
 use plan::Plan;
+pub use position::Position;
+use position::{Passing, Trail, clock_after, same};
 pub use read::{BLOCK_SIZE, Next, Reader};
 use replay_log::{Frame, Frames, Recorded};
 use rules::Above;
@@ -88,6 +91,8 @@ pub struct Partition {
     want: Vec<bool>,
     reader: Mutex<Sequence>,
     chain: Mutex<Chain>,
+    /// What is stamped up to here came before, in a run that this one goes on from.
+    after: Option<Time>,
     /// The clock as others see it; `i64::MAX` once all records are stamped.
     clock: AtomicI64,
 }
@@ -131,21 +136,53 @@ enum Piece {
     Frame(Frame),
 }
 
+impl Piece {
+    /// Where the next one begins, and the checksum of those before with this one.
+    fn end(&self, before: u32) -> (u64, u32) {
+        match self {
+            Piece::Block(block) => (block.end, crc32c::crc32c_append(before, &block.bytes)),
+            Piece::Frame(frame) => (frame.offset(), frame.added(before)),
+        }
+    }
+}
+
 struct Sequence {
     input: Input,
     /// What looks at the first rows, until it has seen enough, and the blocks held back for it.
     look: Option<Look>,
     held: VecDeque<Block>,
-    /// What the rows so far end with, where cells are filled from above.
-    above: (Above, Layout),
+    above: Filling,
+    /// What is passed by first, because it came before.
+    passing: Option<Passing>,
     taken: u64,
+    /// A checksum of what was taken.
+    crc: u32,
     ended: bool,
+}
+
+/// What the rows so far end with, where cells are filled from above.
+#[derive(Default)]
+struct Filling {
+    above: Above,
+    layout: Layout,
+}
+
+impl Filling {
+    fn now(&self) -> Above {
+        self.above.clone()
+    }
+
+    fn pass(&mut self, plan: &Plan, block: &Block) {
+        self.above.pass(plan, block, &mut self.layout);
+    }
 }
 
 struct Chain {
     clock: Clock,
     next: u64,
-    lines: u64,
+    /// Where the next piece begins.
+    at: Position,
+    trail: Trail,
     /// No record is let through before this event time, though the clock has not come so far.
     quiet: i64,
 }
@@ -176,6 +213,8 @@ pub struct Waiting {
     block: Option<Block>,
     /// Whether its turn has come, and what is to be told of it was told.
     begun: bool,
+    /// Where the next piece begins.
+    ends: Position,
 }
 
 /// What became of asking for a block.
@@ -211,12 +250,65 @@ impl Partition {
             chain: Mutex::new(Chain {
                 clock,
                 next: 0,
-                lines: input.header_lines(),
+                at: Position { lines: input.header_lines(), ..Position::default() },
+                trail: Trail::default(),
                 quiet: i64::MIN,
             }),
-            reader: Mutex::new(Sequence { input, look, held, above, taken: 0, ended: false }),
+            reader: Mutex::new(Sequence {
+                input,
+                look,
+                held,
+                above,
+                passing: None,
+                taken: 0,
+                crc: 0,
+                ended: false,
+            }),
+            after: None,
             clock: AtomicI64::new(i64::MIN),
         }
+    }
+
+    /// The partition under another number.
+    pub fn numbered(self, index: u32) -> Self {
+        Partition { index, ..self }
+    }
+
+    /// The partition as it goes on after a cut: where it was then, if it was there.
+    pub fn resume(mut self, position: Option<&Position>, cut: Time) -> Result<Self, SourceError> {
+        let chain = self.chain.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let sequence = self.reader.get_mut().unwrap_or_else(PoisonError::into_inner);
+        chain.clock = clock_after(chain.clock, position, cut);
+        if let Some(position) = position {
+            chain.at = Position { ended: false, ..position.clone() };
+            sequence.crc = position.crc;
+            match &mut sequence.input {
+                Input::Text(_) => sequence.passing = Some(Passing::to(position)),
+                Input::Recorded(frames) => {
+                    let (crc, all) = frames.pass(position.pieces);
+                    let found = if all { crc } else { !position.crc };
+                    same(&self.name, position.offset, found, position.crc)?;
+                }
+            }
+        }
+        chain.at.clock = chain.clock.event_time();
+        self.clock = AtomicI64::new(chain.clock.event_time().unwrap_or(i64::MIN));
+        self.after = Some(cut);
+        Ok(self)
+    }
+
+    /// Where the partition is once everything stamped up to the cut has come: the records that
+    /// follow there, or the first of them, are stamped later.
+    pub fn position(&self, cut: Time) -> Position {
+        let ended = lock(&self.reader).ended;
+        let mut chain = lock(&self.chain);
+        let back = chain.trail.position(cut);
+        back.unwrap_or_else(|| Position { ended, ..chain.at.clone() })
+    }
+
+    /// The last stamp that its records can have got so far.
+    pub fn stamped(&self) -> Time {
+        lock(&self.chain).clock.time()
     }
 
     /// Its number among all sources of the run.
@@ -239,7 +331,7 @@ impl Partition {
 
     /// Takes the next block and parses it.
     pub fn take(&self, feeds: &Feeds, parser: &mut Scratch) -> Result<Taken, SourceError> {
-        let (sequence, piece) = {
+        let (sequence, piece, ends) = {
             let mut reader = lock(&self.reader);
             if reader.ended {
                 return Ok(Taken::Ended);
@@ -251,7 +343,9 @@ impl Partition {
             match next {
                 Some(piece) => {
                     reader.taken += 1;
-                    (reader.taken - 1, piece)
+                    let (offset, crc) = piece.end(reader.crc);
+                    reader.crc = crc;
+                    (reader.taken - 1, piece, Position { offset, crc, ..Position::default() })
                 }
                 None => {
                     reader.ended = true;
@@ -270,7 +364,7 @@ impl Partition {
                 (Parsed { records: batch.len() as u64, batch, ..Parsed::default() }, None)
             }
         };
-        Ok(Taken::Parsed(Box::new(Waiting { sequence, parsed, block, begun: false })))
+        Ok(Taken::Parsed(Box::new(Waiting { sequence, parsed, block, begun: false, ends })))
     }
 
     /// The currency to which its amounts are converted here, or were when they were recorded.
@@ -290,7 +384,7 @@ impl Partition {
 
     /// What comes next, `Some(None)` at the end; `None` if nothing is ready yet. The first rows are looked at before.
     fn next(&self, sequence: &mut Sequence) -> Result<Option<Option<Piece>>, SourceError> {
-        let Sequence { input, look, held, above, .. } = sequence;
+        let Sequence { input, look, held, above, passing, .. } = sequence;
         let text = match input {
             Input::Text(text) => text,
             Input::Recorded(frames) => return Ok(Some(frames.next_frame()?.map(Piece::Frame))),
@@ -310,20 +404,36 @@ impl Partition {
                 let _ = self.found.set(look.found(&self.said)?);
             }
         }
-        let mut block = match held.pop_front() {
-            Some(block) => block,
-            None => match text.next_block()? {
-                Next::Block(block) => block,
-                Next::Wait => return Ok(None),
-                Next::End => return Ok(Some(None)),
-            },
-        };
-        if self.plan().rules.fills() {
-            let (above, layout) = above;
-            block.above = Some(above.clone());
-            above.pass(self.plan(), &block, layout);
+        loop {
+            let mut block = match held.pop_front() {
+                Some(block) => block,
+                None => match text.next_block()? {
+                    Next::Block(block) => block,
+                    Next::Wait => return Ok(None),
+                    Next::End => {
+                        // What is shorter than it was is not what it was.
+                        passing.take().map_or(Ok(()), |p| p.check(&self.name))?;
+                        return Ok(Some(None));
+                    }
+                },
+            };
+            if let Some(passed) = passing {
+                let (before, rest) = passed.pass(block);
+                if let Some(before) = before {
+                    above.pass(self.plan(), &before);
+                    text.give_back(before.bytes);
+                }
+                let Some(rest) = rest else { continue };
+                passed.check(&self.name)?;
+                *passing = None;
+                block = rest;
+            }
+            if self.plan().rules.fills() {
+                block.above = Some(above.now());
+                above.pass(self.plan(), &block);
+            }
+            return Ok(Some(Some(Piece::Block(block))));
         }
-        Ok(Some(Some(Piece::Block(block))))
     }
 
     /// Parses and cleans a block; gives the block back where it is needed again.
@@ -356,6 +466,7 @@ impl Partition {
         if !std::mem::replace(&mut block.begun, true) {
             self.begin(&mut block, &mut chain, feeds);
         }
+        let ends = block.ends.clone();
         let mut batch = std::mem::take(&mut block.parsed.batch);
         if let Some(pace) = &feeds.pace {
             let due = pace.due(&batch.times, || feeds.least_clock_but(self.index));
@@ -376,7 +487,19 @@ impl Partition {
         if batch.runs.is_empty() || !chain.clock.follow(&mut batch) {
             chain.clock.stamp(&mut batch);
         }
-        chain.next += u64::from(waiting.is_none());
+        if feeds.keeps_positions && (waiting.is_none() || !batch.is_empty()) {
+            let last = batch.runs.last().map_or(chain.clock.time(), |run| run.time);
+            let began = chain.at.clone();
+            chain.trail.pass(began, last);
+        }
+        if let Some(after) = self.after {
+            batch.pass(after);
+        }
+        if waiting.is_none() {
+            chain.next += 1;
+            let (pieces, clock) = (chain.at.pieces + 1, chain.clock.event_time());
+            chain.at = Position { pieces, clock, ..ends };
+        }
         if chain.now() != before {
             self.clock.store(chain.now(), Ordering::Release);
         }
@@ -391,7 +514,7 @@ impl Partition {
     /// Refuses the rows of a block that are implausible now that its turn has come, and tells what is
     /// to be told of it.
     fn begin(&self, waiting: &mut Waiting, chain: &mut Chain, feeds: &Feeds) {
-        let Waiting { parsed, block, .. } = waiting;
+        let Waiting { parsed, block, ends, .. } = waiting;
         if let Some(block) = block.take() {
             let refused = chain.clock.refuse(&parsed.batch.times);
             let late = refused.iter().filter(|(_, why)| *why == Implausible::Late).count();
@@ -407,10 +530,11 @@ impl Partition {
             let refused = refused.into_iter().map(|(row, of)| (row, why(of).to_string())).collect();
             self.plan().refuse(parsed, &block, refused);
         }
-        parsed.bad.iter_mut().for_each(|bad| bad.line += chain.lines);
+        parsed.bad.iter_mut().for_each(|bad| bad.line += chain.at.lines);
         // The good ones count once they are stamped.
         let bad = parsed.records.saturating_sub(parsed.batch.len() as u64);
         feeds.records.fetch_add(bad, Ordering::Relaxed);
+        let count = parsed.bad.len() as u64;
         feeds.dead_letters.write(self.stream, &self.name, &std::mem::take(&mut parsed.bad));
         let (notes, told) = (std::mem::take(&mut parsed.notes), std::mem::take(&mut parsed.told));
         if !notes.is_empty() || !told.is_empty() {
@@ -418,7 +542,7 @@ impl Partition {
             all.add(self.stream, self.index, notes);
             all.tell(self.stream, told);
         }
-        chain.lines += parsed.lines;
+        (ends.lines, ends.bad) = (chain.at.lines + parsed.lines, chain.at.bad + count);
     }
 
     fn finish_if_done(&self, reader: &Sequence) {
@@ -454,6 +578,9 @@ pub(crate) fn judge(
     Err(Error::TooManyBad { bad, records, limit: format!("{}%", max_bad * 100.0), where_: place })
 }
 
+/// How many bytes of records may be under way unless it is said.
+pub const IN_FLIGHT: usize = 64 << 20;
+
 /// Everything this process reads.
 pub struct Feeds {
     /// All partitions of this process.
@@ -468,6 +595,8 @@ pub struct Feeds {
     pub currencies: Currencies,
     /// Whether clocks refuse records that are implausible.
     pub clocks_refuse: bool,
+    /// Whether it is noted where sources are, so that a later run can go on from there.
+    pub keeps_positions: bool,
     /// The largest share of bad records that is put up with.
     pub max_bad: f64,
     /// The pace at which records are let through, if they are not as they come.
@@ -478,6 +607,8 @@ pub struct Feeds {
     pub late: AtomicU64,
     /// Bytes read, after decompression.
     pub bytes: AtomicU64,
+    /// Bytes of records sent and not yet sealed at which a source waits for slower ones.
+    pub in_flight: usize,
     /// Set to end the run early, as if every source had ended.
     pub stop: Arc<AtomicBool>,
 }
@@ -492,11 +623,13 @@ impl Feeds {
             cleaner: None,
             currencies: Currencies::default(),
             clocks_refuse: false,
+            keeps_positions: false,
             max_bad: 0.0,
             pace: None,
             records: AtomicU64::new(0),
             late: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            in_flight: IN_FLIGHT,
             stop: Arc::default(),
         }
     }

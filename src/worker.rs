@@ -23,10 +23,13 @@ use timely::worker::Worker;
 
 mod cluster;
 mod feed;
+mod gate;
+mod keeper;
 pub mod live;
 mod output;
 mod run;
-pub use cluster::{Cluster, Description, Secret, VARIABLE, end_on_panic};
+pub use cluster::{Cluster, Secret, VARIABLE, end_on_panic};
+pub use keeper::State;
 pub(crate) use output::Views;
 pub use run::{Plan, Progress, Summary, run};
 

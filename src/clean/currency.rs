@@ -135,6 +135,11 @@ impl Currencies {
         }
     }
 
+    /// Takes note of those that were seen before.
+    pub(crate) fn know<'a>(&self, currencies: impl Iterator<Item = &'a str>) {
+        currencies.for_each(|currency| self.note(&Text::new(currency)));
+    }
+
     fn note(&self, currency: &Text) {
         // Nearly all are the first one, which takes a comparison of two words.
         if self.0.get() == Some(currency) || currency.is_empty() {

@@ -64,7 +64,7 @@ fn outlook(toml: &str) -> Vec<String> {
     let check = || {
         let mut settings = Settings::default();
         settings.parse("what was found", toml)?;
-        let known = sources::Known { described: settings.sources()?, format: None };
+        let known = sources::Known { described: settings.sources()?, ..sources::Known::default() };
         let opened = sources::open(&[], &Default::default(), known)?;
         Job { sources: opened.inputs, settings, ..Job::default() }.check()
     };

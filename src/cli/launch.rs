@@ -35,6 +35,6 @@ pub fn launch_served(
         // Also where nothing else is told: without it nobody knows a port that was chosen.
         super::say(&format!("serving the views at {}", service.url()));
     }
-    super::signals::stops(&plan.feeds.stop);
+    super::signals::stops(&plan.leave);
     Ok((run(Plan { progress, ..plan })?, service))
 }

@@ -9,6 +9,7 @@ use crate::operator::OnDuplicate;
 use crate::plan;
 use crate::source::dialect::{Dialect, delimiter_named, encoding_named};
 use crate::source::plan::ValueMap;
+use crate::source::read::BLOCK_SIZE;
 use crate::source::time::Form;
 use crate::zone::Zone;
 use std::path::PathBuf;
@@ -167,6 +168,10 @@ pub struct Running {
     /// time passes, otherwise 1d]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub tick: Option<u64>,
+    /// How many bytes of records may be under way between reading and results: less takes less
+    /// memory, and has results and checkpoints follow more closely
+    #[arg(long, default_value = "64M", value_name = "SIZE", value_parser = size)]
+    pub in_flight: usize,
     /// No progress bar, no summary
     #[arg(long, short)]
     pub quiet: bool,
@@ -182,8 +187,15 @@ impl Running {
             hostfile: self.hostfile.clone(),
             secret_file: self.secret_file.clone(),
             join_timeout: Duration::from_millis(self.join_timeout),
+            in_flight: self.in_flight,
             tick: self.tick.and_then(Tick::from_millis),
         }
+    }
+
+    /// How much is read of a source in one go, where that must be less than usual.
+    pub fn block(&self) -> Option<usize> {
+        let part = (self.in_flight / 16).max(1 << 10);
+        (part < BLOCK_SIZE).then_some(part)
     }
 
     /// The parameters of the queries.
@@ -239,6 +251,18 @@ fn percent(text: &str) -> Result<f64, String> {
         Ok(x) if (0.0..=100.0).contains(&x) => Ok(x / 100.0),
         _ => Err("expected a percentage from 0% to 100%".into()),
     }
+}
+
+/// A number of bytes: 4096, 512K, 64M, 2G.
+fn size(text: &str) -> Result<usize, String> {
+    let (number, shift) = match text.trim().to_ascii_uppercase() {
+        text if text.ends_with('K') => (text[..text.len() - 1].to_owned(), 10),
+        text if text.ends_with('M') => (text[..text.len() - 1].to_owned(), 20),
+        text if text.ends_with('G') => (text[..text.len() - 1].to_owned(), 30),
+        text => (text, 0),
+    };
+    let bytes = number.parse::<usize>().ok().and_then(|n| n.checked_mul(1 << shift));
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| "expected a size such as 512K, 64M or 2G".into())
 }
 
 /// A length of time in milliseconds: 500ms, 30s, 5m, 2h, 7d.

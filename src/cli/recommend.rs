@@ -114,7 +114,7 @@ impl Args {
     /// The index after the streams have passed through the dataflow.
     fn follow(self) -> Result<Recommender<Text, Text>, Error> {
         let settings = self.running.settings()?;
-        let known = sources::Known { described: settings.sources()?, format: None };
+        let known = sources::Known { described: settings.sources()?, ..sources::Known::default() };
         let opened = sources::open(&self.source, &self.cleaning.dialect(), known)?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(

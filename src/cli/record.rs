@@ -67,7 +67,11 @@ impl Args {
         }
         let mut settings = Settings::default();
         self.config.iter().try_for_each(|path| settings.read(path))?;
-        let known = sources::Known { described: settings.sources()?, format: self.format };
+        let known = sources::Known {
+            described: settings.sources()?,
+            format: self.format,
+            ..sources::Known::default()
+        };
         let opened = sources::open(&self.source, &self.cleaning.dialect(), known)?;
         if self.cleaning.dead_letters.is_none() {
             self.cleaning.dead_letters = Some(self.out.with_extension("dead_letters.jsonl"));

@@ -1,14 +1,16 @@
 //! `tidemill run`: maintain queries over the user's files.
 
 use super::launch::launch_served;
-use super::options::{Cleaning, Running};
+use super::options::{Cleaning, Running, duration};
 use super::serve::{Pacing, Serving, stay};
 use super::show;
 use crate::error::Error;
 use crate::lab::cost::Meter;
-use crate::plan::{Job, Outlook, Queries, sources};
+use crate::plan::{Job, Keeping, Outlook, Queries, sources};
 use crate::sink::{Spec, TABLE};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -53,6 +55,13 @@ pub struct Args {
     /// they are read, without running
     #[arg(long)]
     check: bool,
+    /// Keep the state of the run here: killed or ended, it goes on from there when it is started
+    /// again, with any number of workers; sources that have grown or are new are read on
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// How often the state is written down
+    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = duration, requires = "state")]
+    checkpoint_every: u64,
     /// Write what the run cost (records, seconds, CPU, memory) as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -72,7 +81,8 @@ impl Args {
         let settings = self.running.settings()?;
         // Before anything is read, so that what is wrong with it is told at once.
         let door = self.serving.open(self.running.process)?;
-        let known = sources::Known { described: settings.sources()?, format: self.format };
+        let (described, block) = (settings.sources()?, self.running.block());
+        let known = sources::Known { described, format: self.format, block };
         let opened = sources::open(&self.source, &self.cleaning.dialect(), known)?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(
@@ -92,6 +102,11 @@ impl Args {
             cleaning: self.cleaning.plan(),
             running: self.running.plan(),
             pace: self.pacing.plan(),
+            keeping: self.state.map(|directory| Keeping {
+                directory,
+                every: Duration::from_millis(self.checkpoint_every),
+            }),
+            tell: Arc::new(crate::cli::say),
             ..Job::default()
         };
         if self.check {

@@ -56,6 +56,7 @@ impl Part {
         cut: Option<Time>,
     ) -> Result<Outcome, Error> {
         let notebook = from.map_or_else(Notebook::default, Notebook::from);
+        cut.into_iter().for_each(|at| notebook.cut(at));
         let common = Common { notebook: notebook.clone(), ..Common::default() };
         let intake = Intake {
             lateness: self.lateness,
@@ -68,7 +69,6 @@ impl Part {
         let guards = Cluster::threads(self.workers).execute(move |worker| {
             let mut views =
                 graph.build(worker, &common, |scope, stream, _| deal(scope, stream, &recorded));
-            cut.into_iter().for_each(|at| views.memory.cut(at));
             if worker.index() == 0 {
                 views.keep();
             }

@@ -15,12 +15,11 @@ use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::probe::{Handle, Probe};
-use timely::progress::frontier::AntichainRef;
 
 /// A query's output at worker 0, with its row type hidden.
 pub trait Port {
-    /// Hands over the changes of each time before the frontier, in order of time and row.
-    fn seal(&mut self, frontier: AntichainRef<'_, Time>, see: &mut dyn FnMut(Sealed<'_>));
+    /// Hands over the changes of each time that is not open any more, in order of time and row.
+    fn seal(&mut self, is_open: &dyn Fn(Time) -> bool, see: &mut dyn FnMut(Sealed<'_>));
     /// The current view in order of its rows; only rows kept by `keep_view`.
     fn view(&mut self, see: &mut dyn FnMut(&dyn Row, isize));
     /// From now on adds the sealed changes up to a view.
@@ -58,6 +57,7 @@ pub(crate) fn collect<'s, O: Record>(
 ) -> Box<dyn Port> {
     let buffer: Buffer<O> = Rc::default();
     let fill = Rc::clone(&buffer);
+    let scope = collection.inner.scope();
     collection
         .inner
         .unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
@@ -77,30 +77,33 @@ pub(crate) fn collect<'s, O: Record>(
             },
         )
         .probe_with(probe);
-    Box::new(Typed { buffer, view: None, slot: Slot::take("View") })
+    // Views are kept by worker 0 alone.
+    let slot = (scope.index() == 0).then(|| Slot::take("View"));
+    Box::new(Typed { buffer, view: None, slot })
 }
 
 struct Typed<O> {
     buffer: Buffer<O>,
     view: Option<View<O>>,
-    slot: Slot,
+    slot: Option<Slot>,
 }
 
 impl<O: Record> Typed<O> {
     /// Writes the view down, if this is the moment.
     fn cut(&mut self, is_passed: impl Fn(Time) -> bool) {
-        if self.slot.due().is_some_and(is_passed) {
+        let Some(slot) = &mut self.slot else { return };
+        if slot.due().is_some_and(is_passed) {
             let rows = self.view.iter_mut().flat_map(|view| view.settled());
-            self.slot.write(|writer| rows.for_each(|row| writer.put(row)));
+            slot.write(|writer| rows.for_each(|row| writer.put(row)));
         }
     }
 }
 
 impl<O: Record> Port for Typed<O> {
-    fn seal(&mut self, frontier: AntichainRef<'_, Time>, see: &mut dyn FnMut(Sealed<'_>)) {
+    fn seal(&mut self, is_open: &dyn Fn(Time) -> bool, see: &mut dyn FnMut(Sealed<'_>)) {
         loop {
             let next = self.buffer.borrow().keys().next().copied();
-            let Some(time) = next.filter(|time| !frontier.less_equal(time)) else { break };
+            let Some(time) = next.filter(|time| !is_open(*time)) else { break };
             self.cut(|cut| cut < time);
             let mut updates = self.buffer.borrow_mut().remove(&time).unwrap_or_default();
             differential_dataflow::consolidation::consolidate(&mut updates);
@@ -111,7 +114,7 @@ impl<O: Record> Port for Typed<O> {
                 view.add(updates);
             }
         }
-        self.cut(|cut| !frontier.less_equal(&cut));
+        self.cut(|cut| !is_open(cut));
     }
 
     fn view(&mut self, see: &mut dyn FnMut(&dyn Row, isize)) {
@@ -126,7 +129,9 @@ impl<O: Record> Port for Typed<O> {
         let slot = &self.slot;
         self.view.get_or_insert_with(|| {
             let mut view = View::default();
-            slot.read(|reader| view.add(reader.all().collect()));
+            if let Some(slot) = slot {
+                slot.read(|reader| view.add(reader.all().collect()));
+            }
             view
         });
     }

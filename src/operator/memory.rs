@@ -25,7 +25,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use timely::scheduling::SyncActivator;
 
 /// What all operators of all workers remembered at a cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +46,14 @@ struct Chunk {
 }
 
 impl Contents {
+    /// Some contents for tests of what keeps them.
+    #[cfg(test)]
+    pub(crate) fn sample(at: Time, seed: u8) -> Contents {
+        let chunk = |n: u8| Chunk { entries: 1, bytes: vec![seed ^ n; 40 + usize::from(n)] };
+        let states = ["a/A", "b/B"].map(|name| (name.to_owned(), (0..3).map(chunk).collect()));
+        Contents { at, states: states.into() }
+    }
+
     /// The operators with how many entries and bytes each wrote down.
     pub fn sizes(&self) -> impl Iterator<Item = (&str, Size)> {
         self.states.iter().map(|(name, chunks)| {
@@ -66,9 +76,30 @@ pub struct Size {
 /// What the workers of a process share: what they take back, and where they write.
 #[derive(Clone, Default)]
 pub struct Notebook {
-    saved: Option<Arc<Contents>>,
-    written: Arc<Mutex<Contents>>,
-    failed: Arc<Mutex<Option<Damaged>>>,
+    saved: Arc<Mutex<Option<Arc<Contents>>>>,
+    pages: Arc<Pages>,
+}
+
+/// Where the workers of a process write.
+#[derive(Default)]
+struct Pages {
+    /// What wakes the operators. One to which nothing comes sleeps while time passes, and must be
+    /// woken to write.
+    wakes: Mutex<Vec<SyncActivator>>,
+    /// How many operators there are that write.
+    slots: AtomicUsize,
+    /// How many cuts there were. Operators look at the cut itself only when there is another.
+    cuts: AtomicU64,
+    cut: Mutex<Cut>,
+    failed: Mutex<Option<Damaged>>,
+}
+
+/// The cut that is being made, and what was written down for it so far.
+#[derive(Default)]
+struct Cut {
+    at: Option<Time>,
+    states: BTreeMap<String, Vec<Chunk>>,
+    chunks: usize,
 }
 
 /// What an operator wrote down cannot be understood, or could not be written.
@@ -90,21 +121,59 @@ impl From<Damaged> for crate::error::Error {
 impl Notebook {
     /// One whose dataflow begins with these contents.
     pub fn from(saved: Contents) -> Notebook {
-        Notebook { saved: Some(Arc::new(saved)), ..Notebook::default() }
+        Notebook { saved: Arc::new(Mutex::new(Some(Arc::new(saved)))), ..Notebook::default() }
+    }
+
+    /// Has every operator of the process write its contents down when it has passed this time, and
+    /// none before it has done so go further. It must be later than what any has sealed. A cut that
+    /// is still being made is given up.
+    pub fn cut(&self, at: Time) {
+        *lock(&self.pages.cut) = Cut { at: Some(at), ..Cut::default() };
+        // After the cut itself, so that who sees the number finds it.
+        self.pages.cuts.fetch_add(1, Ordering::Release);
+    }
+
+    /// Whether all operators have written down what they remember at this cut. To be asked once all
+    /// workers have built their dataflow.
+    pub fn is_complete(&self, at: Time) -> bool {
+        let cut = lock(&self.pages.cut);
+        cut.at == Some(at) && cut.chunks == self.pages.slots.load(Ordering::Acquire)
+    }
+
+    /// Wakes all operators, so that those which have passed the cut in their sleep write now.
+    pub fn wake(&self) {
+        for wake in &*lock(&self.pages.wakes) {
+            // The worker of one that cannot be woken has ended, and that is told elsewhere.
+            let _ = wake.activate();
+        }
     }
 
     /// What was written down, once all workers have passed the cut.
     pub fn take(&self, at: Time) -> Result<Contents, Damaged> {
-        if let Some(damaged) = &*lock(&self.failed) {
-            return Err(damaged.clone());
-        }
-        let states = std::mem::take(&mut lock(&self.written).states);
+        self.sound()?;
+        // Whoever has something to write has taken back what was its own.
+        *lock(&self.saved) = None;
+        let states = std::mem::take(&mut lock(&self.pages.cut).states);
         Ok(Contents { at, states })
+    }
+
+    /// Whether everything could be written down and taken back so far.
+    pub fn sound(&self) -> Result<(), Damaged> {
+        lock(&self.pages.failed).clone().map_or(Ok(()), Err)
     }
 
     fn fail(&self, operator: &str, what: String) {
         let damaged = Damaged { operator: operator.to_owned(), what };
-        lock(&self.failed).get_or_insert(damaged);
+        lock(&self.pages.failed).get_or_insert(damaged);
+    }
+
+    fn put(&self, operator: &str, at: Time, chunk: Chunk) {
+        let mut cut = lock(&self.pages.cut);
+        // One that was given up meanwhile is of no use.
+        if cut.at == Some(at) {
+            cut.states.entry(operator.to_owned()).or_default().push(chunk);
+            cut.chunks += 1;
+        }
     }
 }
 
@@ -115,7 +184,6 @@ pub struct Memory(Rc<Inner>);
 #[derive(Default)]
 struct Inner {
     notebook: Notebook,
-    cut: Cell<Option<Time>>,
     /// How far before a stamp event times are final: no record that follows has one of them.
     finality: Option<i64>,
     slots: RefCell<BTreeMap<String, Rc<Cell<Size>>>>,
@@ -133,12 +201,6 @@ impl Memory {
         // What is stamped later came when the clock of its source was later than this stamp.
         let finality = lateness.map(Millis::signed);
         Memory(Rc::new(Inner { notebook, finality, ..Inner::default() }))
-    }
-
-    /// Has every operator write its contents down when it has passed this time, and none before
-    /// it has done so go further. The same for all workers, and later than what any has sealed.
-    pub fn cut(&self, at: Time) {
-        self.0.cut.set(Some(at));
     }
 
     /// Builds a part of the dataflow, of this name.
@@ -176,7 +238,8 @@ impl Memory {
         }
         let size = Rc::new(Cell::new(Size::default()));
         slots.insert(name.clone(), Rc::clone(&size));
-        Slot { memory: self.clone(), name, adjusted, size, written: None }
+        self.0.notebook.pages.slots.fetch_add(1, Ordering::Release);
+        Slot { memory: self.clone(), name, adjusted, size, cuts: 0, due: None, written: None }
     }
 }
 
@@ -186,7 +249,11 @@ pub(super) struct Slot {
     name: String,
     adjusted: bool,
     size: Rc<Cell<Size>>,
-    /// The last cut at which it wrote.
+    /// How many cuts it has heard of.
+    cuts: u64,
+    /// The last of them, until it has written.
+    due: Option<Time>,
+    /// The last for which it has written.
     written: Option<Time>,
 }
 
@@ -196,6 +263,11 @@ impl Slot {
         let part = PART.with_borrow(Clone::clone);
         let (memory, part, adjusted) = part.unwrap_or_default();
         memory.slot((&part, adjusted), operator)
+    }
+
+    /// Has the operator woken when there is something to write.
+    pub fn wakes(&self, wake: SyncActivator) {
+        lock(&self.memory.0.notebook.pages.wakes).push(wake);
     }
 
     /// The event time up to which everything is final once a stamp is sealed, and how far that moves
@@ -212,8 +284,15 @@ impl Slot {
 
     /// The cut at which the operator must write and has not.
     #[inline]
-    pub fn due(&self) -> Option<Time> {
-        self.memory.0.cut.get().filter(|cut| self.written != Some(*cut))
+    pub fn due(&mut self) -> Option<Time> {
+        let pages = &self.memory.0.notebook.pages;
+        let cuts = pages.cuts.load(Ordering::Acquire);
+        if cuts != self.cuts {
+            self.cuts = cuts;
+            // A cut shows a moment before its number does, and must not be written twice.
+            self.due = lock(&pages.cut).at.filter(|at| self.written != Some(*at));
+        }
+        self.due
     }
 
     /// Writes the contents down.
@@ -225,14 +304,16 @@ impl Slot {
         if let Some(what) = failed {
             notebook.fail(&self.name, what);
         }
-        lock(&notebook.written).states.entry(self.name.clone()).or_default().push(chunk);
-        self.written = self.memory.0.cut.get();
+        if let Some(at) = self.due.take() {
+            self.written = Some(at);
+            notebook.put(&self.name, at, chunk);
+        }
     }
 
     /// Reads what was written down at this place, by all workers.
     pub fn read(&self, mut load: impl FnMut(&mut Reader<'_>)) {
         let notebook = &self.memory.0.notebook;
-        let Some(saved) = &notebook.saved else { return };
+        let Some(saved) = lock(&notebook.saved).clone() else { return };
         let Some(chunks) = saved.states.get(&self.name) else {
             return notebook.fail(&self.name, "was not written down".to_owned());
         };

@@ -65,11 +65,12 @@ pub(super) fn remember<'s, M: Remember>(
     name: &str,
     memory: M,
 ) -> Timely<'s, Time, Vec<M::Out>> {
-    let mut state = Sealing::new(memory, name, &stream);
+    let (mut state, scope) = (Sealing::new(memory, name, &stream), stream.scope());
     stream.unary_frontier::<CapacityContainerBuilder<Vec<M::Out>>, _, _, _>(
         pact,
         name,
-        move |_, _| {
+        move |_, info| {
+            state.slot.wakes(scope.worker().sync_activator_for(info.address.to_vec()));
             move |(input, frontier), output| {
                 input.for_each(|cap, data| {
                     state.ticks.hold(&cap);
@@ -90,13 +91,14 @@ pub(super) fn remember_by_clock<'s, M: Remember>(
     (name, clock): (&str, Clock<'s>),
     memory: M,
 ) -> Timely<'s, Time, Vec<M::Out>> {
-    let mut state = Sealing::new(memory, name, &stream);
+    let (mut state, scope) = (Sealing::new(memory, name, &stream), stream.scope());
     stream.binary_frontier::<_, CapacityContainerBuilder<Vec<M::Out>>, _, _, _, _>(
         clock.marks,
         pact,
         Exchange::new(|mark: &Mark| mark.0),
         name,
-        move |_, _| {
+        move |_, info| {
+            state.slot.wakes(scope.worker().sync_activator_for(info.address.to_vec()));
             move |(items, theirs), (marks, ours), output| {
                 items.for_each(|cap, data| {
                     state.ticks.hold(&cap);

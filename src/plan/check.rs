@@ -40,7 +40,7 @@ impl Job {
             Some(fields.filter(|field| plan.fills(*field)).collect())
         };
         let partitions = self.partitions(&Cluster::threads(1), &options, Tick::DAY, all)?;
-        let feeds = self.feeds(partitions, cleaner);
+        let feeds = self.feeds(partitions, cleaner, None)?;
         for partition in &feeds.partitions {
             outlook.sources.push(partition.check(&feeds)?);
         }

@@ -5,10 +5,11 @@
 
 use super::Job;
 use crate::clock::Tick;
+use crate::description::Description;
 use crate::query::{AnyQuery, Parameter};
 use crate::source::Input;
 use crate::source::dialect::Dialect;
-use crate::worker::{Cluster, Description};
+use crate::worker::Cluster;
 use clap::ValueEnum;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -33,6 +34,20 @@ impl Job {
         says.add("--workers", cluster.workers);
         let names: Vec<&str> = queries.iter().map(|query| query.name()).collect();
         says.add("--query", names.join(","));
+        self.describe_meaning(&mut says, queries, tick);
+        says.add("--max-bad", format!("{}%", cleaning.max_bad * 100.0));
+        self.describe_sources(&mut says);
+        says
+    }
+
+    /// What has a say in the views, whatever is read.
+    pub(super) fn describe_meaning(
+        &self,
+        says: &mut Description,
+        queries: &[Arc<dyn AnyQuery>],
+        tick: Tick,
+    ) {
+        let cleaning = &self.cleaning;
         says.add("--tick", format!("{}ms", tick.millis()));
         says.add("--decimals", cleaning.decimals);
         says.add("--time-zone", &cleaning.time_zone);
@@ -57,7 +72,6 @@ impl Job {
         let hours = cleaning.dedupe_hours.map_or("none".into(), |hours| hours.to_string());
         says.add("--dedupe-hours", hours);
         says.add("--base-currency", &cleaning.base_currency);
-        says.add("--max-bad", format!("{}%", cleaning.max_bad * 100.0));
         says.add("--max-future", format!("{}ms", cleaning.max_future));
         says.add("--max-jump", cleaning.max_jump.map_or("none".into(), |ms| format!("{ms}ms")));
         says.add("--lateness", cleaning.lateness.map_or("none".into(), |ms| format!("{ms}ms")));
@@ -71,6 +85,14 @@ impl Job {
                 }
             }
         }
+        for query in queries {
+            for Parameter { name, value, .. } in query.parameters() {
+                says.add(format!("the parameter {}.{name}", query.name()), value);
+            }
+        }
+    }
+
+    fn describe_sources(&self, says: &mut Description) {
         says.add("the number of sources", self.sources.len());
         let mut rest = Vec::new();
         for (i, (stream, input)) in self.sources.iter().enumerate() {
@@ -90,12 +112,6 @@ impl Job {
         if !rest.is_empty() {
             says.add_contents("the sources", &format!("those after the first {SOURCES}"), &rest);
         }
-        for query in queries {
-            for Parameter { name, value, .. } in query.parameters() {
-                says.add(format!("the parameter {}.{name}", query.name()), value);
-            }
-        }
-        says
     }
 }
 

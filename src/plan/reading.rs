@@ -1,6 +1,7 @@
 //! The sources as partitions: which columns are read of each, and where bad records go.
 
 use super::Job;
+use super::keeping::Kept;
 use crate::clean::{Cleaner, Step};
 use crate::clock::{Clock, Millis, Tick};
 use crate::error::Error;
@@ -89,16 +90,30 @@ impl Job {
         Ok(Columns::new(schema, header, wanted, &[], &options, &renames)?)
     }
 
-    pub(super) fn feeds(&mut self, partitions: Vec<Partition>, cleaner: Cleaner) -> Arc<Feeds> {
+    pub(super) fn feeds(
+        &mut self,
+        partitions: Vec<Partition>,
+        cleaner: Cleaner,
+        kept: Option<&Kept>,
+    ) -> Result<Arc<Feeds>, Error> {
         let pace = self.pace.take();
         let cleaning = &self.cleaning;
-        Arc::new(Feeds {
+        let letters = match kept {
+            None => self.dead_letters(),
+            Some(kept) => self.dead_letters().going_on(&kept.letters())?,
+        };
+        let feeds = Feeds {
+            keeps_positions: kept.is_some(),
+            in_flight: self.running.in_flight,
             cleaner: (cleaner.currency.is_some() || cleaner.enrich.is_some()).then_some(cleaner),
             clocks_refuse: cleaning.max_jump.is_some() || cleaning.lateness.is_some(),
             max_bad: cleaning.max_bad,
             pace,
-            ..Feeds::new(partitions, self.dead_letters())
-        })
+            ..Feeds::new(partitions, letters)
+        };
+        let known = kept.and_then(Kept::saved).map_or(&[][..], |saved| &saved.currencies);
+        feeds.currencies.know(known.iter().map(String::as_str));
+        Ok(Arc::new(feeds))
     }
 
     /// Where bad records go: where it was said, or beside the first file sink, or where the user is.

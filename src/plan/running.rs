@@ -4,6 +4,7 @@ use super::Job;
 use crate::clock::Tick;
 use crate::error::Error;
 use crate::query::AnyQuery;
+use crate::source::IN_FLIGHT;
 use crate::worker::{Cluster, Secret};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct Running {
     pub secret_file: Option<PathBuf>,
     /// How long to wait for the other processes to start.
     pub join_timeout: Duration,
+    /// How many bytes of records may be under way between reading and results.
+    pub in_flight: usize,
     /// How finely results are visible in time; none: as the sinks and queries need it.
     pub tick: Option<Tick>,
 }
@@ -37,6 +40,7 @@ impl Default for Running {
             hostfile: None,
             secret_file: None,
             join_timeout: Duration::from_secs(60),
+            in_flight: IN_FLIGHT,
             tick: None,
         }
     }

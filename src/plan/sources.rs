@@ -22,6 +22,8 @@ pub struct Opened {
     pub bytes: Option<u64>,
     /// Whether standard input is among them.
     pub stdin: bool,
+    /// How much is read in one go.
+    block: usize,
     /// The files in which values are looked up, each read once.
     tables: HashMap<(String, Lookup), Arc<Table>>,
 }
@@ -33,12 +35,15 @@ pub struct Known {
     pub described: Vec<Vec<Said>>,
     /// The format that files are named of.
     pub format: Option<String>,
+    /// How much is read in one go, if it is not the usual.
+    pub block: Option<usize>,
 }
 
 /// Opens sources named as `STREAM=FILE` or as a replay log, and those that are described. A description whose
 /// stream is named tells how to read what is named instead of its own files. Files of a `format` need no stream.
 pub fn open(sources: &[String], dialect: &Dialect, known: Known) -> Result<Opened, Error> {
-    let mut opened = Opened { bytes: Some(0), ..Opened::default() };
+    let block = known.block.unwrap_or(BLOCK_SIZE);
+    let mut opened = Opened { bytes: Some(0), block, ..Opened::default() };
     let arc = |group: Vec<Said>| group.into_iter().map(Arc::new).collect::<Vec<_>>();
     let described: Vec<Vec<Arc<Said>>> = known.described.into_iter().map(arc).collect();
     let format = known.format.as_deref().map(crate::config::format).transpose()?.map(arc);
@@ -193,7 +198,7 @@ impl Opened {
         let plain = !(path == "-" || path.ends_with(".gz") || path.ends_with(".zst"));
         let size = std::fs::metadata(path).map(|m| m.len()).ok();
         self.bytes = self.bytes.zip(size.filter(|_| plain)).map(|(a, b)| a + b);
-        Ok(Reader::open(path, BLOCK_SIZE, &dialect)?)
+        Ok(Reader::open(path, self.block, &dialect)?)
     }
 
     /// What is said of a source, with the other files read in which its values are looked up.

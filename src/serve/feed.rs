@@ -5,7 +5,7 @@ use super::index::{Change, Row, State, apply, consolidate};
 use super::store::Store;
 use crate::clock::Time;
 use crate::error::Error;
-use crate::operator::Sealed;
+use crate::operator::{Port, Sealed};
 use crate::sink::Sink;
 use std::sync::Arc;
 
@@ -34,6 +34,19 @@ impl Feed {
 }
 
 impl Sink for Feed {
+    fn go_on(&mut self, ports: &mut [Box<dyn Port>], cut: Time) -> Result<(), Error> {
+        for (view, port) in ports.iter_mut().enumerate() {
+            let mut done = Ok(());
+            port.view(&mut |row, count| {
+                if done.is_ok() {
+                    done = self.change(view, &Sealed { time: cut, row, diff: count });
+                }
+            });
+            done?;
+        }
+        self.sealed(Some(cut))
+    }
+
     fn change(&mut self, view: usize, change: &Sealed<'_>) -> Result<(), Error> {
         if let (Some(pending), Some(keys)) = (self.pending.get_mut(view), self.keys.get(view)) {
             let decimals = self.store.decimals;

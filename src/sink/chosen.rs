@@ -1,6 +1,6 @@
 //! A sink that takes some of the views only: `jsonl:out=hourly_*,velocity`.
 
-use super::{Schema, Sink};
+use super::{Held, Schema, Sink};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::operator::{Port, Sealed};
@@ -33,7 +33,31 @@ pub(super) struct Chosen {
     pub kept: Vec<usize>,
 }
 
+impl Chosen {
+    /// Does something with its ports alone.
+    fn among<T>(
+        &mut self,
+        ports: &mut [Box<dyn Port>],
+        act: impl FnOnce(&mut dyn Sink, &mut [Box<dyn Port>]) -> T,
+    ) -> T {
+        // Its ports are brought to the front, where no other of its own can be in the way since
+        // they are ascending, and back again.
+        for (i, kept) in self.kept.iter().enumerate() {
+            ports.swap(i, *kept);
+        }
+        let done = act(&mut *self.of, &mut ports[..self.kept.len()]);
+        for (i, kept) in self.kept.iter().enumerate().rev() {
+            ports.swap(i, *kept);
+        }
+        done
+    }
+}
+
 impl Sink for Chosen {
+    fn go_on(&mut self, ports: &mut [Box<dyn Port>], cut: Time) -> Result<(), Error> {
+        self.among(ports, |sink, ports| sink.go_on(ports, cut))
+    }
+
     fn change(&mut self, view: usize, change: &Sealed<'_>) -> Result<(), Error> {
         match self.kept.binary_search(&view) {
             Ok(view) => self.of.change(view, change),
@@ -46,16 +70,11 @@ impl Sink for Chosen {
     }
 
     fn stage(&mut self, ports: &mut [Box<dyn Port>], ended: bool) -> Result<(), Error> {
-        // Its ports are brought to the front, where no other of its own can be in the way since
-        // they are ascending, and back again.
-        for (i, kept) in self.kept.iter().enumerate() {
-            ports.swap(i, *kept);
-        }
-        let done = self.of.stage(&mut ports[..self.kept.len()], ended);
-        for (i, kept) in self.kept.iter().enumerate().rev() {
-            ports.swap(i, *kept);
-        }
-        done
+        self.among(ports, |sink, ports| sink.stage(ports, ended))
+    }
+
+    fn commit(&mut self, ports: &mut [Box<dyn Port>], cut: Time) -> Result<Option<Held>, Error> {
+        self.among(ports, |sink, ports| sink.commit(ports, cut))
     }
 
     fn publish(&mut self) -> Result<(), Error> {

@@ -1,8 +1,7 @@
 //! Files of a sink that are complete and wait for the end of the run to be put in place.
 
-use super::hold::{Hold, hold};
 use crate::error::Error;
-use crate::files::{self, Complete};
+use crate::files::{self, Complete, Hold, hold};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 

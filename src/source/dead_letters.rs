@@ -9,8 +9,9 @@ use crate::error::Error;
 use crate::event::Stream;
 use crate::files::{Complete, Staged};
 use crate::lock::lock;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,12 +22,35 @@ const LONGEST: u64 = 1 << 22;
 /// Where bad records go.
 pub struct DeadLetters {
     path: PathBuf,
-    file: Mutex<Option<Result<Staged, std::io::Error>>>,
+    file: Mutex<Option<Result<Out, std::io::Error>>>,
     count: AtomicU64,
     /// Where the first stood, and why it is bad.
     first: Mutex<Option<String>>,
     /// What goes if this run does not write it anew.
     earlier: Vec<PathBuf>,
+    /// Whether the run goes on from an earlier one, and so does the file.
+    goes_on: bool,
+}
+
+/// The file, which takes its place at the end or is written where it is.
+enum Out {
+    Staged(Box<Staged>),
+    There(BufWriter<File>),
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Out::Staged(out) => out.write(bytes),
+            Out::There(out) => out.write(bytes),
+        }
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Out::Staged(out) => out.flush(),
+            Out::There(out) => out.flush(),
+        }
+    }
 }
 
 impl DeadLetters {
@@ -38,7 +62,31 @@ impl DeadLetters {
             count: AtomicU64::new(0),
             first: Mutex::new(None),
             earlier: Vec::new(),
+            goes_on: false,
         }
+    }
+
+    /// They follow those that are there, of which so many of each stream and source are kept: of
+    /// the others the records are read once more.
+    pub fn going_on(mut self, known: &BTreeMap<(String, String), u64>) -> Result<Self, Error> {
+        self.goes_on = true;
+        self.earlier.clear();
+        let kept = keep(&self.path, known).map_err(Error::file(&self.path))?;
+        crate::files::replace(&self.path, |out| out.write_all(&kept))
+            .map_err(Error::file(&self.path))?;
+        if kept.is_empty() {
+            std::fs::remove_file(&self.path).map_err(Error::file(&self.path))?;
+        }
+        Ok(self)
+    }
+
+    /// Makes durable what was written.
+    pub fn sync(&self) -> Result<(), Error> {
+        let synced = match &mut *lock(&self.file) {
+            Some(Ok(Out::There(out))) => out.flush().and_then(|()| out.get_ref().sync_all()),
+            _ => Ok(()),
+        };
+        synced.map_err(Error::file(&self.path))
     }
 
     /// They are written nowhere, for who puts up with none: see [`DeadLetters::first`].
@@ -94,7 +142,11 @@ impl DeadLetters {
             if let Some(parent) = self.path.parent() {
                 std::fs::create_dir_all(parent)?;
             }
-            Staged::create(&self.path)
+            if self.goes_on {
+                let file = OpenOptions::new().append(true).create(true).open(&self.path)?;
+                return Ok(Out::There(BufWriter::new(file)));
+            }
+            Ok(Out::Staged(Box::new(Staged::create(&self.path)?)))
         });
         let Ok(out) = file else { return };
         for bad in bad {
@@ -129,12 +181,42 @@ impl DeadLetters {
         }
         match lock(&self.file).take() {
             None => Ok(()),
-            Some(Ok(out)) => {
+            Some(Ok(Out::There(mut out))) => {
+                out.flush().and_then(|()| out.get_ref().sync_all()).map_err(Error::file(&self.path))
+            }
+            Some(Ok(Out::Staged(out))) => {
                 out.complete().and_then(Complete::publish).map_err(Error::file(&self.path))
             }
             Some(Err(error)) => Err(Error::file(&self.path)(error)),
         }
     }
+}
+
+/// The first letters of each stream and source, so many as are known.
+fn keep(path: &Path, known: &BTreeMap<(String, String), u64>) -> std::io::Result<Vec<u8>> {
+    #[derive(serde::Deserialize)]
+    struct From {
+        stream: String,
+        source: String,
+    }
+    let mut left = known.clone();
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let (mut kept, mut lines, mut line) = (Vec::new(), BufReader::new(file), Vec::new());
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        // What was cut off with the run is none of those that are known.
+        if let Ok(From { stream, source }) = serde_json::from_slice(&line)
+            && let Some(left) = left.get_mut(&(stream, source)).filter(|left| **left > 0)
+        {
+            *left -= 1;
+            kept.extend_from_slice(&line);
+        }
+        line.clear();
+    }
+    Ok(kept)
 }
 
 /// Whether a file is one of bad records: its first line is such a record.

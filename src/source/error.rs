@@ -63,6 +63,16 @@ pub enum SourceError {
         /// The file.
         file: String,
     },
+    /// A file is not the one of which a checkpoint tells how far it was read.
+    #[error(
+        "{file}: its first {bytes} bytes are not those that were read before; put the file back as it was (it may have grown), or begin anew with another --state directory"
+    )]
+    Changed {
+        /// The file.
+        file: String,
+        /// How far it was read.
+        bytes: u64,
+    },
     /// Values of JSON that cannot be read together.
     #[error("{file}: {problem}")]
     Json {

@@ -4,6 +4,7 @@
 //! the same sources and queries. The processes prove a shared secret to each other before
 //! anything else; what they send each other afterwards is not encrypted.
 
+use crate::description::Description;
 use crate::error::Error;
 use control::{Control, Report, Setup};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -18,11 +19,9 @@ use timely::worker::Worker;
 use timely::{CommunicationConfig, WorkerConfig};
 
 pub(crate) mod control;
-mod description;
 mod greeting;
 mod meeting;
 mod secret;
-pub use description::Description;
 pub use secret::{Secret, VARIABLE};
 
 /// How long the others may take to start.

@@ -4,8 +4,9 @@
 //! is furthest behind, and never runs far ahead of the slowest partition of any stream (watermark
 //! alignment), nor of the other processes when too much is in flight. Its capability is the least
 //! clock of its partitions, which is what the dataflow's frontier is made of. Bound: `BLOCKS` parsed blocks
-//! per partition wait for their turn, and `IN_FLIGHT` bytes for others to catch up.
+//! per partition wait for their turn, and `Feeds::in_flight` bytes for others to catch up.
 
+use super::gate::Gate;
 use crate::batch::Batch;
 use crate::clock::Time;
 use crate::error::Error;
@@ -27,12 +28,13 @@ const BLOCKS: usize = 4;
 /// How far a partition may be ahead of the slowest, in milliseconds of event time, so that workers
 /// need not all read the same one.
 const AHEAD: i64 = 3_600_000;
-/// Bytes sent and not yet sealed at which a source waits for slower ones.
-const IN_FLIGHT: usize = 64 << 20;
 /// How soon to look again when there is nothing to do now.
 const SOON: Duration = Duration::from_micros(200);
 /// The same where records are let through at a pace: more often than anybody sees.
 const PACED: Duration = Duration::from_millis(5);
+
+/// The same for a source that has ended and waits for the others.
+const LATER: Duration = Duration::from_millis(5);
 
 /// Where a failed source leaves its error for the run to report.
 pub(crate) type Failure = Arc<Mutex<Option<Error>>>;
@@ -43,16 +45,17 @@ pub(crate) fn feed<'s>(
     stream: Stream,
     feeds: Arc<Feeds>,
     probe: Handle<Time>,
-    failure: Failure,
+    (failure, gate): (Failure, Gate),
     clustered: bool,
 ) -> Batches<'s> {
+    gate.open();
     source::<_, CapacityContainerBuilder<Vec<Arc<Batch>>>, _, _>(
         scope,
         stream.name(),
         move |cap, info| {
             let again = scope.activator_for(info.address);
-            let mut mine = Mine::new(stream, feeds, probe);
-            let (mut cap, mut given_up) = (Some(cap), false);
+            let mut mine = Mine::new(stream, feeds, probe, gate);
+            let (mut cap, mut given_up, mut ended) = (Some(cap), false, false);
             move |output| {
                 if given_up {
                     return;
@@ -68,7 +71,16 @@ pub(crate) fn feed<'s>(
                     // The other processes must not take this for the end of the source: the claim
                     // is kept, and goes with the process.
                     Ok(Turn::Ended) if clustered && mine.feeds.stopped() => given_up = true,
-                    Ok(Turn::Ended) => cap = None,
+                    Ok(Turn::Ended) => {
+                        if !std::mem::replace(&mut ended, true) {
+                            // Nothing more is stamped with any time.
+                            mine.end(|| held.downgrade(&Time::END));
+                        }
+                        match mine.gate.stays() && !mine.feeds.stopped() {
+                            true => again.activate_after(LATER),
+                            false => cap = None,
+                        }
+                    }
                     Err(error) => {
                         crate::lock::lock(&failure).get_or_insert(error.into());
                         mine.feeds.stop.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -97,12 +109,13 @@ struct Mine {
     partitions: Vec<(usize, VecDeque<Box<Waiting>>)>,
     parser: Scratch,
     probe: Handle<Time>,
+    gate: Gate,
     sent: VecDeque<(Time, usize)>,
     in_flight: usize,
 }
 
 impl Mine {
-    fn new(stream: Stream, feeds: Arc<Feeds>, probe: Handle<Time>) -> Mine {
+    fn new(stream: Stream, feeds: Arc<Feeds>, probe: Handle<Time>, gate: Gate) -> Mine {
         let all = feeds.partitions.iter().enumerate();
         let partitions =
             all.filter(|(_, p)| p.stream == stream).map(|(i, _)| (i, VecDeque::new())).collect();
@@ -112,6 +125,7 @@ impl Mine {
             partitions,
             parser: Scratch::default(),
             probe,
+            gate,
             sent: VecDeque::new(),
             in_flight: 0,
         }
@@ -147,11 +161,18 @@ impl Mine {
             }
             Some(least) => {
                 if *cap.time() < least {
-                    cap.downgrade(&least);
+                    self.gate.pass(least, || cap.downgrade(&least));
                 }
                 Ok(if busy { Turn::More } else { Turn::Idle })
             }
         }
+    }
+
+    /// Gives up the claim to this stream, of which everything was seen.
+    fn end(&self, go: impl FnOnce()) {
+        // What a run that was stopped has not read is still to come.
+        let last = self.feeds.partitions.iter().map(Partition::stamped).max();
+        self.gate.end(last.filter(|_| !self.feeds.stopped()), go);
     }
 
     /// Stamps and sends whatever of this worker's blocks is next in its partition.
@@ -165,11 +186,14 @@ impl Mine {
                 block.into_iter().for_each(|rest| waiting.push_front(rest));
                 match stamped {
                     Some(batch) => {
-                        if let Some(run) = batch.runs.last() {
+                        if let (Some(first), Some(last)) = (batch.runs.first(), batch.runs.last()) {
                             let bytes = batch.bytes();
-                            self.sent.push_back((run.time, bytes));
+                            self.sent.push_back((last.time, bytes));
                             self.in_flight += bytes;
-                            send(cap, batch);
+                            // What is made of it is no earlier than it is: were it sent as early
+                            // as this source might speak, whoever keeps it would hold the
+                            // frontier back, and the source would wait for itself.
+                            send(&cap.delayed(&first.time), batch);
                         }
                     }
                     None => break,
@@ -187,7 +211,7 @@ impl Mine {
             self.sent.pop_front();
         }
         // The source that holds everybody back must never wait for anybody.
-        if self.in_flight > IN_FLIGHT && frontier < *cap.time() {
+        if self.in_flight > self.feeds.in_flight && frontier < *cap.time() {
             return None;
         }
         let least = self.feeds.least_clock();

@@ -89,7 +89,7 @@ impl Live {
                 drive(worker, &probe, None, |_| ControlFlow::Continue(()));
                 return Ok(());
             };
-            let (mut output, mut told) = (Output::new(vec![sink], &mut views), Ok(()));
+            let (mut output, mut told) = (Output::new(vec![sink], &mut views, false), Ok(()));
             drive(worker, &probe, None, |_| {
                 told = output.hand_over(&mut views);
                 if told.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

@@ -4,7 +4,7 @@ use crate::clock::Time;
 use crate::error::Error;
 use crate::operator::memory::Memory;
 use crate::operator::{AnyRow, Port, Sealed};
-use crate::sink::Sink;
+use crate::sink::{Held, Sink};
 use timely::dataflow::operators::probe::Handle;
 
 /// What a worker has built: a port per query, and what sees how far they are.
@@ -25,17 +25,32 @@ impl Views {
 
     /// Shows the changes that are sealed now and were not shown before, each with the number of its
     /// query; whether the frontier has moved.
-    pub fn seal(&mut self, mut see: impl FnMut(usize, Sealed<'_>)) -> bool {
-        let Views { ports, probe, sealed, .. } = self;
-        probe.with_frontier(|frontier| {
-            let moved = std::mem::replace(sealed, frontier.first().copied()) != *sealed;
-            if moved {
-                for (view, port) in ports.iter_mut().enumerate() {
-                    port.seal(frontier, &mut |change| see(view, change));
-                }
-            }
-            moved
-        })
+    pub fn seal(&mut self, see: impl FnMut(usize, Sealed<'_>)) -> bool {
+        let frontier = self.probe.with_frontier(|frontier| frontier.first().copied());
+        if frontier == Some(Time::END) {
+            // Everything was seen, and only the word that it was is missing.
+            return false;
+        }
+        let moved = std::mem::replace(&mut self.sealed, frontier) != self.sealed;
+        if moved {
+            self.seal_while(|time| frontier.is_some_and(|frontier| frontier <= time), see);
+        }
+        moved
+    }
+
+    /// The same for those up to a cut, which the frontier has passed.
+    pub fn seal_up_to(&mut self, cut: Time, see: impl FnMut(usize, Sealed<'_>)) {
+        self.seal_while(|time| time > cut, see);
+    }
+
+    fn seal_while(
+        &mut self,
+        is_open: impl Fn(Time) -> bool,
+        mut see: impl FnMut(usize, Sealed<'_>),
+    ) {
+        for (view, port) in self.ports.iter_mut().enumerate() {
+            port.seal(&is_open, &mut |change| see(view, change));
+        }
     }
 
     /// From now on adds the sealed changes up to views.
@@ -59,30 +74,48 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// These sinks; has the ports keep their views, if some sink wants them.
-    pub fn new(sinks: Vec<Box<dyn Sink + Send>>, views: &mut Views) -> Output {
-        if sinks.iter().any(|s| s.wants_view()) {
+    /// These sinks; has the ports keep their views, if some sink wants them or a later run `may`.
+    pub fn new(sinks: Vec<Box<dyn Sink + Send>>, views: &mut Views, may: bool) -> Output {
+        if may || sinks.iter().any(|s| s.wants_view()) {
             views.keep();
         }
         Output { sinks, changes: 0 }
     }
 
+    /// Tells them that the run goes on from a cut.
+    pub fn go_on(&mut self, views: &mut Views, cut: Time) -> Result<(), Error> {
+        self.sinks.iter_mut().try_for_each(|sink| sink.go_on(&mut views.ports, cut))
+    }
+
     /// Tells the sinks what is sealed now, if anything is that was not. Nothing more is told after an
     /// error, so that no sink says that it has what it was not given.
     pub fn hand_over(&mut self, views: &mut Views) -> Result<(), Error> {
-        let Output { sinks, changes } = self;
         let mut told = Ok(());
-        let moved = views.seal(|view, change| {
-            if told.is_ok() {
-                *changes += 1;
-                told = sinks.iter_mut().try_for_each(|sink| sink.change(view, &change));
-            }
-        });
+        let moved = views.seal(|view, change| self.tell(&mut told, view, &change));
         told?;
         if !moved {
             return Ok(());
         }
-        sinks.iter_mut().try_for_each(|sink| sink.sealed(views.sealed))
+        self.sinks.iter_mut().try_for_each(|sink| sink.sealed(views.sealed))
+    }
+
+    /// Tells them what is sealed up to a cut, and has them commit it; gives what they hold then.
+    pub fn commit(&mut self, views: &mut Views, cut: Time) -> Result<Vec<Held>, Error> {
+        let mut told = Ok(());
+        views.seal_up_to(cut, |view, change| self.tell(&mut told, view, &change));
+        told?;
+        let mut held = Vec::new();
+        for sink in &mut self.sinks {
+            held.extend(sink.commit(&mut views.ports, cut)?);
+        }
+        Ok(held)
+    }
+
+    fn tell(&mut self, told: &mut Result<(), Error>, view: usize, change: &Sealed<'_>) {
+        if told.is_ok() {
+            self.changes += 1;
+            *told = self.sinks.iter_mut().try_for_each(|sink| sink.change(view, change));
+        }
     }
 
     /// Has the sinks get ready everything they will publish.

@@ -2,16 +2,19 @@
 
 use super::cluster::control::{self, Control, Counts, End, GRACE, Report};
 use super::feed::{Failure, feed};
+use super::gate::Gate;
+use super::keeper::{Keeper, State};
 use super::output::{Output, Views};
 use super::{Cluster, Common, Graph, drive};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::lock::lock;
 use crate::operator::Tally;
+use crate::operator::memory::Notebook;
 use crate::sink::Sink;
 use crate::source::Feeds;
 use std::ops::ControlFlow;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use timely::communication::WorkerGuards;
@@ -32,6 +35,10 @@ pub struct Plan {
     pub sinks: Vec<Box<dyn Sink + Send>>,
     /// Told how far the run is, now and then, by worker 0.
     pub progress: Box<dyn FnMut(&Progress) + Send>,
+    /// Where its state is kept, if it is.
+    pub state: Option<State>,
+    /// Set to end the run early in good order: with a last checkpoint, if state is kept.
+    pub leave: Arc<AtomicBool>,
 }
 
 /// How far a run is.
@@ -81,39 +88,48 @@ pub struct Summary {
 }
 
 /// What worker 0 has got ready.
-type Ready = Mutex<Option<Result<Output, Error>>>;
+type Ready = Mutex<Option<Result<(Output, Option<Keeper>), Error>>>;
 
 /// Runs the plan to the end of its sources, or until it is stopped. What the sinks have is put in
 /// place when the whole run has succeeded, and only then.
 pub fn run(plan: Plan) -> Result<Summary, Error> {
     let began = Instant::now();
-    let Plan { graph, feeds, cluster, sinks, progress } = plan;
-    let common = Common::default();
+    let Plan { graph, feeds, cluster, sinks, progress, mut state, leave } = plan;
+    let contents = state.as_mut().and_then(|state| state.contents.take());
+    let notebook = contents.map_or_else(Notebook::default, Notebook::from);
+    let gate = Gate::of(notebook.clone(), state.is_some());
+    let keep = |state| Keeper::new(state, gate.clone(), notebook.clone(), Arc::clone(&feeds));
+    let keeper = state.map(keep);
+    let common = Common { notebook, ..Common::default() };
     let failure: Failure = Arc::default();
     let ready: Arc<Ready> = Arc::default();
-    let outputs = Mutex::new(Some((sinks, progress)));
+    let outputs = Mutex::new(Some((sinks, progress, keeper)));
     let mut joined = cluster.join(&|| feeds.stopped())?;
     let own = (Arc::clone(&feeds), Arc::clone(&common.tally));
     let own = move || report(&own.0, &own.1);
     let control = joined.control(own, Arc::clone(&feeds.stop), feeds.max_bad)?;
     control::tell_of_panics(&control);
     let shared = (Arc::clone(&feeds), Arc::clone(&failure), Arc::clone(&control));
-    let leave = Arc::clone(&ready);
+    let got = Arc::clone(&ready);
     let guards = joined.execute(move |worker| {
         let (feeds, failure, control) = (&shared.0, &shared.1, &shared.2);
         let clustered = control.clustered();
         let mut views = graph.build(worker, &common, |scope, stream, probe| {
             let (feeds, failure) = (Arc::clone(feeds), Arc::clone(failure));
-            feed(scope, stream, feeds, probe.clone(), failure, clustered)
+            feed(scope, stream, feeds, probe.clone(), (failure, gate.clone()), clustered)
         });
         let outputs = if worker.index() == 0 { lock(&outputs).take() } else { None };
-        let Some((sinks, progress)) = outputs else {
+        let Some((sinks, progress, keeper)) = outputs else {
             return drive(worker, &views.probe, None, |_| ControlFlow::Continue(()));
         };
         let (feeds, control) = (Arc::clone(feeds), Arc::clone(control));
-        let driver = Driver { output: Output::new(sinks, &mut views), progress, feeds, control };
-        let result = driver.drive(worker, &mut views, || lock(failure).is_some());
-        lock(&leave).replace(result);
+        let mut output = Output::new(sinks, &mut views, keeper.is_some());
+        let from = keeper.as_ref().and_then(Keeper::from);
+        let begun = from.map_or(Ok(()), |cut| output.go_on(&mut views, cut));
+        let leave = Arc::clone(&leave);
+        let driver = Driver { output, keeper, progress, feeds, control, leave };
+        let result = driver.drive(worker, &mut views, begun, || lock(failure).is_some());
+        lock(&got).replace(result);
     });
     let guards = guards.inspect_err(|error| {
         control.fail(&error.to_string());
@@ -252,7 +268,8 @@ fn conclude(
     let output = lock(ready).take().transpose()?;
     match verdict {
         Ok(_) | Err(End::Stopped(_)) => {
-            let Some(mut output) = output else { return Ok(0) };
+            let Some((mut output, keeper)) = output else { return Ok(0) };
+            keeper.map_or(Ok(()), Keeper::finish)?;
             output.publish()?;
             Ok(output.changes)
         }
@@ -263,6 +280,8 @@ fn conclude(
 /// Worker 0's part.
 struct Driver {
     output: Output,
+    keeper: Option<Keeper>,
+    leave: Arc<AtomicBool>,
     progress: Box<dyn FnMut(&Progress) + Send>,
     feeds: Arc<Feeds>,
     control: Arc<Control>,
@@ -274,17 +293,18 @@ impl Driver {
         mut self,
         worker: &mut Worker,
         views: &mut Views,
+        begun: Result<(), Error>,
         source_failed: impl Fn() -> bool,
-    ) -> Result<Output, Error> {
+    ) -> Result<(Output, Option<Keeper>), Error> {
         let (clustered, mut shown) = (self.control.clustered(), Instant::now());
         // The first error stands, whatever comes of the rest.
-        let mut so_far = Ok(());
+        let mut so_far = begun;
         drive(worker, &views.probe.clone(), Some(LOOK), |frontier| {
             // Once the run is being stopped the frontier moves because sources give up, not
             // because everything was seen: nothing more is sealed.
             let stopped = self.feeds.stopped();
             if so_far.is_ok() && !stopped {
-                so_far = self.output.hand_over(views);
+                so_far = self.hand_over(views);
             }
             if so_far.is_err() && !clustered {
                 // Let the sources end, so that the other workers do too.
@@ -305,7 +325,25 @@ impl Driver {
         if !source_failed() && !self.control.failed() {
             self.output.stage(views)?;
         }
-        Ok(self.output)
+        Ok((self.output, self.keeper))
+    }
+
+    /// Tells the sinks what is sealed now. Where there is a cut they commit it, before they are told
+    /// of anything later.
+    fn hand_over(&mut self, views: &mut Views) -> Result<(), Error> {
+        if let Some(keeper) = &mut self.keeper {
+            if let Some(cut) = keeper.due(&views.probe) {
+                let held = self.output.commit(views, cut)?;
+                keeper.committed(cut, held);
+            }
+            keeper.turn()?;
+        }
+        let leave = self.leave.load(Ordering::Relaxed);
+        if leave && self.keeper.as_mut().is_none_or(Keeper::may_leave) {
+            self.feeds.stop.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
+        self.output.hand_over(views)
     }
 
     /// Tells how far the run is.

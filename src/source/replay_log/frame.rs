@@ -45,6 +45,11 @@ impl Head {
         crc32c::crc32c_append(crc32c::crc32c(as_bytes(&head)), as_bytes(payload))
     }
 
+    /// The checksum of the frames before this one with this one.
+    pub fn added(self, before: u32) -> u32 {
+        crc32c::crc32c_append(before, &self.crc.to_le_bytes())
+    }
+
     /// The head as its payload wants it.
     pub fn sealed(self, payload: &[u64]) -> Head {
         Head { crc: self.checksum(payload), ..self }

@@ -156,6 +156,16 @@ impl Frames {
         self.log.header.codec
     }
 
+    /// Passes by so many frames; gives a checksum of them, and whether there were so many.
+    pub fn pass(&mut self, frames: u64) -> (u32, bool) {
+        let mut crc = 0;
+        for _ in 0..frames {
+            let Some((_, head)) = self.places.pop() else { return (crc, false) };
+            crc = head.added(crc);
+        }
+        (crc, true)
+    }
+
     /// The next frame, or none at the end.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
         let Some((at, head)) = self.places.pop() else { return Ok(None) };
@@ -189,6 +199,16 @@ impl Frame {
         let recorded = header.partitions.get(self.head.partition as usize);
         batch.change_log = recorded.is_some_and(|recorded| recorded.change_log);
         Ok(batch)
+    }
+
+    /// The checksum of the frames before this one with this one.
+    pub fn added(&self, before: u32) -> u32 {
+        self.head.added(before)
+    }
+
+    /// Where in its source it begins.
+    pub fn offset(&self) -> u64 {
+        self.head.offset
     }
 
     /// Size of the payload in bytes.

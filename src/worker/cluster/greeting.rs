@@ -13,8 +13,8 @@
 //! under a key of this conversation. Bound: nothing is read or kept before it is proved but the
 //! fixed beginning, and an introduction is at most `LIMIT` long.
 
-use super::description::Description;
 use super::secret::Secret;
+use crate::description::Description;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;

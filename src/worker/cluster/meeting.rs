@@ -196,8 +196,9 @@ impl Search<'_> {
 
     /// Refuses who was started otherwise.
     fn same_run(&self, theirs: &Introduction) -> Result<(), Error> {
-        let me = self.cluster.process;
-        match self.cluster.description.difference(me, &theirs.description, theirs.process) {
+        let name = |process: usize| format!("process {process}");
+        let (me, them) = (name(self.cluster.process), name(theirs.process));
+        match self.cluster.description.difference(&me, &theirs.description, &them) {
             None => Ok(()),
             Some(difference) => Err(Error::Cluster(format!(
                 "process {} was started otherwise: {difference}; start all processes with the \

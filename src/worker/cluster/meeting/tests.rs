@@ -1,7 +1,7 @@
 //! Processes that find each other, among strangers, and those that do not.
 
-use super::super::description::Description;
 use super::*;
+use crate::description::Description;
 
 fn cluster(addresses: &[String], process: usize, run: u32, patience: Duration) -> Cluster {
     let mut description = Description::default();

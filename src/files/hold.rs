@@ -10,13 +10,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, Weak};
 
 /// A place that is held while this lives.
-pub(super) type Hold = Arc<File>;
+pub(crate) type Hold = Arc<File>;
 
 /// What this process holds, by device and inode: several sinks of a run share a directory.
 static HELD: Mutex<BTreeMap<(u64, u64), Weak<File>>> = Mutex::new(BTreeMap::new());
 
 /// Takes a place, or says who has it.
-pub(super) fn hold(path: &Path) -> Result<Hold, Error> {
+pub(crate) fn hold(path: &Path) -> Result<Hold, Error> {
     let open = || {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
@@ -41,7 +41,7 @@ pub(super) fn hold(path: &Path) -> Result<Hold, Error> {
 }
 
 /// The process that has such a lock on a file, if the system tells.
-pub(super) fn holder(kind: &str, inode: u64) -> Option<u32> {
+pub(crate) fn holder(kind: &str, inode: u64) -> Option<u32> {
     let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
     // 3: FLOCK  ADVISORY  WRITE 4711 08:02:131 0 EOF
     locks.lines().find_map(|line| {

@@ -1,5 +1,5 @@
-//! What a process was started with, part by part, so that processes that do not belong together
-//! can say by name in what they differ.
+//! What a run was started with, part by part, so that processes that do not belong together, and a
+//! run and the checkpoint it is to go on from, can say by name in what they differ.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -49,31 +49,32 @@ impl Description {
         self.parts.push(Part { name: name.into(), shown: cut(shown), hash });
     }
 
-    /// In what the processes differ, if they do: `me` is the one with this description.
-    pub fn difference(&self, me: usize, other: &Description, them: usize) -> Option<String> {
+    /// The same without some parts.
+    pub fn without(&self, goes: impl Fn(&str) -> bool) -> Description {
+        let parts = self.parts.iter().filter(|part| !goes(&part.name));
+        Description { parts: parts.cloned().collect() }
+    }
+
+    /// In what two differ, if they do: `me` is the one with this description, `them` the other.
+    pub fn difference(&self, me: &str, other: &Description, them: &str) -> Option<String> {
         let find = |all: &[Part], name: &str| all.iter().find(|p| p.name == name).cloned();
         let mut told = Vec::new();
         for part in &self.parts {
             match find(&other.parts, &part.name) {
-                None => told.push(format!(
-                    "{} is {} in process {me} and nothing in process {them}",
-                    part.name, part.shown
-                )),
+                None => told
+                    .push(format!("{} is {} in {me} and nothing in {them}", part.name, part.shown)),
                 Some(theirs) if theirs.hash == part.hash => {}
                 Some(theirs) if theirs.shown == part.shown => {
                     told.push(format!("{} ({}) has other contents", part.name, part.shown));
                 }
                 Some(theirs) => told.push(format!(
-                    "{} is {} in process {me} and {} in process {them}",
+                    "{} is {} in {me} and {} in {them}",
                     part.name, part.shown, theirs.shown
                 )),
             }
         }
         for part in other.parts.iter().filter(|p| find(&self.parts, &p.name).is_none()) {
-            told.push(format!(
-                "{} is {} in process {them} and nothing in process {me}",
-                part.name, part.shown
-            ));
+            told.push(format!("{} is {} in {them} and nothing in {me}", part.name, part.shown));
         }
         let more = told.len().saturating_sub(TOLD);
         told.truncate(TOLD);
@@ -98,8 +99,10 @@ mod tests {
             description
         };
         let mine = describe(2, "x", false);
-        assert_eq!(mine.difference(0, &mine.clone(), 1), None);
-        let told = |other: &Description| mine.difference(0, other, 1).expect("a difference");
+        assert_eq!(mine.difference("process 0", &mine.clone(), "process 1"), None);
+        let told = |other: &Description| {
+            mine.difference("process 0", other, "process 1").expect("a difference")
+        };
         assert_eq!(
             told(&describe(3, "x", false)),
             "--decimals is 2 in process 0 and 3 in process 1"
@@ -114,7 +117,7 @@ mod tests {
         let (mut a, mut b) = (Description::default(), Description::default());
         a.add("--map", "x".repeat(5000) + "a");
         b.add("--map", "x".repeat(5000) + "b");
-        let told = a.difference(0, &b, 1).expect("a difference");
+        let told = a.difference("process 0", &b, "process 1").expect("a difference");
         assert!(told.len() < 200 && told.contains("--map"), "{told}");
     }
 }
