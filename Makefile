@@ -1,13 +1,14 @@
 # The commands of the project. `make test` is the one that must pass; it needs Rust, a C compiler
-# and Python, and makes what else it needs itself (a virtual environment with pandas in target/).
+# and Python, and makes what else it needs itself (a virtual environment with pandas in target/, and
+# chromium where that is missing and can be installed).
 
-.PHONY: test fmt lint unit pandas bench bench-check clean
+.PHONY: test fmt lint unit pandas page pictures bench bench-check clean
 
 CARGO ?= cargo
 # nextest where it is there, cargo's own runner where it is not; doc examples run by cargo.
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-test: fmt lint unit pandas
+test: fmt lint unit pandas page
 
 fmt:
 	$(CARGO) fmt --check
@@ -29,6 +30,21 @@ endif
 pandas: target/venv/ready
 	$(CARGO) build --quiet
 	target/venv/bin/python tests/pandas_parity.py target/debug/tidemill
+
+# The page in a real browser: what it shows, and that it says nothing to its console.
+page: chromium
+	$(CARGO) build --quiet
+	python3 tests/page.py target/debug/tidemill
+
+# The pictures of the README.
+pictures: chromium
+	$(CARGO) build --quiet
+	python3 tests/page.py target/debug/tidemill --pictures .readme
+
+.PHONY: chromium
+chromium:
+	which chromium chromedriver >/dev/null || (apt-get update && \
+		apt-get install -y --no-install-recommends chromium chromium-driver fonts-dejavu-core)
 
 target/venv/ready: tests/requirements.txt
 	python3 -m venv target/venv || (apt-get update && apt-get install -y python3-venv && \

@@ -19,6 +19,7 @@ mod score;
 mod serve;
 mod show;
 mod signals;
+mod watch;
 
 /// Keeps the live picture of an e-commerce trading platform exact while events stream in.
 #[derive(Parser, Debug)]
@@ -58,6 +59,8 @@ enum Command {
     Record(record::Args),
     /// Measure: capacity, latency, the knee between them, scaling, each query, codecs
     Bench(bench::Args),
+    /// Follow a view that a run serves, in the terminal
+    Watch(watch::Args),
     /// Draw a view's CSV as SVG
     Plot(plot::Args),
     /// Recommend items that go with the items of a session
@@ -86,6 +89,7 @@ impl Cli {
             Some(Command::Score(args)) => args.run(),
             Some(Command::Record(args)) => args.run(),
             Some(Command::Bench(args)) => args.run(),
+            Some(Command::Watch(args)) => args.run(),
             Some(Command::Plot(args)) => args.run(),
             Some(Command::Recommend(args)) => args.run(),
             Some(Command::Eval(args)) => args.run(),

@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::process::ChildStdin;
+use std::process::{ChildStdin, Command, Stdio};
 
 /// A run over standard input that serves two views.
 fn live(more: &[&str]) -> (Served, ChildStdin) {
@@ -331,4 +331,79 @@ fn a_reader_that_is_cut_off_a_hundred_times_has_the_same_view() {
     assert_eq!(events.next().name, "stale");
     let snapshot = events.next();
     assert_eq!((snapshot.name.as_str(), &snapshot.data["rows"]), ("snapshot", &end["rows"]));
+}
+
+#[test]
+fn a_view_is_followed_in_the_terminal_to_its_end() {
+    let (served, mut input) = live(&[]);
+    let watch = |more: &[&str]| {
+        let mut watch = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+        watch.args(["watch", "hourly_transactions", "--at", &served.address]).args(more);
+        watch.stdout(Stdio::piped()).spawn().expect("it starts")
+    };
+    write(&mut input, &sale(1, 600, "a", "1.00"));
+    write(&mut input, &sale(2, 601, "a", "2.00"));
+    served.wait("/v1/views/hourly_transactions", |answer| answer["total"] == 1);
+    let (text, json) = (watch(&[]), watch(&["--format", "json"]));
+    served.wait("/v1/status", |answer| answer["run"]["subscribers"] == 2);
+    drop(input);
+    let read = |child: std::process::Child| {
+        let output = child.wait_with_output().expect("it ends");
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let (text, json) = (read(text), read(json));
+    let cells: Vec<&str> =
+        text.lines().map(|l| l.split("  amount_mean").next().unwrap_or(l)).collect();
+    assert_eq!(
+        cells,
+        [
+            "+ hour=2026-01-05T10:00:00Z  count=1  amount_sum=1.00",
+            "- hour=2026-01-05T10:00:00Z  count=1  amount_sum=1.00",
+            "+ hour=2026-01-05T10:00:00Z  count=2  amount_sum=3.00",
+        ]
+    );
+    let last: Value = serde_json::from_str(json.lines().last().expect("a line")).expect("JSON");
+    assert_eq!((&last["diff"], &last["row"]["count"]), (&1.into(), &2.into()));
+    program::fail(
+        2,
+        &["watch", "hourly_sales", "--at", &served.address],
+        &["no view", "/v1/views"],
+    );
+    program::fail(
+        2,
+        &["watch", "velocity", "--at", "127.0.0.1:1"],
+        &["with --serve going on there"],
+    );
+}
+
+#[test]
+fn the_page_runs_nothing_but_its_own_files() {
+    let (served, _input) = live(&[]);
+    let page = get(&served.address, "/?tab=sales");
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let files = page.body.split('"').filter(|part| part.starts_with("/page/"));
+    let (mut open, mut seen) = (files.map(String::from).collect::<Vec<_>>(), Vec::new());
+    while let Some(path) = open.pop() {
+        if seen.contains(&path) {
+            continue;
+        }
+        let file = get(&served.address, &path);
+        assert_eq!(file.status, 200, "{path}");
+        let imports =
+            file.body.split("from \"./").skip(1).filter_map(|rest| rest.split('"').next());
+        open.extend(imports.map(|name| format!("/page/{name}")));
+        for markup in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
+            assert!(!file.body.contains(markup), "{path} has {markup}");
+        }
+        assert!(
+            !file.body.contains("http") || path.ends_with("svg") || path.ends_with("dom.js"),
+            "{path}"
+        );
+        seen.push(path);
+    }
+    assert_eq!(seen.len(), 9, "{seen:?}");
+    for inline in ["<script>", "<style", " style=", " onclick="] {
+        assert!(!page.body.contains(inline), "the page has {inline}");
+    }
 }
