@@ -23,7 +23,7 @@ mod store;
 mod tests;
 pub use disk::{Directory, Disk, Out};
 pub use manifest::{Manifest, Saved, SourceAt};
-pub use store::{Opened, Store};
+pub use store::{Opened, Store, Witness};
 
 /// A directory of `--state` cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

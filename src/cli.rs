@@ -19,6 +19,8 @@ mod score;
 mod serve;
 mod show;
 mod signals;
+mod state;
+mod verify;
 mod watch;
 
 /// Keeps the live picture of an e-commerce trading platform exact while events stream in.
@@ -57,6 +59,10 @@ enum Command {
     Score(score::Args),
     /// Write a source down as a replay log, for experiments that must not measure parsing
     Record(record::Args),
+    /// Hold every view against what its query means, from the records alone
+    Verify(verify::Args),
+    /// Look at what a run has written down with --state
+    State(state::Args),
     /// Measure: capacity, latency, the knee between them, scaling, each query, codecs
     Bench(bench::Args),
     /// Follow a view that a run serves, in the terminal
@@ -88,6 +94,8 @@ impl Cli {
             Some(Command::Generate(args)) => args.run(),
             Some(Command::Score(args)) => args.run(),
             Some(Command::Record(args)) => args.run(),
+            Some(Command::Verify(args)) => args.run(),
+            Some(Command::State(args)) => args.run(),
             Some(Command::Bench(args)) => args.run(),
             Some(Command::Watch(args)) => args.run(),
             Some(Command::Plot(args)) => args.run(),

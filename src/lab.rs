@@ -7,3 +7,4 @@ pub mod generator;
 pub mod memory;
 pub mod replay;
 pub mod restore;
+pub mod verify;

@@ -34,7 +34,7 @@ use crate::query::{AnyQuery, Reads};
 use crate::sink::{Going, Schema, Sink, Spec};
 use crate::source::dialect::Dialect;
 use crate::source::pace::Pace;
-use crate::source::{Feeds, Input};
+use crate::source::{Feeds, Input, ParseOptions};
 use crate::value::Decimals;
 use crate::worker::{self, Cluster, Graph, Intake, Plan, Summary, with_id};
 use std::sync::Arc;
@@ -46,6 +46,7 @@ mod describe;
 mod idle;
 mod keeping;
 mod reading;
+pub mod remembered;
 mod running;
 pub mod sources;
 pub use check::Outlook;
@@ -193,23 +194,32 @@ impl Job {
 
     /// The sources alone, with every field that is there, as they are recorded.
     pub fn everything(mut self) -> Result<(Arc<Feeds>, Tick), Error> {
-        let cluster = Cluster::threads(1);
         let options = self.cleaning.parse_options()?;
         let available = self.available(&options)?;
         let later = "records are made unique by id when a recording is run";
         self.refuse_idle(&[], Some(later))?;
-        let cleaner = self.cleaning.cleaner()?;
         let tick = self.recorded()?.or(self.running.tick).unwrap_or(Tick::MINUTE);
+        Ok((self.open_everything(&options, &available, tick)?, tick))
+    }
+
+    /// Opens every field that is there.
+    fn open_everything(
+        &mut self,
+        options: &ParseOptions,
+        available: &reading::Available,
+        tick: Tick,
+    ) -> Result<Arc<Feeds>, Error> {
+        let cluster = Cluster::threads(1);
+        let cleaner = self.cleaning.cleaner()?;
         let enriched = cleaner.enrich.is_some();
-        let partitions = self.partitions(&cluster, &options, tick, |stream, i| {
+        let partitions = self.partitions(&cluster, options, tick, |stream, i| {
             let (_, _, plan) = &available[i];
             let all = 1..stream.schema().fields.len();
             let category = stream == Stream::Behavior && enriched;
             let there = |f: &usize| plan.fills(*f) || (category && *f == behavior::CATEGORY.field);
             Some(all.filter(there).collect())
         })?;
-        let feeds = self.feeds(partitions, cleaner, None)?;
-        Ok((feeds, tick))
+        self.feeds(partitions, cleaner, None)
     }
 
     /// Opens the sinks, on process 0.

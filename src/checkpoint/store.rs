@@ -31,6 +31,18 @@ pub struct Opened {
     pub notes: Vec<String>,
 }
 
+/// A checkpoint as it is found by who only looks.
+pub struct Witness {
+    /// Its number.
+    pub sequence: u64,
+    /// What it consists of, if that can be read.
+    pub manifest: Option<Manifest>,
+    /// What operators remembered.
+    pub contents: Option<Contents>,
+    /// What is wrong with it.
+    pub damage: Option<String>,
+}
+
 const EPOCH: &str = "epoch";
 
 impl Store {
@@ -90,6 +102,30 @@ impl Store {
         let mut store = Store { disk, epoch, last, before, _lock: None };
         store.claim()?;
         Ok(Opened { store, checkpoint, notes })
+    }
+
+    /// The checkpoints of a directory, the newest first. Nothing is changed.
+    pub fn look(path: &Path) -> Result<Vec<Witness>, Error> {
+        let disk = Directory::at(path).map_err(Error::file(path))?;
+        let names = disk.names().map_err(Error::file(path))?;
+        let mut sequences: Vec<u64> =
+            names.iter().filter_map(|n| Manifest::sequence_in(n)).collect();
+        sequences.sort_unstable_by(|a, b| b.cmp(a));
+        let look = |sequence: u64| {
+            let mut witness = Witness { sequence, manifest: None, contents: None, damage: None };
+            match read_manifest(&disk, sequence) {
+                Err(what) => witness.damage = Some(format!("manifest.{sequence}: {what}")),
+                Ok(manifest) => {
+                    match read_contents(&disk, &manifest) {
+                        Ok(contents) => witness.contents = contents,
+                        Err(what) => witness.damage = Some(what),
+                    }
+                    witness.manifest = Some(manifest);
+                }
+            }
+            witness
+        };
+        Ok(sequences.into_iter().map(look).collect())
     }
 
     fn begin(disk: Arc<dyn Disk>, names: &[String]) -> Result<Opened, Error> {

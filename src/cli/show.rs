@@ -94,7 +94,8 @@ pub fn summary(summary: &Summary) -> String {
     text
 }
 
-fn moment(millis: i64) -> String {
+/// An instant, as views write it.
+pub fn moment(millis: i64) -> String {
     let mut text = String::new();
     Value::Moment(millis).write(Decimals(2), &mut text);
     text
