@@ -42,10 +42,10 @@
 //! |---|---|---|
 //! | 5 Jan, `t1`, order `o1`, 100.00, captured | 5 Jan: gmv 100.00 | 5 Jan: 100.00 |
 //! | 5 Jan, `t2`, order `o1`, 20.00, discount 5.00, captured | 5 Jan: gmv 20.00, discount 5.00 | 5 Jan: 15.00 |
-//! | 15 Feb, `r1`, refers to `o1`, 30.00, refunded | 5 Jan: refunded 15.00 of `t2` and 15.00 of `t1` | 15 Feb: -30.00 |
-//! | 20 Feb, `t1`, 100.00, chargeback | 5 Jan: charged back 85.00, which is left of `t1` | 20 Feb: -85.00 |
-//! | 1 Mar, `t1`, chargeback_reversed | 5 Jan: charged back nothing | 1 Mar: 85.00 |
-//! | in all | 5 Jan: 120.00 - 5.00 - 30.00 = 85.00 net | 115.00 - 30.00 - 85.00 + 85.00 = 85.00 |
+//! | 15 Feb, `r1`, refers to `o1`, 30.00, refunded | 5 Jan: refunded 30.00, of `t1`, the least of its time | 15 Feb: -30.00 |
+//! | 20 Feb, `t1`, 100.00, chargeback | 5 Jan: charged back 70.00, which is left of `t1` | 20 Feb: -70.00 |
+//! | 1 Mar, `t1`, chargeback_reversed | 5 Jan: charged back nothing | 1 Mar: 70.00 |
+//! | in all | 5 Jan: 120.00 - 5.00 - 30.00 = 85.00 net | 115.00 - 30.00 - 70.00 + 70.00 = 85.00 |
 //!
 //! ```
 //! use tidemill::event::Stream;
@@ -60,7 +60,7 @@
 //! ")])?;
 //! let lines = history.ledger(history.last());
 //! let told = lines.iter().map(|line| (line.refunded, line.charged_back));
-//! assert!(told.eq([(Some(1500), Some(8500)), (Some(1500), None)]));
+//! assert!(told.eq([(Some(3000), Some(7000)), (None, None)]));
 //! # Ok::<(), tidemill::error::Error>(())
 //! ```
 //!
