@@ -31,6 +31,7 @@ use crate::config::Settings;
 use crate::error::Error;
 use crate::event::{Stream, behavior, transactions};
 use crate::query::{AnyQuery, Reads};
+use crate::shown::VALUE;
 use crate::sink::{Going, Schema, Sink, Spec};
 use crate::source::dialect::Dialect;
 use crate::source::pace::Pace;
@@ -124,6 +125,7 @@ impl Job {
         let options = self.cleaning.parse_options()?;
         let available = self.available(&options)?;
         let chosen = self.choose(&available, note)?;
+        prices_alone(&available, note);
         let mut all = Reads::default();
         chosen.iter().for_each(|(_, reads)| all.merge(reads));
         let dedupe = self.dedupe(&available);
@@ -265,6 +267,20 @@ impl Job {
             found = Some(tick);
         }
         Ok(found)
+    }
+}
+
+/// Tells where amounts may be the price of one piece of several.
+fn prices_alone(available: &reading::Available, note: &mut dyn FnMut(&str)) {
+    let (amount, quantity) = (transactions::AMOUNT.field, transactions::QUANTITY.field);
+    for (_, header, plan) in available.iter().filter(|(s, ..)| *s == Stream::Transactions) {
+        if let Some(column) = plan.price_alone(amount, quantity) {
+            let (file, column) = (header.file(), crate::shown::shown(column, VALUE));
+            note(&format!(
+                "{file}: transactions.amount is {column} as it is; where that is the price of one \
+                 piece, say --map 'transactions.amount=QUANTITY*{column}'"
+            ));
+        }
     }
 }
 

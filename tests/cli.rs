@@ -225,8 +225,8 @@ fn the_minimal_shapes_work_as_they_are() {
     );
     assert_eq!(
         view("hourly_transactions.csv"),
-        "hour,count,amount_sum,amount_mean,amount_median,amount_variance,amount_stddev,gmv,refunded\n\
-         2026-01-31T13:00:00Z,2,3.50,1.75,1.75,0.125,0.3535533905932738,3.50,0.00\n"
+        "hour,count,amount_sum,amount_mean,amount_median,amount_variance,amount_stddev,gmv,refunded,orders,items,aov,items_per_order\n\
+         2026-01-31T13:00:00Z,2,3.50,1.75,1.75,0.125,0.3535533905932738,3.50,0.00,2,2,1.75,1\n"
     );
     assert_eq!(
         view("hourly_logistics.csv"),

@@ -108,11 +108,19 @@ fn the_lines_of_a_payment_are_told_apart() {
         assert!(rows.len() == 1 && rows[0].contains(",3,28.00,"), "{rows:?}");
         assert!(!said.contains("the time of another"), "{said}");
     }
-    let both = "transaction_time,transaction_id,item_id,amount\n\
-                2024-01-01 10:00:00,t1,a,12.00\n2024-01-01 10:00:00,t1,b,23.00\n";
+    let both = "transaction_time,transaction_id,item_id,quantity,amount,user_id\n\
+                2024-01-01 10:00:00,t1,a,3,12.00,ann\n2024-01-01 10:00:00,t1,b,,23.00,ann\n";
     let map = ["--map", "transactions.line_id=item_id"];
     let (rows, said) = view("mapped", "transactions", both, "hourly_transactions", &map);
+    // Two lines, and one order of four pieces.
     assert!(rows[0].contains(",2,35.00,"), "{rows:?}: {said}");
+    assert!(rows[0].ends_with(",35.00,0.00,1,4,35,4"), "{rows:?}");
+    let (rows, _) = view("one-payment", "transactions", both, "velocity", &map);
+    assert_eq!(rows, ["t1,2024-01-01T10:00:00Z,user,ann,1,35.00,1,35.00,1,35.00"]);
+    let (rows, _) = view("one-day", "transactions", both, "merchant_health", &map);
+    assert!(rows[0].contains(",2,1,35.00,35,"), "{rows:?}");
+    let (rows, _) = view("one-customer", "transactions", both, "rfm_segments", &map);
+    assert!(rows[0].starts_with("ann,2024-01-01T10:00:00Z,1,35.00,"), "{rows:?}");
     // The ids are those of payments, which both lines are of.
     let (rows, _) = view("ids", "transactions", both, "hourly_transactions", &[]);
     assert!(rows[0].contains(",1,23.00,"), "{rows:?}");
@@ -157,10 +165,33 @@ fn a_column_that_no_query_reads_is_refused() {
         "--map",
         "transactions.amount=price",
     ];
-    let quantity = ["--map", "transactions.quantity=qty"];
-    fail(2, &[&args[..], &quantity].concat(), &["no query reads transactions.quantity"]);
+    let coupon = ["--map", "transactions.coupon=qty"];
+    fail(2, &[&args[..], &coupon].concat(), &["no query reads transactions.coupon"]);
     // What another query reads is no mistake.
     succeed(&[&args[..], &["--map", "transactions.item_id=qty"]].concat());
+}
+
+#[test]
+fn a_price_of_one_piece_is_told_and_multiplied() {
+    let sold = "time,item,qty,price\n2024-01-01 10:00:00,a,3,2.00\n";
+    let map = |amount: &'static str| {
+        [
+            "--map",
+            "transactions.transaction_time=time",
+            "--map",
+            "transactions.quantity=qty",
+            "--map",
+            amount,
+        ]
+    };
+    let alone = map("transactions.amount=price");
+    let (rows, said) = view("price", "transactions", sold, "hourly_transactions", &alone);
+    assert!(rows[0].contains(",1,2.00,"), "{rows:?}");
+    assert!(said.contains("say --map 'transactions.amount=QUANTITY*price'"), "{said}");
+    let product = map("transactions.amount=qty*price");
+    let (rows, said) = view("product", "transactions", sold, "hourly_transactions", &product);
+    assert!(rows[0].contains(",1,6.00,") && rows[0].ends_with(",1,3,6,3"), "{rows:?}");
+    assert!(!said.contains("QUANTITY"), "{said}");
 }
 
 #[test]

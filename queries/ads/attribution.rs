@@ -1,6 +1,7 @@
 //! What each campaign is worth: the value of sales, divided among the ads that led to them.
 //!
-//! A conversion is a sale (as in `hourly_transactions`) with an amount; its path is the ads its
+//! A conversion is an order, with what is left of those of its sales (as in `hourly_transactions`)
+//! that were paid at one time; its path is the ads its
 //! user met before: clicks of the last `click_days` and impressions of the last `view_days`, both
 //! up to the moment of the sale, in the order of their times (impression before click, then by
 //! campaign and creative); the same record delivered twice is one touch. Three models divide the
@@ -22,7 +23,7 @@ use crate::event::transactions::AMOUNT;
 use crate::event::{AdEvent, Ads, Row, ads, transactions};
 use crate::monoid::{Dated, Entries, Wide};
 use crate::operator::{Aggregate, Collection, Item};
-use crate::query::ledger::Line;
+use crate::query::ledger::{Line, OrderId};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Hour, whole};
@@ -52,7 +53,7 @@ crate::record! {
             campaign_id: Text,
         }
         values {
-            /// Sales it had a part in.
+            /// Conversions it had a part in.
             conversions: i64,
             /// Value credited by last touch, in millionths of the minor unit.
             last_touch_micros: Option<i64>,
@@ -93,10 +94,38 @@ fn touch(ad: &Row<'_, Ads>) -> Option<Met> {
     known.then(|| (ad.user_id().clone(), Dated { time: ad.time(), item: item(), value: 0 }))
 }
 
-fn sale(line: Line) -> Option<Met> {
+/// A part of a conversion: whose, of which order, when, and how much it is.
+type Sale = ((Text, Option<OrderId>, i64), i128);
+
+fn sale(line: Line) -> Option<Sale> {
     let amount = line.net().filter(|_| line.stands())?;
-    let item = Step::Sale(i64::try_from(amount).ok()?, line.transaction_id);
-    Some((line.user_id, Dated { time: line.time, item, value: 0 }))
+    let order = line.order();
+    Some(((line.user_id, order, line.time), amount))
+}
+
+/// The conversions that are made of these sales. Each that is of no order is one of its own.
+fn conversions<'s>(sales: Collection<'s, Sale>) -> Collection<'s, Met> {
+    let step = |user: Text, order: Option<OrderId>, time: i64, amount: i128| {
+        let item = Step::Sale(amount, order.map_or(Text::EMPTY, |(_, name)| name));
+        (user, Dated { time, item, value: 0 })
+    };
+    let alone = sales.clone().flat_map(move |((user, order, time), amount)| {
+        order.is_none().then(|| step(user, None, time, amount))
+    });
+    let orders = sales
+        .keyed(
+            "Conversions",
+            |(key, _)| key.1.is_some().then(|| key.clone()),
+            |(lines, sum): &mut (i64, i128), (_, amount), diff| {
+                *lines += diff;
+                *sum += amount * i128::from(diff);
+            },
+        )
+        .until(|(.., time)| *time)
+        .row(move |(user, order, time), (lines, sum)| {
+            (*lines > 0).then(|| step(user.clone(), order.clone(), *time, *sum))
+        });
+    alone.concat(orders)
 }
 
 /// What a campaign has of a sale, by the three models.
@@ -105,7 +134,7 @@ type Part = (Text, [i128; 3]);
 type Sold = (Vec<Part>, i64);
 
 /// Amount and number of equal sales, if it is one.
-fn sold(log: &Log, step: &Dated<Step>) -> Option<(i64, i64)> {
+fn sold(log: &Log, step: &Dated<Step>) -> Option<(i128, i64)> {
     let Step::Sale(amount, _) = &step.item else { return None };
     let (_, count) = log.matching(step.time, |other| other.cmp(&step.item)).next()?;
     Some((*amount, count))
@@ -116,7 +145,8 @@ impl Attribution {
     fn steps<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Met> {
         let seen = [ads::EVENT, ads::USER_ID, ads::CAMPAIGN_ID, ads::CREATIVE_ID.optional()];
         let touches = inputs.ads(&seen).flat_map("Touches", touch);
-        touches.concat(inputs.ledger(&[AMOUNT, transactions::USER_ID]).flat_map(sale))
+        let sales = inputs.ledger(&[AMOUNT, transactions::USER_ID]).flat_map(sale);
+        touches.concat(conversions(sales))
     }
 
     /// A row for each sale of a user, read as of its time.
@@ -142,7 +172,7 @@ impl Attribution {
     /// Every campaign's part of every conversion.
     fn credits<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Credit> {
         let steps = self.steps(inputs);
-        let alone = |amount: i64| vec![(Text::EMPTY, [i128::from(amount) * MICROS; 3])];
+        let alone = |amount: i128| vec![(Text::EMPTY, [amount * MICROS; 3])];
         let unknown = steps.clone().flat_map(move |(user, step)| match step.item {
             Step::Sale(amount, _) if user.is_empty() => Some((alone(amount), 1)),
             _ => None,
@@ -150,7 +180,7 @@ impl Attribution {
         let known = self.per_sale(steps, move |this, log, paths, step| -> Option<Sold> {
             let (amount, count) = sold(log, step)?;
             let path = paths.path(this, log, step.time);
-            let parts = path.map(|path| path.divide(i128::from(amount) * MICROS));
+            let parts = path.map(|path| path.divide(amount * MICROS));
             Some((parts.unwrap_or_else(|| alone(amount)), count))
         });
         known.concat(unknown).flat_map(|(parts, sales)| {
@@ -169,7 +199,7 @@ impl Attribution {
     pub(super) fn last_touches<'s>(
         &self,
         inputs: &Inputs<'s>,
-    ) -> Collection<'s, (Hour, Text, i64, i64)> {
+    ) -> Collection<'s, (Hour, Text, i128, i64)> {
         self.per_sale(self.steps(inputs), |this, log, paths, step| {
             let (amount, count) = sold(log, step)?;
             let campaign = paths.winner(this, log, step.time)?;
@@ -219,14 +249,12 @@ impl Query for Attribution {
         let ads = history.ads(at);
         let mut rows: BTreeMap<Text, [i128; 4]> = BTreeMap::new();
         let mut sold = 0;
-        for sale in history.ledger(at).into_iter().filter(|line| line.stands()) {
-            let Some(price) = sale.amount else { continue };
-            let taken_off = i128::from(sale.discount) + sale.refunded.unwrap_or(0);
-            let value = (i128::from(price) - taken_off) * 1_000_000;
+        for (user, time, value) in naive_conversions(history, at) {
+            let value = value * 1_000_000;
             sold += value;
             let mut path: Vec<(i64, bool, String, String)> = Vec::new();
-            for ad in ads.iter().filter(|ad| *ad.user_id() == sale.user_id) {
-                let (age, campaign) = (sale.time - ad.time(), ad.campaign_id().to_string());
+            for ad in ads.iter().filter(|ad| *ad.user_id() == user) {
+                let (age, campaign) = (time - ad.time(), ad.campaign_id().to_string());
                 let click = ad.event() == Some(AdEvent::Click);
                 let days = match ad.event() {
                     Some(AdEvent::Click) => self.click_days,
@@ -289,4 +317,21 @@ impl Query for Attribution {
             };
         rows.into_iter().map(row).collect()
     }
+}
+
+/// Whose conversions there are, when, and what each is worth.
+pub(super) fn naive_conversions(history: &History, at: Time) -> Vec<(Text, i64, i128)> {
+    let mut conversions: BTreeMap<(Text, String, i64), i128> = BTreeMap::new();
+    for (n, line) in history.ledger(at).into_iter().enumerate() {
+        let (Some(price), true) = (line.amount, line.stands()) else { continue };
+        let order = match (line.order_id.is_empty(), line.transaction_id.is_empty()) {
+            (false, _) => format!("order {}", line.order_id),
+            (true, false) => format!("payment {}", line.transaction_id),
+            (true, true) => format!("line {n}"),
+        };
+        let taken_off = i128::from(line.discount) + line.refunded.unwrap_or(0);
+        let value = i128::from(price) - taken_off;
+        *conversions.entry((line.user_id, order, line.time)).or_default() += value;
+    }
+    conversions.into_iter().map(|((user, _, time), value)| (user, time, value)).collect()
 }

@@ -9,7 +9,7 @@
 //! empty key and no revenue. Money that does not fit into 64 bits is empty. State: that of `attribution`'s credits, and six sums per hour and
 //! campaign.
 
-use super::attribution::Attribution;
+use super::attribution::{Attribution, naive_conversions};
 use crate::clock::Time;
 use crate::event::ads::{CAMPAIGN_ID, COST, EVENT};
 use crate::event::{AdEvent, Ads, Row};
@@ -116,7 +116,7 @@ impl Query for CampaignHourly {
         let Self { click_days, view_days } = *self;
         let touched = Attribution { click_days, view_days }.last_touches(inputs);
         let sold = touched.flat_map(|(hour, campaign, amount, sales)| {
-            let value = i128::from(amount) * i128::from(sales);
+            let value = amount * i128::from(sales);
             (amount != 0).then_some(((hour, campaign), ((0, 0, 0), 0, (sales, value))))
         });
         shown.concat(sold).aggregate(
@@ -151,22 +151,18 @@ impl Query for CampaignHourly {
             }
             sums.1 += ad.cost().map_or(0, |cost| i128::from(cost.0));
         }
-        for sale in history.ledger(at).into_iter().filter(|line| line.stands()) {
-            let taken_off = i128::from(sale.discount) + sale.refunded.unwrap_or(0);
-            let value = sale.amount.map_or(0, |price| i128::from(price) - taken_off);
+        for (user, time, value) in naive_conversions(history, at) {
             let met = |event: AdEvent, days: u16| {
                 ads.iter()
-                    .filter(|ad| ad.event() == Some(event) && *ad.user_id() == sale.user_id)
+                    .filter(|ad| ad.event() == Some(event) && *ad.user_id() == user)
                     .filter(|ad| !ad.user_id().is_empty() && !ad.campaign_id().is_empty())
-                    .filter(|ad| {
-                        (0..=i64::from(days) * 86_400_000).contains(&(sale.time - ad.time()))
-                    })
+                    .filter(|ad| (0..=i64::from(days) * 86_400_000).contains(&(time - ad.time())))
                     .max_by_key(|ad| (ad.time(), ad.campaign_id()))
             };
             let last = met(AdEvent::Click, self.click_days);
             let last = last.or_else(|| met(AdEvent::Impression, self.view_days));
             if let (Some(ad), true) = (last, value != 0) {
-                let sums = rows.entry((sale.hour(), ad.campaign_id().clone())).or_default();
+                let sums = rows.entry((Hour::of(time), ad.campaign_id().clone())).or_default();
                 sums.2.0 += 1;
                 sums.2.1 += value;
             }

@@ -2,8 +2,8 @@
 //!
 //! Of each user's sales (lines of the [`ledger`](crate::query::ledger) that were neither voided nor
 //! given back as a whole) with a known amount: `last_sale` is the event
-//! time of the latest, `orders` the number of different orders (a sale without an order is one of
-//! its own), `amount` the sum of what
+//! time of the latest, `orders` the number of different orders (the lines of a payment without
+//! one are one of its own), `amount` the sum of what
 //! is left of them, less what was given back besides (empty if it does not fit into 64 bits). Users are cut into quintiles by each of the three: the cuts are the
 //! values at places floor(j n / 5) of the n users in ascending order, and a score is one more than
 //! the number of cuts not above the value (5 is best; equal values have equal scores). Segments
@@ -41,7 +41,7 @@ use crate::clock::Time;
 use crate::event::transactions::{AMOUNT, USER_ID};
 use crate::monoid::{Bag, Distinct, Items, Members};
 use crate::operator::{Aggregate, Collection, Tiles};
-use crate::query::ledger::Line;
+use crate::query::ledger::{Line, OrderId};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Moment, Money};
@@ -81,8 +81,8 @@ crate::record! {
 const PARTS: u8 = 5;
 
 /// The times of a user's sales, their orders, how many have none, and their sum.
-type Sales = (Bag<i64>, Members<Text>, i64, i128);
-type Known = (Items<i64>, Distinct<Text>, i64, i128);
+type Sales = (Bag<i64>, Members<OrderId>, i64, i128);
+type Known = (Items<i64>, Distinct<OrderId>, i64, i128);
 
 /// The name of a segment; scores are 1 to 5.
 fn segment(recency: u8, frequency: u8, monetary: u8) -> &'static str {
@@ -145,9 +145,9 @@ impl Query for RfmSegments {
                         return;
                     }
                     times.add(line.time, diff);
-                    match line.order_id.is_empty() {
-                        true => *alone += diff,
-                        false => orders.add(line.order_id.clone(), diff),
+                    match line.order() {
+                        None => *alone += diff,
+                        Some(order) => orders.add(order, diff),
                     }
                 },
                 |user, (times, orders, alone, amount): &Known| {
@@ -176,9 +176,13 @@ impl Query for RfmSegments {
         }
         users.retain(|_, (sales, _)| !sales.is_empty());
         let values = |(sales, given_back): &(Vec<Line>, i128)| -> [i128; 3] {
-            let named: BTreeSet<&Text> = sales.iter().map(|s| &s.order_id).collect();
-            let alone = sales.iter().filter(|s| s.order_id.is_empty()).count();
-            let named = named.iter().filter(|order| !order.is_empty()).count();
+            let name = |sale: &Line| match (sale.order_id.is_empty(), &sale.transaction_id) {
+                (false, _) => Some(format!("order {}", sale.order_id)),
+                (true, payment) => (!payment.is_empty()).then(|| format!("payment {payment}")),
+            };
+            let named: BTreeSet<String> = sales.iter().filter_map(name).collect();
+            let alone = sales.iter().filter(|sale| name(sale).is_none()).count();
+            let named = named.len();
             let left = |line: &Line| {
                 let price = line.amount.map_or(0, i128::from);
                 price - i128::from(line.discount) - line.refunded.unwrap_or(0)

@@ -5,7 +5,8 @@
 //!
 //! - `payments`: lines that were sold and not voided. Refunded and charged-back ones are among them.
 //! - `gmv`, gross merchandise value: the sum of their prices, nothing taken off.
-//! - `orders`: distinct `order_id` among them; each payment without one is an order of its own.
+//! - `orders`: distinct `order_id` among them; each payment without one is an order of its own, of
+//!   all of its lines.
 //! - `aov`, average order value: `gmv / orders`.
 //! - `refund_rate`: payments of which something was given back / `payments`.
 //! - `chargeback_ratio`: payments of which a dispute took something / `payments`; the schemes'
@@ -50,7 +51,7 @@ use crate::event::Movement;
 use crate::event::transactions::AMOUNT;
 use crate::monoid::Distinct;
 use crate::operator::{Aggregate, Collection};
-use crate::query::ledger::{Booking, Line};
+use crate::query::ledger::{Booking, Line, OrderId};
 use crate::query::{History, Inputs, Query, local_day};
 use crate::text::Text;
 use crate::value::{Money, Quotient, Real};
@@ -122,8 +123,8 @@ type Sums = (Sum, Sum, Sum, i64);
 type Beside = (i128, i128, i128);
 /// Refunds, and disputes less reversals; how many of all.
 type Booked = (i128, i128, i64);
-/// Distinct order ids, and payments without one.
-type Orders = (Distinct<Text>, i64);
+/// Distinct orders, and lines that are in none.
+type Orders = (Distinct<OrderId>, i64);
 type State = (Sums, Beside, Booked, Orders);
 
 fn count(sum: &mut Sum, amount: i128, diff: i64) {
@@ -145,9 +146,9 @@ fn add((sums, beside, _, orders): &mut State, line: &Line, diff: i64) {
     beside.0 += times(line.discount);
     beside.1 += times(line.tax);
     beside.2 += times(line.shipping);
-    match line.order_id.is_empty() {
-        true => orders.1 += diff,
-        false => orders.0.add(&line.order_id, diff),
+    match line.order() {
+        None => orders.1 += diff,
+        Some(order) => orders.0.add(&order, diff),
     }
 }
 
@@ -235,9 +236,14 @@ impl Query for MerchantHealth {
             let refunds: Vec<i128> = lines.iter().filter_map(|line| line.refunded).collect();
             let disputes: Vec<i128> = lines.iter().filter_map(|line| line.charged_back).collect();
             let (refunded, disputed): (i128, i128) = (refunds.iter().sum(), disputes.iter().sum());
-            let ids: BTreeSet<&Text> =
-                sold.iter().map(|line| &line.order_id).filter(|id| !id.is_empty()).collect();
-            let orders = ids.len() + sold.iter().filter(|line| line.order_id.is_empty()).count();
+            let (named, others): (Vec<&Line>, Vec<&Line>) =
+                sold.iter().partition(|line| !line.order_id.is_empty());
+            let (payments, alone): (Vec<&Line>, Vec<&Line>) =
+                others.into_iter().partition(|line| !line.transaction_id.is_empty());
+            let different = |ids: BTreeSet<&Text>| ids.len();
+            let orders = different(named.iter().map(|line| &line.order_id).collect())
+                + different(payments.iter().map(|line| &line.transaction_id).collect())
+                + alone.len();
             let booked = |wanted: Movement| -> i128 {
                 let of = booked.iter().filter(|booking| booking.movement == wanted);
                 of.map(|booking| booking.amount).sum()

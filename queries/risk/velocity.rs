@@ -6,7 +6,8 @@
 //! payments without an id count for others but have no row of their own. A payment is a record
 //! that tells of one, whether it went through (`authorized`, `captured`, `partially_refunded` or of
 //! unknown status) or not (`pending`, `failed`): what undoes one (`cancelled`, `voided`, `refunded`,
-//! `chargeback`) is no payment at the time it carries. An absent amount adds nothing to sums. Late
+//! `chargeback`) is no payment at the time it carries. The lines of a payment (`line_id`) that have one
+//! time are one, of what they come to together. An absent amount adds nothing to sums. Late
 //! records and retractions correct every row within 24 hours after them, and no other is read
 //! again. State: per key its payments (56 bytes each), with sums of parts of them where there are many.
 //!
@@ -29,7 +30,9 @@
 //! ```
 
 use crate::clock::{Millis, Time};
-use crate::event::transactions::{AMOUNT, CARD_ID, DEVICE, IP, STATUS, TRANSACTION_ID, USER_ID};
+use crate::event::transactions::{
+    AMOUNT, CARD_ID, DEVICE, IP, LINE_ID, STATUS, TRANSACTION_ID, USER_ID,
+};
 use crate::event::{Row, Transactions};
 use crate::monoid::{Dated, DatedLog, Entries};
 use crate::operator::{Aggregate, Collection};
@@ -76,6 +79,11 @@ crate::record! {
     }
 }
 
+/// Whether a record is one of the lines of a payment.
+fn is_line(record: &Row<'_, Transactions>) -> bool {
+    !record.line_id().is_empty() && !record.transaction_id().is_empty()
+}
+
 /// The keys a payment counts under.
 fn keys<'a>(payment: &Row<'a, Transactions>) -> impl Iterator<Item = (&'static str, &'a Text)> {
     let keys = [
@@ -120,20 +128,39 @@ impl Query for Velocity {
     }
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let keys_of = [CARD_ID, USER_ID, IP, DEVICE].map(|key| key.optional());
-        let columns = [&[TRANSACTION_ID, AMOUNT, STATUS.optional()], &keys_of[..]].concat();
-        inputs
-            .transactions(&columns)
-            .flat_map("Keys", |payment| {
-                let dated = Dated {
-                    time: payment.time(),
-                    item: payment.transaction_id().clone(),
-                    value: payment.amount().unwrap_or_default().0,
-                };
-                keys(payment)
-                    .map(|(by, key)| ((Text::new(by), key.clone()), dated.clone()))
-                    .collect::<Vec<_>>()
-            })
+        let optional = [LINE_ID, STATUS, CARD_ID, USER_ID, IP, DEVICE].map(|col| col.optional());
+        let columns = [&[TRANSACTION_ID, AMOUNT], &optional[..]].concat();
+        let told = inputs.transactions(&columns).flat_map("Keys", |payment| {
+            let dated = Dated {
+                time: payment.time(),
+                item: payment.transaction_id().clone(),
+                value: payment.amount().unwrap_or_default().0,
+            };
+            let is_line = is_line(payment);
+            keys(payment)
+                .map(|(by, key)| ((Text::new(by), key.clone()), is_line, dated.clone()))
+                .collect::<Vec<_>>()
+        });
+        // Lines are put together, each payment under each of its keys.
+        let lines = told
+            .clone()
+            .keyed(
+                "Lines",
+                |(key, is_line, line)| is_line.then(|| (key.clone(), line.item.clone(), line.time)),
+                |(lines, sum): &mut (i64, i128), (.., line), diff| {
+                    *lines += diff;
+                    *sum += i128::from(line.value) * i128::from(diff);
+                },
+            )
+            .until(|(.., time)| *time)
+            .row(|(key, id, time), (lines, sum)| {
+                // What does not fit is as much as there can be.
+                let value = i64::try_from(*sum).unwrap_or(i64::MAX);
+                let payment = Dated { time: *time, item: id.clone(), value };
+                (*lines > 0).then(|| (key.clone(), payment))
+            });
+        told.flat_map(|(key, is_line, payment)| (!is_line).then_some((key, payment)))
+            .concat(lines)
             .keyed(
                 "Velocity",
                 |(key, _)| Some(key.clone()),
@@ -147,11 +174,20 @@ impl Query for Velocity {
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
         let payments = history.transactions(at);
         let mut same: HashMap<(&str, &Text), Vec<(i64, i128)>> = HashMap::new();
+        let mut lines: HashMap<(&str, &Text, &Text, i64), i128> = HashMap::new();
         for payment in &payments {
             let amount = payment.amount().map_or(0, |amount| i128::from(amount.0));
-            for key in keys(payment) {
-                same.entry(key).or_default().push((payment.time(), amount));
+            for (by, key) in keys(payment) {
+                if is_line(payment) {
+                    let id = payment.transaction_id();
+                    *lines.entry((by, key, id, payment.time())).or_default() += amount;
+                } else {
+                    same.entry((by, key)).or_default().push((payment.time(), amount));
+                }
             }
+        }
+        for ((by, key, _, time), amount) in lines {
+            same.entry((by, key)).or_default().push((time, amount));
         }
         let mut rows = BTreeSet::new();
         for payment in payments.iter().filter(|payment| !payment.transaction_id().is_empty()) {

@@ -6,9 +6,12 @@
 //! of which no sale is known is off the hour in which that was. Disputes leave sales as they are;
 //! `merchant_health` tells of them.
 //!
+//! Orders are counted apart from their lines: an order is that of the `order_id`, or the payment of
+//! lines without one, and counts in each hour in which it has a sale.
+//!
 //! Mean, median (the two middle values averaged) and sample variance (n - 1; empty below
-//! two) are exact: they are read off integer sums and a tree of counts. State: per hour the sums and a count
-//! per distinct amount.
+//! two) are exact: they are read off integer sums and a tree of counts. State: per hour the sums, a count per distinct
+//! amount, and its orders.
 //!
 //! ```
 //! use tidemill::event::Stream;
@@ -28,12 +31,12 @@
 
 use crate::clock::Time;
 use crate::event::transactions::AMOUNT;
-use crate::monoid::{Moments, Quantiles, Values};
+use crate::monoid::{Distinct, Members, Moments, Quantiles, Values};
 use crate::operator::{Aggregate, Collection};
-use crate::query::ledger::Line;
+use crate::query::ledger::{Line, OrderId};
 use crate::query::{History, Inputs, Query};
 use crate::value::{Hour, Money, Quotient, Real};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module.
 #[derive(Default)]
@@ -63,21 +66,33 @@ crate::record! {
             gmv: Option<Money>,
             /// What was given back of them, and in the hour of which no sale is known.
             refunded: Option<Money>,
+            /// Different orders that the sales are lines of.
+            orders: i64,
+            /// Pieces that were sold; one for a sale that does not tell how many.
+            items: Option<i64>,
+            /// Average order value: what the sales come to / orders.
+            aov: Option<Quotient<1>>,
+            /// items / orders.
+            items_per_order: Option<Real>,
         }
     }
 }
 
-/// The amounts of the sales; prices, what was given back of them and what of others; amounts to
-/// be put in order.
-type Sales = (Moments, (i128, i128, i128), Values);
-type Known = (Moments, (i128, i128, i128), Quantiles);
+/// Prices of the sales, what was given back of them, and what of others.
+type Money3 = (i128, i128, i128);
+/// Sales that are no part of an order, and pieces.
+type Counts = (i64, i128);
+/// The amounts of the sales, to be added up and to be put in order; money; counts; orders.
+type Sales = (Moments, Values, Money3, (Counts, Members<OrderId>));
+type Known = (Moments, Quantiles, Money3, (Counts, Distinct<OrderId>));
 
 /// What is left of a sale, if it stands and its price is known.
 fn amount(line: &Line) -> Option<i64> {
     line.net().filter(|_| line.stands()).and_then(|net| i64::try_from(net).ok())
 }
 
-fn add((moments, (gmv, refunded, others), values): &mut Sales, line: &Line, diff: i64) {
+fn add((moments, values, money, (counts, orders)): &mut Sales, line: &Line, diff: i64) {
+    let (gmv, refunded, others) = money;
     let back = line.refunded.unwrap_or(0) * i128::from(diff);
     match amount(line) {
         Some(amount) => {
@@ -85,13 +100,20 @@ fn add((moments, (gmv, refunded, others), values): &mut Sales, line: &Line, diff
             values.push(amount, diff);
             *gmv += line.amount.map_or(0, i128::from) * i128::from(diff);
             *refunded += back;
+            counts.1 += i128::from(line.pieces()) * i128::from(diff);
+            match line.order() {
+                Some(order) => orders.add(order, diff),
+                None => counts.0 += diff,
+            }
         }
         None => *others += back,
     }
 }
 
-fn read(hour: Hour, (moments, (gmv, refunded, others), values): &Known) -> Option<Output> {
+fn read(hour: Hour, (moments, values, money, (counts, orders)): &Known) -> Option<Output> {
+    let (gmv, refunded, others) = money;
     let count = moments.count();
+    let (orders, items) = (orders.distinct() as i64 + counts.0, i64::try_from(counts.1).ok());
     (count > 0 || *others != 0).then(|| Output {
         hour,
         count,
@@ -104,6 +126,10 @@ fn read(hour: Hour, (moments, (gmv, refunded, others), values): &Known) -> Optio
         amount_stddev: moments.stddev().map(Real),
         gmv: Money::of(Some(*gmv)),
         refunded: Money::of(refunded.checked_add(*others)),
+        orders,
+        items,
+        aov: moments.sum().and_then(|sum| Quotient::of(sum, orders)),
+        items_per_order: (orders > 0).then(|| Real(counts.1 as f64 / orders as f64)),
     })
 }
 
@@ -131,9 +157,11 @@ impl Query for HourlyTransactions {
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let mut hours: BTreeMap<Hour, (Vec<i64>, [i128; 3])> = BTreeMap::new();
-        for line in history.ledger(at) {
-            let (amounts, [gmv, refunded, others]) = hours.entry(line.hour()).or_default();
+        type Told = (Vec<i64>, [i128; 3], (BTreeSet<String>, i64));
+        let mut hours: BTreeMap<Hour, Told> = BTreeMap::new();
+        for (n, line) in history.ledger(at).into_iter().enumerate() {
+            let (amounts, [gmv, refunded, others], (orders, items)) =
+                hours.entry(line.hour()).or_default();
             let back = line.refunded.unwrap_or(0);
             if line.loose {
                 *others += back;
@@ -142,32 +170,42 @@ impl Query for HourlyTransactions {
                 amounts.push(i64::try_from(left).expect("small amounts"));
                 *gmv += i128::from(price);
                 *refunded += back;
+                *items += line.quantity.unwrap_or(1);
+                orders.insert(match (line.order_id.is_empty(), line.transaction_id.is_empty()) {
+                    (false, _) => format!("order {}", line.order_id),
+                    (true, false) => format!("payment {}", line.transaction_id),
+                    (true, true) => format!("line {n}"),
+                });
             }
         }
-        hours.retain(|_, (amounts, [.., others])| !amounts.is_empty() || *others != 0);
-        let row =
-            |(hour, (mut amounts, [gmv, refunded, others])): (Hour, (Vec<i64>, [i128; 3]))| {
-                amounts.sort_unstable();
-                let n = amounts.len();
-                let sum: i128 = amounts.iter().map(|x| i128::from(*x)).sum();
-                let mean = sum as f64 / n as f64;
-                let squares: f64 = amounts.iter().map(|x| (*x as f64 - mean).powi(2)).sum();
-                let variance = (n > 1).then(|| squares / (n - 1) as f64);
-                let middle = |amounts: &[i64]| {
-                    Quotient::of(i128::from(amounts[(n - 1) / 2]) + i128::from(amounts[n / 2]), 2)
-                };
-                Output {
-                    hour,
-                    count: n as i64,
-                    amount_sum: Money::of(Some(sum - others)),
-                    amount_mean: Quotient::of(sum, n as i64),
-                    amount_median: if n > 0 { middle(&amounts) } else { None },
-                    amount_variance: variance.map(Real),
-                    amount_stddev: variance.map(|v| Real(v.sqrt())),
-                    gmv: Money::of(Some(gmv)),
-                    refunded: Money::of(Some(refunded + others)),
-                }
+        hours.retain(|_, (amounts, [.., others], _)| !amounts.is_empty() || *others != 0);
+        let row = |(hour, (mut amounts, money, (orders, items))): (Hour, Told)| {
+            let ([gmv, refunded, others], orders) = (money, orders.len() as i64);
+            amounts.sort_unstable();
+            let n = amounts.len();
+            let sum: i128 = amounts.iter().map(|x| i128::from(*x)).sum();
+            let mean = sum as f64 / n as f64;
+            let squares: f64 = amounts.iter().map(|x| (*x as f64 - mean).powi(2)).sum();
+            let variance = (n > 1).then(|| squares / (n - 1) as f64);
+            let middle = |amounts: &[i64]| {
+                Quotient::of(i128::from(amounts[(n - 1) / 2]) + i128::from(amounts[n / 2]), 2)
             };
+            Output {
+                hour,
+                count: n as i64,
+                amount_sum: Money::of(Some(sum - others)),
+                amount_mean: Quotient::of(sum, n as i64),
+                amount_median: if n > 0 { middle(&amounts) } else { None },
+                amount_variance: variance.map(Real),
+                amount_stddev: variance.map(|v| Real(v.sqrt())),
+                gmv: Money::of(Some(gmv)),
+                refunded: Money::of(Some(refunded + others)),
+                orders,
+                items: Some(items),
+                aov: Quotient::of(sum, orders),
+                items_per_order: Real::ratio(items, orders),
+            }
+        };
         hours.into_iter().map(row).collect()
     }
 }

@@ -8,7 +8,8 @@
 //!
 //! **What a line comes to.** `amount` is the price of the line (of all its pieces), `discount` what
 //! is off that, and `tax` and `shipping` what is charged beside it, where a source tells them apart.
-//! Its value is `amount - discount`.
+//! Its value is `amount - discount`. The lines of one `order_id` are an order, and where a payment
+//! has none its own lines are.
 //!
 //! **What an adjustment refers to**, the first of these that there is:
 //!
@@ -81,6 +82,9 @@ use serde::{Deserialize, Serialize};
 mod naive;
 mod settle;
 
+/// Whether it is the id of an order, and not that of a payment without one; and the id.
+pub type OrderId = (bool, Text);
+
 /// A line that was sold, or money given back of which no sale is known, and what became of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Line {
@@ -96,6 +100,8 @@ pub struct Line {
     pub user_id: Text,
     /// What was bought.
     pub item_id: Text,
+    /// How many pieces, if known.
+    pub quantity: Option<i64>,
     /// The price of all pieces, if known.
     pub amount: Option<i64>,
     /// What is off that.
@@ -128,6 +134,7 @@ impl Line {
             order_id: row.order_id().clone(),
             user_id: row.user_id().clone(),
             item_id: row.item_id().clone(),
+            quantity: row.quantity(),
             amount: row.amount().map(|amount| amount.0),
             discount: money(row.discount()),
             tax: money(row.tax()),
@@ -139,6 +146,18 @@ impl Line {
     /// The hour of the sale.
     pub fn hour(&self) -> Hour {
         Hour::of(self.time)
+    }
+
+    /// Its order: by that name or, where it has none, its payment, whose lines then are one.
+    pub fn order(&self) -> Option<OrderId> {
+        let named = !self.order_id.is_empty();
+        let name = place(&self.order_id, &self.transaction_id);
+        (!name.is_empty()).then(|| (named, name.clone()))
+    }
+
+    /// How many pieces it is; one where that is not known.
+    pub fn pieces(&self) -> i64 {
+        self.quantity.unwrap_or(1)
     }
 
     /// Whether it was sold and not voided.
@@ -289,6 +308,7 @@ impl<'s> Inputs<'s> {
             REFERS_TO,
             USER_ID,
             ITEM_ID,
+            QUANTITY,
             AMOUNT,
             DISCOUNT,
             TAX,

@@ -226,6 +226,11 @@ impl Inspected {
     }
 }
 
+/// Whether a column is called as the price of one piece may be.
+pub(super) fn is_price(name: &str) -> bool {
+    words::PRICES.contains(&plain(name).as_str())
+}
+
 /// Letters and digits alone, in lower case: how names are compared.
 fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()

@@ -175,7 +175,13 @@ impl Plan {
                 return Ok(parts.placed());
             }
             let name = format!("{}.{}", schema.name, schema.fields[field].name);
-            Ok((columns.find(column_of(field), &name)?, None))
+            let column = column_of(field);
+            match (columns.find(column, &name), factors(column)) {
+                (Err(_), Some(product)) => {
+                    Ok(Made::Product { product }.parts(&columns, &name)?.placed())
+                }
+                (found, _) => Ok((found?, None)),
+            }
         };
         // What is made of the first of several that is there may be absent.
         let is_made = |field: usize| match made_of(field) {
@@ -239,11 +245,33 @@ impl Plan {
 }
 
 impl Plan {
+    /// The column that an amount is taken from as it is, where that is called as the price of one
+    /// piece may be and how many pieces there are is told.
+    pub fn price_alone(&self, amount: usize, quantity: usize) -> Option<&str> {
+        let counted = self.filled.iter().any(|filled| filled.field == quantity);
+        let amount = self.filled.iter().find(|filled| filled.field == amount)?;
+        let name = self.header.columns().get(amount.column)?;
+        let alone = counted && amount.made.is_none() && super::inspect::is_price(name);
+        alone.then_some(name.as_str())
+    }
+
     /// The fields that are times.
     pub(super) fn time_fields(&mut self) -> impl Iterator<Item = &mut Filled> {
         let times = self.filled.iter_mut().filter(|filled| filled.kind == Kind::Time);
         std::iter::once(&mut self.time).chain(times)
     }
+}
+
+/// The columns of which a renaming makes a product, `quantity*price`. A star in brackets is one of
+/// a path.
+fn factors(column: &str) -> Option<[String; 2]> {
+    let mut depth = 0;
+    let star = column.find(|letter| {
+        depth += i32::from(letter == '[') - i32::from(letter == ']');
+        letter == '*' && depth == 0
+    })?;
+    let (a, b) = (column[..star].trim(), column[star + 1..].trim());
+    (!a.is_empty() && !b.is_empty()).then(|| [a.to_owned(), b.to_owned()])
 }
 
 /// What the names of a field were said to stand for. Those said last come first.

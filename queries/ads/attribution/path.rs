@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 pub enum Step {
     /// An ad: whether it was clicked, campaign and creative.
     Touch(bool, Text, Text),
-    /// Amount and id.
-    Sale(i64, Text),
+    /// Amount, and its order or payment.
+    Sale(i128, Text),
 }
 
 pub type Log = DatedLog<Step>;

@@ -60,6 +60,7 @@ fn sold(record: &Record<'_>) -> Line {
         order_id: record.order_id().clone(),
         user_id: record.user_id().clone(),
         item_id: record.item_id().clone(),
+        quantity: record.quantity(),
         amount: number(record.amount()),
         discount: number(record.discount()).unwrap_or(0),
         tax: number(record.tax()).unwrap_or(0),
@@ -242,7 +243,7 @@ impl Books {
     fn stand_in(&mut self, record: &Record<'_>) {
         let amount = record.amount().map(|amount| amount.0);
         let size = i128::from(amount.unwrap_or(0)).abs();
-        let mut line = Line { discount: 0, tax: 0, shipping: 0, ..sold(record) };
+        let mut line = Line { quantity: None, discount: 0, tax: 0, shipping: 0, ..sold(record) };
         let back = amount.is_some_and(|amount| amount < 0);
         if back {
             line.amount = None;
