@@ -5,6 +5,7 @@
 //! | `manifest.N` | checkpoint number N: its cut, where the sources were, its files and their checksums |
 //! | `state.N` | what every operator remembered at that cut |
 //! | `epoch` | who writes here: each run that begins counts it up, and the ones before may not write any more |
+//! | `input.N.STREAM` | standard input of one of the runs, which could not be read again |
 //! | `lock` | held by the run that writes here |
 //!
 //! A checkpoint is there when its manifest is: the files it names are written and synced before, it

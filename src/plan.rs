@@ -45,6 +45,7 @@ mod choose;
 mod cleaning;
 mod describe;
 mod idle;
+mod inputs;
 mod keeping;
 mod reading;
 pub mod remembered;

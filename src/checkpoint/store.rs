@@ -49,11 +49,17 @@ impl Store {
     /// Opens the directory for this run alone; makes it if need be.
     pub fn open(path: &Path) -> Result<Opened, Error> {
         let disk = Directory::at(path).map_err(Error::file(path))?;
-        let lock = path.join("lock");
-        let lock = std::fs::File::create(&lock).map_err(Error::file(&lock)).and(hold(&lock))?;
+        let lock = Store::lock(path)?;
         let mut opened = Store::on(Arc::new(disk))?;
         opened.store._lock = Some(lock);
         Ok(opened)
+    }
+
+    /// Keeps other runs from the directory; makes it if need be.
+    pub(crate) fn lock(path: &Path) -> Result<Hold, Error> {
+        std::fs::create_dir_all(path).map_err(Error::file(path))?;
+        let lock = path.join("lock");
+        std::fs::File::create(&lock).map_err(Error::file(&lock)).and(hold(&lock))
     }
 
     /// The same on any disk, which nobody else must write to.
@@ -130,7 +136,9 @@ impl Store {
 
     fn begin(disk: Arc<dyn Disk>, names: &[String]) -> Result<Opened, Error> {
         let place = disk.place();
-        let ours = |name: &str| name == "lock" || name == EPOCH || name.ends_with(".tmp");
+        let ours = |name: &str| {
+            name == "lock" || name == EPOCH || name.starts_with("input.") || name.ends_with(".tmp")
+        };
         if let Some(other) = names.iter().find(|name| !ours(name)) {
             let what = match other.starts_with("state.") || other.starts_with("journal.") {
                 true => format!(

@@ -82,7 +82,8 @@ impl Args {
         // Before anything is read, so that what is wrong with it is told at once.
         let door = self.serving.open(self.running.process)?;
         let (described, block) = (settings.sources()?, self.running.block());
-        let known = sources::Known { described, format: self.format, block };
+        let inputs = self.state.clone();
+        let known = sources::Known { described, format: self.format, block, inputs };
         let opened = sources::open(&self.source, &self.cleaning.dialect(), known)?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(

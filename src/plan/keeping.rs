@@ -111,8 +111,8 @@ impl Job {
         let again = |input: &Input| input.header().file() == "standard input";
         if self.sources.iter().any(|(_, input)| again(input)) {
             return Err(Error::Usage(
-                "--state: standard input cannot be read again after a crash; write it to a file, and \
-                 name that"
+                "--state: standard input that is read for several streams cannot be kept; write it to \
+                 a file, and name that"
                     .into(),
             ));
         }

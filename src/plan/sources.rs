@@ -1,8 +1,11 @@
 //! Sources by name: `STREAM=FILE`, patterns, replay logs, and those that are described.
 
+use super::inputs;
 use super::stream_names;
+use crate::checkpoint::Store;
 use crate::error::Error;
 use crate::event::Stream;
+use crate::files::Hold;
 use crate::near::did_you_mean;
 use crate::source::described::Said;
 use crate::source::dialect::Dialect;
@@ -10,7 +13,7 @@ use crate::source::lookup::{Lookup, Table};
 use crate::source::read::{BLOCK_SIZE, Reader};
 use crate::source::{Input, replay_log};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Sources, opened.
@@ -24,6 +27,9 @@ pub struct Opened {
     pub stdin: bool,
     /// How much is read in one go.
     block: usize,
+    /// Where standard input is written down, if it is, and that no other run writes there.
+    kept: Option<PathBuf>,
+    lock: Option<Hold>,
     /// The files in which values are looked up, each read once.
     tables: HashMap<(String, Lookup), Arc<Table>>,
 }
@@ -37,13 +43,17 @@ pub struct Known {
     pub format: Option<String>,
     /// How much is read in one go, if it is not the usual.
     pub block: Option<usize>,
+    /// Where standard input is written down, because it cannot be read again.
+    pub inputs: Option<PathBuf>,
 }
 
 /// Opens sources named as `STREAM=FILE` or as a replay log, and those that are described. A description whose
 /// stream is named tells how to read what is named instead of its own files. Files of a `format` need no stream.
 pub fn open(sources: &[String], dialect: &Dialect, known: Known) -> Result<Opened, Error> {
     let block = known.block.unwrap_or(BLOCK_SIZE);
-    let mut opened = Opened { bytes: Some(0), block, ..Opened::default() };
+    let earlier = known.inputs.as_deref().map_or(Ok(Vec::new()), inputs::earlier)?;
+    let kept = known.inputs;
+    let mut opened = Opened { bytes: Some(0), block, kept, ..Opened::default() };
     let arc = |group: Vec<Said>| group.into_iter().map(Arc::new).collect::<Vec<_>>();
     let described: Vec<Vec<Arc<Said>>> = known.described.into_iter().map(arc).collect();
     let format = known.format.as_deref().map(crate::config::format).transpose()?.map(arc);
@@ -99,6 +109,11 @@ pub fn open(sources: &[String], dialect: &Dialect, known: Known) -> Result<Opene
             opened.add_any(paths(&source, pattern)?, dialect, &sections)?;
         }
     }
+    for (stream, path) in earlier {
+        let mut of = described.iter().flatten().filter(|said| said.stream == stream);
+        let said = of.next().cloned();
+        opened.add(stream, vec![path], dialect, said)?;
+    }
     if opened.inputs.is_empty() {
         let what = match format {
             Some(_) => "nothing to read: name the files of --format with --source FILE",
@@ -122,7 +137,16 @@ impl Opened {
         said: Option<Arc<Said>>,
     ) -> Result<(), Error> {
         for path in paths {
-            let reader = self.reader(&path, dialect, said.as_ref())?;
+            let reader = match self.kept.clone().filter(|_| path == "-") {
+                None => self.reader(&path, dialect, said.as_ref())?,
+                Some(dir) => {
+                    self.take_stdin()?;
+                    self.lock = Some(Store::lock(&dir)?);
+                    let (file, dialect) =
+                        (inputs::new(&dir, stream)?, told(dialect, said.as_ref()));
+                    Reader::kept(&file, self.block, &dialect)?
+                }
+            };
             let said = said.as_ref().map(|said| self.look_up(&path, dialect, said)).transpose()?;
             self.inputs.push((stream, reader.described(said).into()));
         }
@@ -185,16 +209,23 @@ impl Opened {
         Ok(())
     }
 
+    fn take_stdin(&mut self) -> Result<(), Error> {
+        if std::mem::replace(&mut self.stdin, true) {
+            return Err(Error::Usage("standard input can be read once only".into()));
+        }
+        Ok(())
+    }
+
     fn reader(
         &mut self,
         path: &str,
         dialect: &Dialect,
         said: Option<&Arc<Said>>,
     ) -> Result<Reader, Error> {
-        if path == "-" && std::mem::replace(&mut self.stdin, true) {
-            return Err(Error::Usage("standard input can be read once only".into()));
+        if path == "-" {
+            self.take_stdin()?;
         }
-        let dialect = said.map_or_else(|| dialect.clone(), |said| dialect.or(&said.dialect));
+        let dialect = told(dialect, said);
         let plain = !(path == "-" || path.ends_with(".gz") || path.ends_with(".zst"));
         let size = std::fs::metadata(path).map(|m| m.len()).ok();
         self.bytes = self.bytes.zip(size.filter(|_| plain)).map(|(a, b)| a + b);
@@ -260,6 +291,11 @@ impl Opened {
         }
         Ok(())
     }
+}
+
+/// How a source is written, as far as it was said.
+fn told(dialect: &Dialect, said: Option<&Arc<Said>>) -> Dialect {
+    said.map_or_else(|| dialect.clone(), |said| dialect.or(&said.dialect))
 }
 
 /// The stream and the files that a `--source` names.

@@ -127,6 +127,15 @@ impl Reader {
         }
     }
 
+    /// Reads standard input and writes it down in a new file, by which it is known: what is handed over
+    /// is on the disk.
+    pub fn kept(path: &str, block_size: usize, dialect: &Dialect) -> Result<Reader, SourceError> {
+        let failed = |error| SourceError::Open { file: path.to_owned(), error };
+        let file = File::create_new(path).map_err(failed)?;
+        let input = Box::new(Kept { input: io::stdin(), file });
+        Reader::threaded(path, input, (block_size, true), dialect)
+    }
+
     fn inline(
         name: &str,
         input: Box<dyn Read + Send>,
@@ -262,6 +271,21 @@ impl Decoder {
             Some(Err(_)) => Err(panicked()),
             _ => Ok(None),
         }
+    }
+}
+
+/// Input that cannot be asked for again, written down as it is read.
+struct Kept<R> {
+    input: R,
+    file: File,
+}
+
+impl<R: Read> Read for Kept<R> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(room)?;
+        io::Write::write_all(&mut self.file, &room[..read])?;
+        self.file.sync_data()?;
+        Ok(read)
     }
 }
 

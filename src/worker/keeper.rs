@@ -27,6 +27,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 const WAKE: Duration = Duration::from_millis(5);
 /// How long a run that was asked to stop waits for a last checkpoint.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same where nothing moves: its sources have nothing to say.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// The directory in which a run keeps its state, and how.
 pub struct State {
@@ -66,8 +68,17 @@ pub(super) struct Keeper {
     /// The cut that was written last, or is being written.
     written: Option<Time>,
     store: Writing,
-    /// When it was asked to stop, and the cut to wait for.
-    leaving: Option<(Instant, Option<Time>)>,
+    /// Once it was asked to stop.
+    leaving: Option<Leaving>,
+}
+
+/// What a run waits for that was asked to stop.
+struct Leaving {
+    since: Instant,
+    cut: Option<Time>,
+    /// How many records were read and how far all was sealed, when that last changed.
+    seen: (u64, Option<Time>),
+    moved: Instant,
 }
 
 /// The store, here or with the thread that writes.
@@ -142,15 +153,22 @@ impl Keeper {
     }
 
     /// Whether a run that was asked to stop can do so: there is a checkpoint of where it is, or it
-    /// has been waited for long enough.
-    pub fn may_leave(&mut self) -> bool {
+    /// has been waited for long enough, or nothing comes that could bring it about.
+    pub fn may_leave(&mut self, probe: &Handle<Time>) -> bool {
+        let now = (self.feeds.records(), probe.with_frontier(|frontier| frontier.first().copied()));
         let (gate, written) = (&self.gate, self.written);
-        let (since, cut) = self.leaving.get_or_insert_with(|| {
+        let leaving = self.leaving.get_or_insert_with(|| {
             let pending = gate.last().filter(|last| Some(*last) > written);
-            (Instant::now(), pending.or_else(|| gate.cut()))
+            let since = Instant::now();
+            Leaving { since, cut: pending.or_else(|| gate.cut()), seen: now, moved: since }
         });
-        let done = written >= *cut && !matches!(self.store, Writing::Busy(_));
-        done || since.elapsed() >= PATIENCE
+        if leaving.seen != now {
+            (leaving.seen, leaving.moved) = (now, Instant::now());
+        }
+        let busy = matches!(self.store, Writing::Busy(_));
+        let done = written >= leaving.cut && !busy;
+        let idle = leaving.moved.elapsed() >= IDLE && !busy;
+        done || idle || leaving.since.elapsed() >= PATIENCE
     }
 
     /// Waits for what is being written; after a run that has come to its end there is a last

@@ -339,7 +339,7 @@ impl Driver {
             keeper.turn()?;
         }
         let leave = self.leave.load(Ordering::Relaxed);
-        if leave && self.keeper.as_mut().is_none_or(Keeper::may_leave) {
+        if leave && self.keeper.as_mut().is_none_or(|keeper| keeper.may_leave(&views.probe)) {
             self.feeds.stop.store(true, Ordering::Relaxed);
             return Ok(());
         }
