@@ -2,7 +2,7 @@
 # and Python, and makes what else it needs itself (a virtual environment with pandas in target/, and
 # chromium where that is missing and can be installed).
 
-.PHONY: test fmt lint unit pandas page pictures bench bench-check clean
+.PHONY: test fmt lint unit pandas page pictures bench bench-serve bench-check clean
 
 CARGO ?= cargo
 # nextest where it is there, cargo's own runner where it is not; doc examples run by cargo.
@@ -55,6 +55,11 @@ target/venv/ready: tests/requirements.txt
 # Speed against the hand-written loop: a 1 GB file is made once in target/.
 bench:
 	$(CARGO) bench --bench throughput
+
+# Serving under load: reads per second and their 99th percentile, subscribers, stalled readers. Needs wrk.
+bench-serve:
+	$(CARGO) build --release --quiet
+	python3 benches/serve.py target/release/tidemill
 
 # Instruction counts of small fixed runs against benches/instructions.tsv: fails when more than 5 %
 # worse. ACCEPT=1 writes down the new ones. Needs valgrind; no part of `make test`.

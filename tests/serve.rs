@@ -171,6 +171,12 @@ fn what_is_served_is_what_the_sinks_write() {
     let sessions = metrics.lines().find_map(|l| l.strip_prefix(line)).expect("it is told");
     assert_eq!(json(&served.address, "/v1/views/sessions?limit=1")["total"].to_string(), sessions);
     assert!(metrics.contains("\ntidemill_ended 1\n"), "{metrics}");
+    // The generator's damaged records, by what is wrong with them.
+    let run = json(&served.address, "/v1/status");
+    let reasons = run["run"]["reasons"].as_array().expect("reasons");
+    let records: u64 = reasons.iter().filter_map(|reason| reason["records"].as_u64()).sum();
+    assert_eq!(run["run"]["dead_letters"], records);
+    assert!(reasons.len() > 1 && reasons[0]["first"].as_str().is_some_and(|f| f.contains("line")));
 }
 
 #[test]

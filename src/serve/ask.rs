@@ -82,7 +82,7 @@ impl Ask {
         };
         let limit = params.number("limit", 1, most)?.unwrap_or(usual);
         let after = match params.get("cursor") {
-            None => None,
+            None | Some("") => None,
             Some(text) => Some(cursor(text, order.len() + view.keys()).ok_or_else(|| {
                 let what = "it is none that was given for this view in this order";
                 Problem::wrong("cursor", what, "begin again without it")

@@ -236,12 +236,18 @@ pub async fn status(app: Arc<App>, request: Request) -> Answer {
         })
         .collect();
     let (bad, late) = (feeds.dead_letters.count(), feeds.late.load(Ordering::Relaxed));
+    let reasons: Vec<_> = feeds
+        .dead_letters
+        .reasons()
+        .into_iter()
+        .map(|(reason, (records, first))| json!({"reason": reason, "records": records, "first": first}))
+        .collect();
     let told = json!({
         "records": feeds.records(),
         "bytes": feeds.bytes.load(Ordering::Relaxed),
         "dead_letters": bad,
         "late": late,
-        "first_dead_letter": feeds.dead_letters.first(),
+        "reasons": reasons,
         "changes": app.store.changes.load(Ordering::Relaxed),
         "subscribers": app.store.subscribers.load(Ordering::Relaxed),
         "sources": sources,

@@ -85,10 +85,7 @@ fn parameter(name: &str, place: &str, names: &[&str]) -> Value {
             json!({"type": "string", "maxLength": 4096}),
         ),
         "search" => ("A text that some cell has in it", json!({"type": "string"})),
-        "order" => (
-            "Columns; a minus before one: the greatest first",
-            json!({"type": "string", "examples": ["-hour"]}),
-        ),
+        "order" => ("Columns; a minus before one: the greatest first", json!({"type": "string"})),
         "limit" => (
             "How many rows; up to 1000000 as CSV",
             json!({"type": "integer", "minimum": 1, "maximum": MOST_CSV}),
@@ -97,7 +94,10 @@ fn parameter(name: &str, place: &str, names: &[&str]) -> Value {
             ("Where to go on: what `next` was of the page before", json!({"type": "string"}))
         }
         "format" => ("How it is written", json!({"type": "string", "enum": ["json", "csv"]})),
-        "views" => ("Names of views", json!({"type": "string", "examples": [names.first()]})),
+        "views" => (
+            "Names of views",
+            json!({"type": "array", "minItems": 1, "uniqueItems": true, "items": {"enum": names}}),
+        ),
         "last" => {
             ("The last rows of each", json!({"type": "integer", "minimum": 1, "maximum": MOST}))
         }
@@ -105,7 +105,12 @@ fn parameter(name: &str, place: &str, names: &[&str]) -> Value {
         _ => ("", json!({"type": "string"})),
     };
     let required = place == "path" || name == "views";
-    json!({"name": name, "in": place, "required": required, "description": about, "schema": schema})
+    let mut told = json!({"name": name, "in": place, "required": required, "description": about, "schema": schema});
+    if name == "views" {
+        // A list with commas.
+        told["explode"] = false.into();
+    }
+    told
 }
 
 fn schemas() -> Value {

@@ -133,3 +133,39 @@ impl Store {
         self.newest.subscribe()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::cell::Cell;
+    use crate::serve::index::Row;
+
+    fn frame(version: u64, changes: usize) -> Arc<Frame> {
+        let change = (Row::new(vec![Cell::Integer(1)], 1), 1);
+        let head = Head { version, ..Head::default() };
+        Arc::new(Frame { head, changes: vec![change; changes], text: OnceLock::new() })
+    }
+
+    #[test]
+    fn who_missed_more_than_is_kept_is_told_so() {
+        let versions = |ring: &Ring, after: u64| {
+            let frames = ring.after(after)?;
+            Some(frames.iter().map(|frame| frame.head.version).collect::<Vec<_>>())
+        };
+        let mut ring = Ring::default();
+        assert_eq!(versions(&ring, 0), Some(vec![]));
+        for version in 1..=FRAMES as u64 {
+            ring.push(frame(2 * version, 1));
+        }
+        assert_eq!(versions(&ring, 0).map(|all| all.len()), Some(FRAMES));
+        ring.push(frame(1000, 1));
+        // The first, of version 2, is gone.
+        assert_eq!(versions(&ring, 1), None);
+        assert_eq!(versions(&ring, 2).map(|all| all.len()), Some(FRAMES));
+        assert_eq!(versions(&ring, 513), Some(vec![1000]));
+        assert_eq!(versions(&ring, 1000), Some(vec![]));
+        // More changes at once than are kept: nobody can go on from before them.
+        ring.push(frame(1001, CHANGES + 1));
+        assert_eq!((versions(&ring, 1000), versions(&ring, 1001)), (None, Some(vec![])));
+    }
+}

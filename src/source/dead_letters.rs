@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::event::Stream;
 use crate::files::{Complete, Staged};
 use crate::lock::lock;
+use crate::shown::{LIST, shown};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
@@ -19,6 +20,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// How long the line of a bad record may be, by which the file is recognised.
 const LONGEST: u64 = 1 << 22;
 
+/// How many kinds of reasons are told apart; what is beyond goes under one name.
+const KINDS: usize = 100;
+
+/// What is wrong with bad records: how many, and where the first stood with the value that is wrong.
+pub type Reasons = BTreeMap<String, (u64, String)>;
+
 /// Where bad records go.
 pub struct DeadLetters {
     path: PathBuf,
@@ -26,6 +33,7 @@ pub struct DeadLetters {
     count: AtomicU64,
     /// Where the first stood, and why it is bad.
     first: Mutex<Option<String>>,
+    reasons: Mutex<Reasons>,
     /// What goes if this run does not write it anew.
     earlier: Vec<PathBuf>,
     /// Whether the run goes on from an earlier one, and so does the file.
@@ -61,6 +69,7 @@ impl DeadLetters {
             file: Mutex::new(None),
             count: AtomicU64::new(0),
             first: Mutex::new(None),
+            reasons: Mutex::default(),
             earlier: Vec::new(),
             goes_on: false,
         }
@@ -128,11 +137,28 @@ impl DeadLetters {
         lock(&self.first).clone()
     }
 
+    /// What is wrong with those that this process read, without the values that are.
+    pub fn reasons(&self) -> Reasons {
+        lock(&self.reasons).clone()
+    }
+
+    fn tell(&self, source: &str, bad: &[Bad]) {
+        let mut reasons = lock(&self.reasons);
+        for bad in bad {
+            let what = bad.reason.split_once(": \"").map_or(&*bad.reason, |(what, _)| what);
+            let known = reasons.contains_key(what) || reasons.len() < KINDS;
+            let what = shown(if known { what } else { "other reasons" }, LIST);
+            let first = || shown(&format!("{source}, line {}: {}", bad.line, bad.reason), LIST);
+            reasons.entry(what).or_insert_with(|| (0, first())).0 += 1;
+        }
+    }
+
     /// Writes the bad records of a block.
     pub fn write(&self, stream: Stream, source: &str, bad: &[Bad]) {
         let Some(first) = bad.first() else { return };
         let place = || format!("{source}, line {}: {}", first.line, first.reason);
         lock(&self.first).get_or_insert_with(place);
+        self.tell(source, bad);
         self.count.fetch_add(bad.len() as u64, Ordering::Relaxed);
         if self.path.as_os_str().is_empty() {
             return;

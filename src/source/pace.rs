@@ -7,7 +7,7 @@
 use std::str::FromStr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How fast event time goes, as a multiple of the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,6 +62,10 @@ pub struct Pace {
     given: AtomicU64,
 }
 
+/// How far a source may be ahead of the others where records are let through by number, in
+/// milliseconds of event time: to take turns for each record would take longer than the records.
+const AHEAD: i64 = 60_000;
+
 /// What may go of the rows that are next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
@@ -78,9 +82,19 @@ impl Pace {
         Pace::new(By::Time(from.unwrap_or(i64::MIN), speed))
     }
 
-    /// By number, in the order of event times.
+    /// By number, in the order of event times, to a minute.
     pub fn by_count(rate: Rate) -> Pace {
         Pace::new(By::Count(rate))
+    }
+
+    /// How soon to look again when nothing is due.
+    pub(crate) fn pause(&self) -> Duration {
+        match self.by {
+            // More often than anybody sees.
+            By::Time(..) => Duration::from_millis(5),
+            // Sources take turns.
+            By::Count(_) => Duration::from_micros(200),
+        }
     }
 
     fn new(by: By) -> Pace {
@@ -97,7 +111,8 @@ impl Pace {
                 let all = (began.elapsed().as_secs_f64() * rate.0) as u64;
                 let room = all.saturating_sub(self.given.load(Ordering::Relaxed));
                 // Whose next record is earlier goes first.
-                let (most, room) = (others(), usize::try_from(room).unwrap_or(usize::MAX));
+                let room = usize::try_from(room).unwrap_or(usize::MAX);
+                let most = others().saturating_add(AHEAD);
                 let rows = times.iter().take(room).take_while(|time| **time <= most).count();
                 Due { rows, until: times.get(rows).copied().unwrap_or(i64::MIN) }
             }
@@ -135,16 +150,17 @@ mod tests {
         // Late rows among those that are due hold nothing up.
         let fast = Pace::by_time(Speed(1e12), None);
         assert_eq!(fast.due(&[5], none).rows, 1);
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(2));
         assert_eq!(fast.due(&[6, 4, 1_000_000], none).rows, 3);
     }
 
     #[test]
     fn by_number_the_earlier_source_goes_first() {
         let pace = Pace::by_count(Rate(1e12));
-        assert_eq!(pace.due(&[5, 6], || 4), Due { rows: 0, until: 5 });
-        std::thread::sleep(std::time::Duration::from_millis(2));
-        assert_eq!(pace.due(&[5, 6, 9], || 7), Due { rows: 2, until: 9 });
+        let (times, others) = ([5 + AHEAD, 6 + AHEAD, 9 + AHEAD], [4, 7]);
+        assert_eq!(pace.due(&times, || others[0]), Due { rows: 0, until: times[0] });
+        std::thread::sleep(Duration::from_millis(2));
+        assert_eq!(pace.due(&times, || others[1]), Due { rows: 2, until: times[2] });
         let slow = Pace::by_count(Rate(1e-6));
         assert_eq!(slow.due(&[5], || 7), Due { rows: 0, until: 5 });
     }

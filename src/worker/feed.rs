@@ -12,6 +12,7 @@ use crate::clock::Time;
 use crate::error::Error;
 use crate::event::Stream;
 use crate::operator::Batches;
+use crate::source::pace::Pace;
 use crate::source::parse::Scratch;
 use crate::source::{Feeds, Partition, SourceError, Taken, Waiting};
 use std::collections::VecDeque;
@@ -30,9 +31,6 @@ const BLOCKS: usize = 4;
 const AHEAD: i64 = 3_600_000;
 /// How soon to look again when there is nothing to do now.
 const SOON: Duration = Duration::from_micros(200);
-/// The same where records are let through at a pace: more often than anybody sees.
-const PACED: Duration = Duration::from_millis(5);
-
 /// The same for a source that has ended and waits for the others.
 const LATER: Duration = Duration::from_millis(5);
 
@@ -66,8 +64,10 @@ pub(crate) fn feed<'s>(
                 });
                 match outcome {
                     Ok(Turn::More) => again.activate(),
-                    Ok(Turn::Idle) if mine.feeds.pace.is_some() => again.activate_after(PACED),
-                    Ok(Turn::Idle) => again.activate_after(SOON),
+                    Ok(Turn::Idle) => {
+                        let paced = mine.feeds.pace.as_ref().map(Pace::pause);
+                        again.activate_after(paced.unwrap_or(SOON));
+                    }
                     // The other processes must not take this for the end of the source: the claim
                     // is kept, and goes with the process.
                     Ok(Turn::Ended) if clustered && mine.feeds.stopped() => given_up = true,

@@ -88,7 +88,7 @@ const DRAW = {
     return bars({ items, kind: "", column: "", title: panel.title });
   },
   rows(panel, view, list) {
-    return rows(`${panel.title}:${location.search}`, view, list, { columns: panel.columns, brief: true });
+    return rows(`${panel.title}:${location.search}`, view, list, { columns: panel.columns, brief: true, label: panel.title });
   },
 };
 
@@ -199,10 +199,11 @@ function asking(tab, state, go) {
 /** The sources of the run and what became of their records. */
 async function sources(signal) {
   const { run, frontier } = await get("/v1/status", signal);
-  const column = (name, kind = "text") => ({ name, kind, key: name === "source", about: "" });
-  const view = { name: "sources", columns: ["source", "stream", "clock", "state"].map((name) => column(name)) };
+  const table = (name, columns) => ({ name, columns: columns.map((column, i) => ({ name: column, kind: column === "records" ? "whole number" : "text", key: i === 0, about: "" })) });
+  const view = table("sources", ["source", "stream", "clock", "state"]);
   const list = run.sources.map((one) => ({ source: one.name, stream: one.stream, clock: one.clock ? moment(one.clock) : "–", state: one.ended ? "ended" : "open" }));
   const facts = [["Records", run.records], ["Dead letters", run.dead_letters], ["Late among them", run.late], ["Changes of views", run.changes], ["Subscribers", run.subscribers]];
   return h("div", {}, h("ul", { class: "legend" }, facts.map(([name, number]) => h("li", {}, `${name} ${figure(number, "")}`)), h("li", {}, `sealed to ${frontier ? moment(frontier) : "–"}`)),
-    run.first_dead_letter ? h("p", { class: "quiet" }, `First dead letter: ${run.first_dead_letter}`) : null, rows("sources", view, list));
+    rows("sources", view, list),
+    run.reasons.length ? rows("reasons", table("dead letters", ["reason", "records", "first"]), run.reasons) : null);
 }

@@ -6,7 +6,7 @@ import { cell, h, isNumber } from "./dom.js";
 const seen = new Map();
 
 /** The rows of a view; those that changed since the last time are marked. `id` says of what they are rows. */
-export function rows(id, view, list, { columns, sort, order, brief } = {}) {
+export function rows(id, view, list, { columns, sort, order, brief, label } = {}) {
   const shown = columns ? columns.flatMap((name) => view.columns.filter((column) => column.name === name)) : view.columns;
   const keys = view.columns.filter((column) => column.key);
   const before = seen.get(id);
@@ -29,7 +29,7 @@ export function rows(id, view, list, { columns, sort, order, brief } = {}) {
   });
   const table = h("table", { class: "rows" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, body));
   const none = list.length ? null : h("p", { class: "quiet" }, "No rows of this now.");
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": view.name }, table, none);
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label ?? view.name }, table, none);
 }
 
 /** The page of any view. `go` changes the address; `state` is what it says. */
