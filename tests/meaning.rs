@@ -72,6 +72,20 @@ fn amounts_of_several_currencies_are_never_added_up() {
     succeed(&[&query[..], &[&euros]].concat());
     let rows = fs::read_to_string(out.join("hourly_transactions.csv")).expect("a view");
     assert!(rows.contains(",2,101.00,"), "{rows}");
+    // A rate holds from its day on.
+    fs::write(&rates, "currency,rate,from\nJPY,0.01,2023-01-01\nJPY,0.02,2024-01-02\nUSD,0.5,\n")
+        .expect("a file");
+    let later = file("later.csv", "2024-01-02 10:00:00,10000,JPY\n2024-01-01 23:59:59,10000,JPY\n");
+    succeed(&[&query[..], &[&later, "--rates", &rates]].concat());
+    let rows = fs::read_to_string(out.join("hourly_transactions.csv")).expect("a view");
+    assert!(
+        rows.contains("T23:00:00Z,1,100.00,") && rows.contains("T10:00:00Z,1,200.00,"),
+        "{rows}"
+    );
+    let early = file("early.csv", "2022-01-02 10:00:00,10000,JPY\n");
+    let output = run(&[&query[..], &[&early, "--rates", &rates, "--max-bad", "1"]].concat());
+    let letters = fs::read_to_string(out.join("dead_letters.jsonl")).unwrap_or_default();
+    assert!(letters.contains("JPY has no rate so early in --rates"), "{output:?} {letters}");
     // Payments that nobody adds up may be of any.
     let counted = ["run", "-q", "--query", "stream_health", "--sink", &sink, "--source", &mixed];
     succeed(&counted);

@@ -5,6 +5,7 @@ use super::Refused;
 use crate::batch::{Batch, Column};
 use crate::error::Error;
 use crate::event::{NULL, Stream, transactions};
+use crate::shown::{VALUE, shown};
 use crate::text::Text;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -14,40 +15,75 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 const DIGITS: u32 = 9;
 const ONE: i128 = 10i128.pow(DIGITS);
 
-/// How much of the base currency one unit of each currency is worth.
+/// How much of the base currency one unit of each currency is worth, and from when on.
 #[derive(Debug)]
 pub struct Rates {
     base: Text,
-    rates: HashMap<Text, i128>,
+    /// Of each currency the rates in the order of the times from which they hold.
+    rates: HashMap<Text, Vec<(i64, i128)>>,
 }
 
+/// From when on a rate holds of which that is not said.
+const ALWAYS: i64 = i64::MIN;
+
 impl Rates {
-    /// Reads a CSV file with the columns `currency,rate`.
+    /// Reads a CSV file with the columns `currency,rate`, and `from` where rates change: each holds
+    /// from that day or time on (UTC) until the next of its currency does.
     pub fn read(path: &Path, base: &str) -> Result<Rates, Error> {
-        let wrong = |line: usize, what: String| {
-            Error::Usage(format!("--rates {}, line {line}: {what}", path.display()))
-        };
         let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
-        let mut rates = HashMap::new();
+        Rates::parse(&text, base).map_err(|(line, what)| {
+            Error::Usage(format!("--rates {}, line {line}: {what}", path.display()))
+        })
+    }
+
+    /// What is wrong with it is told with its line.
+    fn parse(text: &str, base: &str) -> Result<Rates, (usize, String)> {
+        let mut rates: HashMap<Text, Vec<(i64, i128)>> = HashMap::new();
         for (i, line) in text.lines().enumerate() {
             let line = line.trim().trim_start_matches('\u{feff}');
-            if line.is_empty() || (i == 0 && line.eq_ignore_ascii_case("currency,rate")) {
+            let header = ["currency,rate", "currency,rate,from"];
+            if line.is_empty() || (i == 0 && header.iter().any(|h| line.eq_ignore_ascii_case(h))) {
                 continue;
             }
-            let (currency, rate) = line.split_once(',').ok_or_else(|| {
-                wrong(i + 1, "expected `currency,rate`, for instance `USD,0.92`".into())
+            let wrong = |what: String| (i + 1, what);
+            let fields: Vec<&str> = line.split(',').map(str::trim).collect();
+            let (currency, rate, from) = match fields[..] {
+                [currency, rate] => (currency, rate, ""),
+                [currency, rate, from] => (currency, rate, from),
+                _ => {
+                    let expected = "expected `currency,rate` or `currency,rate,from`, for instance \
+                                    `USD,0.92,2026-01-31`";
+                    return Err(wrong(expected.into()));
+                }
+            };
+            let rate = parse_rate(rate).ok_or_else(|| {
+                let rate = shown(rate, VALUE);
+                wrong(format!("{rate} is not a positive number of at most {DIGITS} decimals"))
             })?;
-            let rate = parse_rate(rate.trim()).ok_or_else(|| {
-                wrong(
-                    i + 1,
-                    format!("{rate:?} is not a positive number of at most {DIGITS} decimals"),
-                )
+            let from = parse_from(from).ok_or_else(|| {
+                let from = shown(from, VALUE);
+                wrong(format!("{from} is no day or time such as 2026-01-31 or 2026-01-31T12:00Z"))
             })?;
-            rates.insert(Text::new(&currency.trim().to_uppercase()), rate);
+            let known = rates.entry(Text::new(&currency.to_uppercase())).or_default();
+            match known.binary_search_by_key(&from, |(from, _)| *from) {
+                Ok(_) => {
+                    let currency = shown(currency, VALUE);
+                    return Err(wrong(format!("there is another rate of {currency} from then on")));
+                }
+                Err(place) => known.insert(place, (from, rate)),
+            }
         }
         let base = Text::new(&base.to_uppercase());
-        rates.entry(base.clone()).or_insert(ONE);
+        rates.entry(base.clone()).or_insert_with(|| vec![(ALWAYS, ONE)]);
         Ok(Rates { base, rates })
+    }
+
+    /// The rate of a currency at a time; otherwise what it lacks.
+    fn at(&self, currency: &Text, time: i64) -> Result<i128, &'static str> {
+        let known = self.rates.get(currency).ok_or("has no rate")?;
+        let until = known.partition_point(|(from, _)| *from <= time);
+        let rate = until.checked_sub(1).and_then(|i| known.get(i));
+        rate.map(|(_, rate)| *rate).ok_or("has no rate so early")
     }
 
     /// The currency to which amounts are converted.
@@ -68,7 +104,7 @@ impl Rates {
             if let (Column::Text(currencies), Column::Number(amounts)) =
                 (&currencies, &mut columns[field])
             {
-                self.convert_column(currencies, amounts, &mut refused);
+                self.convert_column((currencies, &batch.times), amounts, &mut refused);
             }
         }
         columns[transactions::CURRENCY.field] = currencies;
@@ -78,16 +114,21 @@ impl Rates {
         refused
     }
 
-    fn convert_column(&self, currencies: &[Text], amounts: &mut [i64], refused: &mut Vec<Refused>) {
-        for (row, (currency, amount)) in currencies.iter().zip(amounts).enumerate() {
+    fn convert_column(
+        &self,
+        (currencies, times): (&[Text], &[i64]),
+        amounts: &mut [i64],
+        refused: &mut Vec<Refused>,
+    ) {
+        let records = currencies.iter().zip(times).zip(amounts);
+        for (row, ((currency, time), amount)) in records.enumerate() {
             if *amount == NULL || currency.is_empty() || *currency == self.base {
                 continue;
             }
-            let rate = self.rates.get(currency);
-            match rate.and_then(|rate| convert(*amount, *rate)) {
-                Some(converted) => *amount = converted,
-                None => {
-                    let what = if rate.is_none() { "has no rate" } else { "is out of range" };
+            let rate = self.at(currency, *time);
+            match rate.and_then(|rate| convert(*amount, rate).ok_or("is out of range")) {
+                Ok(converted) => *amount = converted,
+                Err(what) => {
                     let reason = format!("column currency: {currency} {what} in --rates");
                     refused.push((row, reason));
                 }
@@ -174,6 +215,17 @@ fn parse_rate(text: &str) -> Option<i128> {
     (rate > 0).then_some(rate)
 }
 
+/// Milliseconds of a day or time, from which on a rate holds.
+fn parse_from(text: &str) -> Option<i64> {
+    if text.is_empty() {
+        return Some(ALWAYS);
+    }
+    if let Ok(day) = text.parse::<jiff::civil::Date>() {
+        return Some(day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond());
+    }
+    Some(text.parse::<jiff::Timestamp>().ok()?.as_millisecond())
+}
+
 fn convert(amount: i64, rate: i128) -> Option<i64> {
     let product = i128::from(amount) * rate;
     let (quotient, rest) = (product.div_euclid(ONE), product.rem_euclid(ONE));
@@ -185,6 +237,32 @@ fn convert(amount: i64, rate: i128) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::event::Kind;
+
+    #[test]
+    fn rates_hold_from_their_day_on() {
+        let text = "currency,rate,from\nusd,0.9,2026-02-01\nUSD,0.8,2026-01-01\nGBP,1.2,\n\
+                    JPY,0.01,2026-01-01T12:00:00Z\n";
+        let rates = Rates::parse(text, "eur").unwrap();
+        let at = |currency: &str, time: &str| {
+            let time = parse_from(time).unwrap();
+            rates.at(&Text::new(currency), time).map(|rate| rate * 100 / ONE)
+        };
+        assert_eq!(at("USD", "2026-01-31T23:59:59Z"), Ok(80));
+        assert_eq!(at("USD", "2026-02-01"), Ok(90));
+        assert_eq!(at("USD", "2025-12-31"), Err("has no rate so early"));
+        assert_eq!((at("GBP", "1999-01-01"), at("EUR", "1999-01-01")), (Ok(120), Ok(100)));
+        assert_eq!(at("JPY", "2026-01-01"), Err("has no rate so early"));
+        assert_eq!(at("CHF", "2026-01-01"), Err("has no rate"));
+        for (text, line, what) in [
+            ("USD,0.9\nUSD,0.8", 2, "another rate of USD"),
+            ("currency,rate\nUSD,0.9,soon", 2, "soon is no day"),
+            ("USD", 1, "expected `currency,rate`"),
+            ("USD,x,2026-01-01", 1, "x is not a positive number"),
+        ] {
+            let (at, said) = Rates::parse(text, "EUR").unwrap_err();
+            assert!(at == line && said.contains(what), "{text}: line {at}: {said}");
+        }
+    }
 
     #[test]
     fn all_that_is_money_is_converted() {

@@ -60,8 +60,8 @@ pub struct Cleaning {
     #[arg(long, default_value_t = 2, value_name = "N",
         value_parser = clap::value_parser!(u32).range(0..=9))]
     pub decimals: u32,
-    /// Exchange rates to the base currency: a CSV file `currency,rate`; without it all amounts must
-    /// be of one currency
+    /// Exchange rates to the base currency: a CSV file `currency,rate`, or `currency,rate,from` where
+    /// rates change; without it all amounts must be of one currency
     #[arg(long, value_name = "FILE")]
     pub rates: Option<PathBuf>,
     /// The currency amounts are converted to
