@@ -75,6 +75,8 @@ fn shopify_leaves_what_is_of_the_order_blank_after_its_first_line() {
     assert_eq!(loaded.view("merchant_health", HEALTH), health);
     assert_eq!(loaded.view("rfm_segments", "user_id").len(), 2);
     assert!(!loaded.said.contains("is not partially_refunded"), "{}", loaded.said);
+    // Each refund finds the lines of its order.
+    assert!(!loaded.said.contains("without its sale"), "{}", loaded.said);
     loaded.says(&[
         "1 record of transactions: left out, as Financial Status is pending or expired or unpaid",
         "1 record of transactions: Discount Amount is of the whole order, and off no amount; in all 5.00",
@@ -125,6 +127,7 @@ fn stripe_lists_payments_that_failed() {
     let loaded = load("stripe", "stripe-payments", &["stripe-old.csv"], BOTH);
     let sales = ["2024-02-01T10:00:00Z 2 150.00", "2024-02-01T11:00:00Z 1 1200.00"];
     assert_eq!(loaded.view("hourly_transactions", SALES), sales);
+    assert!(!loaded.said.contains("without its sale"), "{}", loaded.said);
     // 25.50 were given back as a whole, 30.00 of 80.00.
     let health = ["2024-02-01T00:00:00Z 4 4 1405.50 55.50 1350.00 0"];
     assert_eq!(loaded.view("merchant_health", HEALTH), health);
