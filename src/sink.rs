@@ -5,6 +5,7 @@
 
 use crate::clock::Time;
 use crate::error::Error;
+use crate::operator::memory::Memory;
 use crate::operator::{Port, Sealed};
 use crate::query::Column;
 use crate::value::Decimals;
@@ -56,6 +57,8 @@ pub trait Sink {
     fn sealed(&mut self, _frontier: Option<Time>) -> Result<(), Error> {
         Ok(())
     }
+    /// What the operators of worker 0 remember, told with each frontier.
+    fn remembered(&mut self, _memory: &Memory) {}
     /// Nothing more will be sealed, because the sources have `ended` or because somebody stopped
     /// the run: gets ready what is to be published, so that little is left that could fail.
     fn stage(&mut self, _ports: &mut [Box<dyn Port>], _ended: bool) -> Result<(), Error> {

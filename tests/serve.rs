@@ -171,6 +171,10 @@ fn what_is_served_is_what_the_sinks_write() {
     let sessions = metrics.lines().find_map(|l| l.strip_prefix(line)).expect("it is told");
     assert_eq!(json(&served.address, "/v1/views/sessions?limit=1")["total"].to_string(), sessions);
     assert!(metrics.contains("\ntidemill_ended 1\n"), "{metrics}");
+    let dedupe = metrics
+        .lines()
+        .find(|l| l.starts_with("tidemill_operator_entries{operator=\"transactions/Dedupe"));
+    assert!(dedupe.is_some_and(|line| !line.ends_with(" 0")), "{metrics}");
     // The generator's damaged records, by what is wrong with them.
     let run = json(&served.address, "/v1/status");
     let reasons = run["run"]["reasons"].as_array().expect("reasons");

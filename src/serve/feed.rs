@@ -5,9 +5,12 @@ use super::index::{Change, Row, State, apply, consolidate};
 use super::store::Store;
 use crate::clock::Time;
 use crate::error::Error;
+use crate::lock::lock;
+use crate::operator::memory::Memory;
 use crate::operator::{Port, Sealed};
 use crate::sink::Sink;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// See the module. Bound: the views, and the changes between two frontiers.
 pub struct Feed {
@@ -18,7 +21,12 @@ pub struct Feed {
     keys: Vec<usize>,
     /// The time of the last change.
     newest: Option<Time>,
+    /// When it was last told what operators remember.
+    weighed: Option<Instant>,
 }
+
+/// How often at most it is told on what operators remember.
+const AGAIN: Duration = Duration::from_secs(1);
 
 impl Feed {
     /// What feeds a store; nobody else must.
@@ -29,6 +37,7 @@ impl Feed {
             keys: store.views.iter().map(super::index::View::keys).collect(),
             store: Arc::clone(store),
             newest: None,
+            weighed: None,
         }
     }
 }
@@ -55,6 +64,13 @@ impl Sink for Feed {
             pending.push((Row::new(cells.collect::<Arc<[Cell]>>(), *keys), change.diff as i64));
         }
         Ok(())
+    }
+
+    fn remembered(&mut self, memory: &Memory) {
+        if self.weighed.is_none_or(|last| last.elapsed() >= AGAIN) {
+            self.weighed = Some(Instant::now());
+            *lock(&self.store.memory) = memory.sizes();
+        }
     }
 
     fn sealed(&mut self, frontier: Option<Time>) -> Result<(), Error> {

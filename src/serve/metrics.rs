@@ -2,6 +2,8 @@
 
 use super::routes::App;
 use crate::clock::Time;
+use crate::lock::lock;
+use crate::operator::memory::Size;
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
@@ -32,6 +34,13 @@ pub fn write(app: &App) -> String {
     // At the end nothing is behind.
     let lag = newest.zip(frontier).map_or(0, |(newest, frontier)| (newest - frontier).max(0));
     let seconds = |millis: i64| millis as f64 / 1e3;
+    // Of operators that remember nothing there is nothing to tell.
+    let memory = lock(&store.memory).clone();
+    let sizes = |size: fn(&Size) -> u64| {
+        let kept = memory.iter().filter(|(_, size)| size.entries > 0);
+        kept.map(|(name, of)| (labels(&[("operator", name), ("worker", "0")]), size(of) as f64))
+            .collect()
+    };
     let figures = [
         ("records_total", "counter", "Records read, good and bad.", count(feeds.records())),
         (
@@ -84,6 +93,18 @@ pub fn write(app: &App) -> String {
             "counter",
             "States of the views that were published.",
             count(state.head.version),
+        ),
+        (
+            "operator_entries",
+            "gauge",
+            "Entries that an operator of the first worker remembers.",
+            sizes(|size| size.entries),
+        ),
+        (
+            "operator_bytes",
+            "gauge",
+            "Bytes of their tables, without what entries point to.",
+            sizes(|size| size.bytes),
         ),
         ("view_rows", "gauge", "Rows of a view.", rows),
         (

@@ -3,6 +3,7 @@
 
 use super::index::{Change, Head, Rows, State, View};
 use crate::lock::lock;
+use crate::operator::memory::Size;
 use crate::value::Decimals;
 use arc_swap::ArcSwap;
 use std::collections::VecDeque;
@@ -72,6 +73,8 @@ pub struct Store {
     pub dropped: AtomicU64,
     /// Requests answered.
     pub requests: AtomicU64,
+    /// What the operators of worker 0 remember.
+    pub memory: Mutex<Vec<(String, Size)>>,
 }
 
 impl Store {
@@ -87,6 +90,7 @@ impl Store {
             subscribers: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
             requests: AtomicU64::new(0),
+            memory: Mutex::default(),
             views,
             decimals,
             run,

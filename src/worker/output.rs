@@ -96,7 +96,11 @@ impl Output {
         if !moved {
             return Ok(());
         }
-        self.sinks.iter_mut().try_for_each(|sink| sink.sealed(views.sealed))
+        for sink in &mut self.sinks {
+            sink.remembered(&views.memory);
+            sink.sealed(views.sealed)?;
+        }
+        Ok(())
     }
 
     /// Tells them what is sealed up to a cut, and has them commit it; gives what they hold then.
