@@ -27,6 +27,8 @@ struct State {
     steps: usize,
     /// After so many steps nothing works any more.
     power: Option<usize>,
+    /// This step alone fails, as where a disk is full for a while.
+    full: Option<usize>,
 }
 
 #[derive(Clone)]
@@ -57,7 +59,10 @@ impl State {
             return Err(io::Error::other("no power"));
         }
         self.steps += 1;
-        Ok(())
+        match self.full == Some(self.steps) {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        }
     }
 
     fn name(&mut self, step: Step) {
@@ -272,6 +277,33 @@ fn what_was_said_to_be_durable_survives_a_crash_at_every_step() {
     }
     // A crash leaves now the checkpoint before and now the one that was being written.
     assert!(early > 100 && late > 10, "{early} and {late}");
+}
+
+#[test]
+fn a_step_that_fails_is_told_and_what_was_there_stays() {
+    let whole = Fragile::with_power(None);
+    assert_eq!(work(&whole, 0), 4);
+    let mut failed = 0;
+    for full in 1..=whole.steps() {
+        let disk = Fragile::with_power(None);
+        lock(&disk.0).full = Some(full);
+        // A directory that could not be begun is begun once more.
+        let open = || Store::on(Arc::new(disk.clone()));
+        let mut store = open().or_else(|_| open()).expect("opens").store;
+        let mut durable = 0;
+        for number in 1..=4 {
+            match store.commit(saved(number), &contents(number)) {
+                Ok(()) => durable = number,
+                Err(error) => {
+                    assert!(error.to_string().contains("free some space"), "{error}");
+                    failed += 1;
+                }
+            }
+        }
+        let there = found(&disk.after_the_crash(full as u64), &format!("step {full} fails"));
+        assert!(there >= durable && durable >= 3, "step {full} fails: {durable}, {there}");
+    }
+    assert!(failed > 10, "{failed}");
 }
 
 #[test]

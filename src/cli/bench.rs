@@ -5,6 +5,7 @@ use crate::lab::bench::sheet;
 use std::path::PathBuf;
 
 mod capacity;
+mod chaos;
 mod codecs;
 mod latency;
 mod queries;
@@ -23,6 +24,7 @@ Examples:
   tidemill bench scale --source tx.tide --workers 4 --processes 2
   tidemill bench queries --events 1000000
   tidemill bench codecs --source transactions=transaction.csv
+  tidemill bench chaos --events 100000 --kills 20
 
 Without --source the demo shop is generated and recorded as a replay log once (--events, --seed,
 --days), so that parsing is not measured. Every experiment compares what came out with a reference
@@ -45,6 +47,8 @@ enum What {
     Scale(scale::Args),
     /// What each query costs alone, and all cost together
     Queries(queries::Args),
+    /// Whether the bytes are the same, wherever a run is killed
+    Chaos(chaos::Args),
     /// How fast replay logs are read, against reading the source
     Codecs(codecs::Args),
 }
@@ -57,6 +61,7 @@ impl Args {
             What::Sweep(args) => args.run(),
             What::Scale(args) => args.run(),
             What::Queries(args) => args.run(),
+            What::Chaos(args) => args.run(),
             What::Codecs(args) => args.run(),
         }
     }
