@@ -417,3 +417,40 @@ fn the_page_runs_nothing_but_its_own_files() {
         assert!(!page.body.contains(inline), "the page has {inline}");
     }
 }
+
+#[test]
+fn the_page_asks_for_columns_that_there_are() {
+    let listed = tidemill::queries::catalog();
+    let strings = |text: &str| -> Vec<String> {
+        text.split('"').skip(1).step_by(2).map(String::from).collect()
+    };
+    let tabs = include_str!("../src/serve/page/tabs.js");
+    let mut seen = 0;
+    for line in tabs.lines().filter(|line| line.contains("view: \"")) {
+        let name = &strings(line.split("view: ").nth(1).expect("a view"))[0];
+        let query = listed.iter().find(|(_, query)| query.name() == name);
+        let (_, query) = query.unwrap_or_else(|| panic!("there is no view {name}: {line}"));
+        let behind = |before: &str| -> Vec<String> {
+            let end = match before.chars().last() {
+                Some('(') => ')',
+                Some('[') => ']',
+                _ => '"',
+            };
+            let parts = line.split(before).skip(1).filter_map(|part| part.split(end).next());
+            // One in quotes has no more of them within.
+            parts
+                .flat_map(|part| if end == '"' { vec![part.into()] } else { strings(part) })
+                .collect()
+        };
+        let lists = ["sum(", "latest(", "share(", "weighted(", "columns: [", "steps: ["];
+        let singles = ["order: \"", "value: \"", "by: \"", "of: \"", "column: \""];
+        for text in lists.iter().chain(&singles).flat_map(|before| behind(before)) {
+            for column in text.split(',').map(|column| column.trim_start_matches('-')) {
+                let there = query.columns().iter().any(|c| c.name == column);
+                assert!(there, "{name} has no {column}: {line}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 150, "{seen} columns");
+}

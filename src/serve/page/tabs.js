@@ -104,7 +104,10 @@ export const TABS = [
   },
   {
     id: "recommendations", name: "Recommendations",
-    ask: [{ name: "item", label: "Item", view: "similar_items", column: "item_id" }, { name: "user", label: "User", view: "user_recommendations", column: "user_id" }],
+    ask: [
+      { name: "item", label: "Item", view: "similar_items", column: "item_id" },
+      { name: "user", label: "User", view: "user_recommendations", column: "user_id" },
+    ],
     panels: [
       { title: "Goes with the item", kind: "rows", view: "similar_items", where: ({ item }) => item && `item_id = ${quoted(item)}`, order: (state) => (state.item ? "rank" : "-weight"), limit: 12 },
       { title: "Recommended to the user", kind: "rows", view: "user_recommendations", where: ({ user }) => user && `user_id = ${quoted(user)}`, order: (state) => (state.user ? "rank" : "-score"), limit: 12 },
