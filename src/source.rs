@@ -137,12 +137,15 @@ enum Piece {
 }
 
 impl Piece {
-    /// Where the next one begins, and the checksum of those before with this one.
-    fn end(&self, before: u32) -> (u64, u32) {
-        match self {
-            Piece::Block(block) => (block.end, crc32c::crc32c_append(before, &block.bytes)),
-            Piece::Frame(frame) => (frame.offset(), frame.added(before)),
-        }
+    /// Where the next one begins, and the checksum of those before with this one, if it is wanted.
+    fn end(&self, before: Option<u32>) -> (u64, u32) {
+        let (end, crc) = match self {
+            Piece::Block(block) => {
+                (block.end, before.map(|crc| crc32c::crc32c_append(crc, &block.bytes)))
+            }
+            Piece::Frame(frame) => (frame.offset(), before.map(|crc| frame.added(crc))),
+        };
+        (end, crc.unwrap_or(0))
     }
 }
 
@@ -343,7 +346,7 @@ impl Partition {
             match next {
                 Some(piece) => {
                     reader.taken += 1;
-                    let (offset, crc) = piece.end(reader.crc);
+                    let (offset, crc) = piece.end(feeds.keeps_positions.then_some(reader.crc));
                     reader.crc = crc;
                     (reader.taken - 1, piece, Position { offset, crc, ..Position::default() })
                 }
