@@ -60,6 +60,9 @@
 //! - Money is integer; floats appear when a row is read, and never in a diff.
 //! - What is not sealed has touched no state, and every state can be written down as what it adds up
 //!   from and taken back by another number of workers (`tests/restore.rs`).
+//! - A run that keeps its state, killed anywhere and started again with any number of workers, writes
+//!   the bytes of a run that was never touched (`tests/state.rs`), on a disk that loses or tears what
+//!   was not synced (`checkpoint`).
 //! - Every state has a bound, written next to it.
 //! - No `unsafe`, but in the replay log's second codec (`source/replay_log/abomonation.rs`), which
 //!   is behind a cargo feature and says why it is sound there.
