@@ -153,4 +153,24 @@ mod tests {
         assert_eq!(trail.position(time(29)), Some(at(9)));
         assert_eq!(trail.position(time(30)), None);
     }
+
+    #[test]
+    fn the_clock_of_a_source_goes_on_where_it_stood() {
+        let tick = crate::clock::Tick::MINUTE;
+        let minute = |minutes: i64| tick.round_up(minutes * 60_000);
+        let after = |position: Option<&Position>, cut| {
+            clock_after(Clock::new(tick, None), position, cut).time()
+        };
+        let at = |minutes: i64, ended| Position {
+            clock: Some(minutes * 60_000),
+            ended,
+            ..Position::default()
+        };
+        // Behind the cut, as it was: what it says next may be of the time of the cut.
+        assert_eq!(after(Some(&at(7, false)), minute(9)), minute(7));
+        // What had come to its end, and what is new, has its say after the cut.
+        assert_eq!(after(Some(&at(7, true)), minute(9)), minute(10));
+        assert_eq!(after(Some(&at(12, true)), minute(9)), minute(12));
+        assert_eq!(after(None, minute(9)), minute(10));
+    }
 }
