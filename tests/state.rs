@@ -175,13 +175,13 @@ fn killed_anywhere_and_started_again_with_other_workers_it_writes_the_same_bytes
     let last = succeed(&refs(&shop.kept(2)));
     shop.compare(&format!("after {kills} kills"));
     assert!(last.is_empty(), "{last}");
+    damage_is_told_and_the_checkpoint_before_is_used(&shop);
     // Once more, when there is nothing to do.
     succeed(&refs(&shop.kept(1)));
     shop.compare("run again at the end");
     a_lost_database_is_made_anew(&shop);
     a_lost_segment_is_noticed(&shop);
     other_meanings_are_refused(&shop);
-    damage_is_told_and_the_checkpoint_before_is_used(&shop);
 }
 
 fn a_lost_database_is_made_anew(shop: &Shop) {
@@ -218,7 +218,13 @@ fn other_meanings_are_refused(shop: &Shop) {
     fs::write(&file, text).expect("ours");
 }
 
+/// Then the sinks are further than the checkpoint, as after a crash between the two.
 fn damage_is_told_and_the_checkpoint_before_is_used(shop: &Shop) {
+    let shown = succeed(&["state", "show", &shop.place("state")]);
+    let cut =
+        |line: &str| Some(line.split("complete up to ").nth(1)?.split(',').next()?.to_owned());
+    let cuts: Vec<_> = shown.lines().take(2).map(cut).collect();
+    assert!(cuts[0].is_some() && cuts[1].is_some() && cuts[0] != cuts[1], "{shown}");
     let newest = shop.place(&format!("state/state.{}", shop.checkpoint()));
     let mut bytes = fs::read(&newest).expect("ours");
     let middle = bytes.len() / 2;
