@@ -303,8 +303,10 @@ impl Partition {
     /// Where the partition is once everything stamped up to the cut has come: the records that
     /// follow there, or the first of them, are stamped later.
     pub fn position(&self, cut: Time) -> Position {
-        let ended = lock(&self.reader).ended;
+        let reader = lock(&self.reader);
         let mut chain = lock(&self.chain);
+        // What was taken last may not have had its turn yet.
+        let ended = reader.ended && chain.next == reader.taken;
         let back = chain.trail.position(cut);
         back.unwrap_or_else(|| Position { ended, ..chain.at.clone() })
     }

@@ -11,6 +11,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use tidemill::plan::Job;
+use tidemill::source::Taken;
+use tidemill::source::parse::Scratch;
 
 const STREAMS: [(&str, &str); 6] = [
     ("behavior", "user_behavior"),
@@ -254,6 +257,24 @@ fn stopped_in_good_order_it_has_a_checkpoint_of_where_it_was() {
     succeed(&refs(&args));
     shop.compare("after a stop");
     assert!(shop.checkpoint() > stopped, "nothing was left to do");
+}
+
+/// A source of which the last block was read, and has not had its turn, has not come to its end:
+/// what is left of it would be stamped as new.
+#[test]
+fn a_source_ends_when_its_last_block_was_stamped() {
+    let dir = directory("state-ends");
+    let file = dir.join("a.csv").display().to_string();
+    fs::write(&file, "transaction_time,amount\n2026-01-05 10:00:00,5.00\n").expect("ours");
+    let job = Job::over([format!("transactions={file}")]).expect("a source");
+    let (feeds, tick) = job.everything().expect("opens");
+    let (source, mut scratch) = (&feeds.partitions[0], Scratch::default());
+    let Ok(Taken::Parsed(block)) = source.take(&feeds, &mut scratch) else { panic!("no block") };
+    assert!(matches!(source.take(&feeds, &mut scratch), Ok(Taken::Ended)));
+    let at = tick.round_up(i64::MAX / 2);
+    assert!(!source.position(at).ended);
+    assert!(source.stamp(&mut Some(block), &feeds).is_some());
+    assert!(source.position(at).ended);
 }
 
 #[test]
