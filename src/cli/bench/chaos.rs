@@ -42,13 +42,15 @@ impl Args {
         let (workers, every) = (usize::from(self.workers), self.checkpoint_every);
         let began = Instant::now();
         let chaos = Chaos::new(workload, Setting { workers, every, in_flight: 256 << 10 })?;
-        let (mut rows, mut kills, mut history) = (Vec::new(), 0, 0);
+        let (mut rows, mut kills, mut history, mut idle) = (Vec::new(), 0, 0, 0);
         while kills < self.kills {
             let seed = workload.seed + history;
             progress.step(&format!("history {}, seed {seed}, {kills} kills so far", history + 1));
             let lived = chaos.live(seed, self.per_history)?;
-            if lived.kills == 0 {
-                let what = "a run ended before it could be killed; take more --events".into();
+            // Now and then a run is at its end before the moment that was drawn.
+            idle = if lived.kills == 0 { idle + 1 } else { 0 };
+            if idle == 3 {
+                let what = "runs end before they can be killed; take more --events".into();
                 return Err(Error::Experiment(what));
             }
             (kills, history) = (kills + lived.kills, history + 1);
