@@ -246,7 +246,9 @@ fn stopped_in_good_order_it_has_a_checkpoint_of_where_it_was() {
     succeed(&refs(&shop.args("plain", 1)));
     let mut args = shop.kept(2);
     let every = args.iter().position(|arg| arg == "20ms").expect("there");
-    let mut run = shop.start(&args);
+    // At a pace, so that it cannot be at its end before it hears the signal.
+    let paced = [&args[..], &["--rate".into(), "2000/s".into()]].concat();
+    let mut run = shop.start(&paced);
     assert!(shop.reaches(&mut run, 1), "it ends too early");
     args[every] = "1h".into();
     let id = run.id().to_string();
