@@ -37,14 +37,6 @@ pub enum StateError {
         /// What is wrong, and what can be done.
         what: String,
     },
-    /// It is of a run that cannot be gone on with like this.
-    #[error("--state {place}: {what}")]
-    Other {
-        /// The directory.
-        place: String,
-        /// In what it differs, and what can be done.
-        what: String,
-    },
     /// Another run has begun to write there.
     #[error(
         "--state {place}: another run (epoch {other}) has taken over from this one (epoch {mine}), which ends without writing more"
@@ -61,7 +53,6 @@ pub enum StateError {
 
 impl From<StateError> for Error {
     fn from(error: StateError) -> Error {
-        let wrong_use = matches!(error, StateError::Other { .. });
-        Error::of(error, wrong_use)
+        Error::of(error, false)
     }
 }

@@ -49,6 +49,8 @@ impl Store {
     /// Opens the directory for this run alone; makes it if need be.
     pub fn open(path: &Path) -> Result<Opened, Error> {
         let disk = Directory::at(path).map_err(Error::file(path))?;
+        // Before anything of ours is put among it.
+        refuse_foreign(&disk.place(), &disk.names().map_err(Error::file(path))?)?;
         let lock = Store::lock(path)?;
         let mut opened = Store::on(Arc::new(disk))?;
         opened.store._lock = Some(lock);
@@ -65,34 +67,25 @@ impl Store {
     /// The same on any disk, which nobody else must write to.
     pub fn on(disk: Arc<dyn Disk>) -> Result<Opened, Error> {
         let place = disk.place();
-        let names = disk.names().map_err(Error::file(&place))?;
-        let mut sequences: Vec<u64> =
-            names.iter().filter_map(|name| Manifest::sequence_in(name)).collect();
-        sequences.sort_unstable();
+        let sequences = sequences(&*disk)?;
         if sequences.is_empty() {
-            return Store::begin(disk, &names);
+            return Store::begin(disk);
         }
-        let (mut notes, mut sound) = (Vec::new(), Vec::new());
-        for sequence in sequences.into_iter().rev() {
-            match read_manifest(&*disk, sequence) {
-                Ok(manifest) => sound.push(manifest),
-                Err(what) => notes.push(format!("--state {place}: manifest.{sequence}: {what}")),
-            }
-        }
-        let (mut checkpoint, mut last) = (None, None);
-        while !sound.is_empty() {
-            let manifest = sound.remove(0);
-            match read_contents(&*disk, &manifest) {
-                Ok(contents) => {
-                    checkpoint = manifest.saved().cloned().zip(contents);
-                    last = Some(manifest);
+        let (mut notes, mut found) = (Vec::new(), None);
+        let mut older = sequences.into_iter();
+        for sequence in older.by_ref() {
+            let Witness { manifest, contents, damage, .. } = look(&*disk, sequence);
+            match damage {
+                Some(what) => notes.push(format!("--state {place}: {what}")),
+                None => {
+                    found = manifest.map(|manifest| (manifest, contents));
                     break;
                 }
-                Err(what) => notes.push(format!("--state {place}: {what}")),
             }
         }
         // A directory that only ever was begun has no checkpoint that could be damaged.
-        let Some(last) = last.filter(|last| last.sequence > 0 || notes.is_empty()) else {
+        let found = found.filter(|(last, _)| last.sequence > 0 || notes.is_empty());
+        let Some((last, contents)) = found else {
             let notes = notes.join("; ");
             let what = format!(
                 "no checkpoint is sound ({notes}); restore the directory from a copy, or name \
@@ -103,7 +96,20 @@ impl Store {
         if let Some(note) = notes.last_mut() {
             *note += &format!("; going on from checkpoint {}, the one before", last.sequence);
         }
-        let before = sound.into_iter().next();
+        let mut before = None;
+        for sequence in older {
+            match read_manifest(&*disk, sequence) {
+                Ok(manifest) => {
+                    before = Some(manifest);
+                    break;
+                }
+                Err(what) => notes.push(format!(
+                    "--state {place}: manifest.{sequence}: {what}; checkpoint {} is sound",
+                    last.sequence
+                )),
+            }
+        }
+        let checkpoint = last.saved().cloned().zip(contents);
         let epoch = read_epoch(&*disk).unwrap_or(0).max(last.epoch) + 1;
         let mut store = Store { disk, epoch, last, before, _lock: None };
         store.claim()?;
@@ -113,40 +119,18 @@ impl Store {
     /// The checkpoints of a directory, the newest first. Nothing is changed.
     pub fn look(path: &Path) -> Result<Vec<Witness>, Error> {
         let disk = Directory::at(path).map_err(Error::file(path))?;
-        let names = disk.names().map_err(Error::file(path))?;
-        let mut sequences: Vec<u64> =
-            names.iter().filter_map(|n| Manifest::sequence_in(n)).collect();
-        sequences.sort_unstable_by(|a, b| b.cmp(a));
-        let look = |sequence: u64| {
-            let mut witness = Witness { sequence, manifest: None, contents: None, damage: None };
-            match read_manifest(&disk, sequence) {
-                Err(what) => witness.damage = Some(format!("manifest.{sequence}: {what}")),
-                Ok(manifest) => {
-                    match read_contents(&disk, &manifest) {
-                        Ok(contents) => witness.contents = contents,
-                        Err(what) => witness.damage = Some(what),
-                    }
-                    witness.manifest = Some(manifest);
-                }
-            }
-            witness
-        };
-        Ok(sequences.into_iter().map(look).collect())
+        Ok(sequences(&disk)?.into_iter().map(|sequence| look(&disk, sequence)).collect())
     }
 
-    fn begin(disk: Arc<dyn Disk>, names: &[String]) -> Result<Opened, Error> {
+    fn begin(disk: Arc<dyn Disk>) -> Result<Opened, Error> {
         let place = disk.place();
-        let ours = |name: &str| {
-            name == "lock" || name == EPOCH || name.starts_with("input.") || name.ends_with(".tmp")
-        };
-        if let Some(other) = names.iter().find(|name| !ours(name)) {
-            let what = match other.starts_with("state.") || other.starts_with("journal.") {
-                true => format!(
-                    "{other} is there and no manifest; restore the directory from a copy, or name \
-                     another one, to begin anew"
-                ),
-                false => format!("{other} is there, which is no state; name another directory"),
-            };
+        let names = disk.names().map_err(Error::file(&place))?;
+        refuse_foreign(&place, &names)?;
+        if let Some(state) = names.iter().find(|name| name.starts_with("state.")) {
+            let what = format!(
+                "{state} is there and no manifest; restore the directory from a copy, or name \
+                 another one, to begin anew"
+            );
             return Err(StateError::Damaged { place, what }.into());
         }
         let epoch = read_epoch(&*disk).unwrap_or(0) + 1;
@@ -235,12 +219,12 @@ impl Store {
     ) -> Result<Filed, Error> {
         let temporary = format!("{name}.tmp");
         let put = || {
-            let out = BufWriter::with_capacity(1 << 18, Through(self.disk.create(&temporary)?));
+            let out = BufWriter::with_capacity(1 << 18, self.disk.create(&temporary)?);
             let mut out = Summed { out, bytes: 0, crc: 0 };
             write(&mut out)?;
             let Summed { out, bytes, crc } = out;
             let mut out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-            out.0.sync()?;
+            out.sync()?;
             self.disk.rename(&temporary, name)?;
             Ok(Filed { name: name.to_owned(), bytes, crc })
         };
@@ -276,6 +260,47 @@ fn read_epoch(disk: &dyn Disk) -> Option<u64> {
     String::from_utf8(disk.read(EPOCH).ok()?).ok()?.trim().parse().ok()
 }
 
+/// Refuses a directory with things of somebody else, in which no run has begun.
+fn refuse_foreign(place: &str, names: &[String]) -> Result<(), Error> {
+    if names.iter().any(|name| Manifest::sequence_in(name).is_some()) {
+        return Ok(());
+    }
+    let ours = |name: &str| {
+        let known = name.starts_with("state.") || name.starts_with("input.");
+        known || ["lock", EPOCH].contains(&name) || name.ends_with(".tmp")
+    };
+    match names.iter().find(|name| !ours(name)) {
+        None => Ok(()),
+        Some(other) => Err(Error::Usage(format!(
+            "--state {place}: {other} is there, which is no state; name another directory"
+        ))),
+    }
+}
+
+/// The numbers of the checkpoints that are there, the newest first.
+fn sequences(disk: &dyn Disk) -> Result<Vec<u64>, Error> {
+    let names = disk.names().map_err(Error::file(disk.place()))?;
+    let mut sequences: Vec<u64> = names.iter().filter_map(|n| Manifest::sequence_in(n)).collect();
+    sequences.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(sequences)
+}
+
+/// A checkpoint as it is.
+fn look(disk: &dyn Disk, sequence: u64) -> Witness {
+    let mut witness = Witness { sequence, manifest: None, contents: None, damage: None };
+    match read_manifest(disk, sequence) {
+        Err(what) => witness.damage = Some(format!("manifest.{sequence}: {what}")),
+        Ok(manifest) => {
+            match read_contents(disk, &manifest) {
+                Ok(contents) => witness.contents = contents,
+                Err(what) => witness.damage = Some(what),
+            }
+            witness.manifest = Some(manifest);
+        }
+    }
+    witness
+}
+
 fn read_manifest(disk: &dyn Disk, sequence: u64) -> Result<Manifest, String> {
     let bytes = disk.read(&Manifest::name(sequence)).map_err(|e| e.to_string())?;
     let manifest = Manifest::read(&bytes)?;
@@ -295,21 +320,9 @@ fn read_contents(disk: &dyn Disk, manifest: &Manifest) -> Result<Option<Contents
 
 /// Bytes on their way to the disk, counted and summed.
 struct Summed {
-    out: BufWriter<Through>,
+    out: BufWriter<Box<dyn Out>>,
     bytes: u64,
     crc: u32,
-}
-
-/// A file as a plain writer.
-struct Through(Box<dyn Out>);
-
-impl Write for Through {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
 }
 
 impl Write for Summed {

@@ -338,6 +338,18 @@ fn a_flipped_bit_is_noticed_or_does_no_harm() {
 }
 
 #[test]
+fn where_the_older_one_is_damaged_the_newest_is_used_and_both_are_told() {
+    let disk = Fragile::with_power(None);
+    work(&disk, 0);
+    disk.flip("manifest.3", 9);
+    let opened = Store::on(Arc::new(disk)).expect("opens");
+    assert_eq!(opened.checkpoint.map(|(saved, _)| saved.entries), Some(4));
+    let [note] = &opened.notes[..] else { panic!("{:?}", opened.notes) };
+    assert!(note.contains("manifest.3") && note.contains("checkpoint 4 is sound"), "{note}");
+    assert!(!note.contains("the one before"), "{note}");
+}
+
+#[test]
 fn where_all_are_damaged_or_the_manifests_are_gone_it_does_not_begin_anew() {
     let damaged = |damage: &dyn Fn(&Fragile, &str)| {
         let disk = Fragile::with_power(None);
