@@ -235,19 +235,11 @@ impl Batch {
         let passed = self.runs.iter().take_while(|run| run.time <= cut).count();
         let Some(end) = self.runs[..passed].last().map(|run| run.end) else { return };
         let gone = end as usize;
-        self.clock = (0..gone).fold(self.clock, |clock, row| self.clock_at(row, clock));
-        self.runs.drain(..passed);
-        self.runs.iter_mut().for_each(|run| run.end -= end);
-        self.times.drain(..gone);
-        self.clocks.drain(..gone.min(self.clocks.len()));
-        self.diffs.drain(..gone.min(self.diffs.len()));
-        for column in &mut self.columns {
-            match column {
-                Column::Absent => {}
-                Column::Number(values) => drop(values.drain(..gone)),
-                Column::Text(values) => drop(values.drain(..gone)),
-            }
-        }
+        let clock = (0..gone).fold(self.clock, |clock, row| self.clock_at(row, clock));
+        let mut runs = self.runs.split_off(passed);
+        runs.iter_mut().for_each(|run| run.end -= end);
+        let rest = self.split_off(gone);
+        *self = Batch { clock, runs, ..rest };
     }
 
     /// Appends a row of another batch of the same stream, without a stamp.

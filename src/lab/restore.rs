@@ -106,20 +106,8 @@ fn read(views: &mut Views, queries: usize) -> (Vec<Vec<Change>>, Vec<Vec<Shown>>
 /// The records that are stamped after a time, in batches of which some may be empty.
 pub fn after(recorded: &Recorded, cut: Time) -> Recorded {
     let rest = |(stream, batch): &(Stream, Arc<Batch>)| {
-        let mut rest = batch.layout();
-        let mut clock = batch.clock;
-        for (time, rows) in batch.runs() {
-            for row in rows {
-                clock = batch.clock_at(row, clock);
-                if time > cut {
-                    rest.push_row(batch, row, batch.diff(row));
-                    rest.clocks.push(clock);
-                }
-            }
-            if time > cut {
-                rest.stamp(time);
-            }
-        }
+        let mut rest = Batch::clone(batch);
+        rest.pass(cut);
         (*stream, Arc::new(rest))
     };
     recorded.iter().map(rest).collect()

@@ -169,10 +169,14 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    fn of(&self, stream: Stream, per: Per) -> &Counts {
+    /// Says that a stream is looked at in this way.
+    fn looks(&self, stream: Stream, per: Per) {
         if stream == Stream::Transactions {
             self.looked[usize::from(per == Per::Movement)].store(true, Relaxed);
         }
+    }
+
+    fn of(&self, per: Per) -> &Counts {
         match per {
             Per::Id => &self.ids,
             Per::Movement => &self.movements,
@@ -304,7 +308,7 @@ impl Judge for Known {
                 rows.into_iter().map(|(age, withdraws, row)| (age, withdraws, clerk.row(row)));
             let mut older: Vec<Older> = rows.collect();
             let Some((age, withdraws, row)) = older.pop() else { continue };
-            self.tally.of(self.stream, self.per).unpaired.fetch_add(i64::from(!sold), Relaxed);
+            self.tally.of(self.per).unpaired.fetch_add(i64::from(!sold), Relaxed);
             if self.how.forgets() {
                 self.ages.push_back((last, id.clone()));
             }
@@ -341,6 +345,7 @@ impl Known {
         (layout, fields): (Batch, &[usize]),
         tally: Arc<Tally>,
     ) -> Known {
+        tally.looks(stream, per);
         let (rows, ages, scratch) = (Table::default(), VecDeque::new(), Vec::new());
         let fields = fields.iter().copied().filter(|field| *field > 0).collect();
         Known { stream, how, per, layout, fields, tally, rows, ages, scratch }
@@ -353,7 +358,7 @@ impl Known {
         let age = Age::of(self.stream, batch, row);
         let withdraws = self.per.withdraws(self.how.policy, self.stream, batch, row);
         let undoes = undoes(self.stream, batch, row);
-        let counts = self.tally.of(self.stream, self.per);
+        let counts = self.tally.of(self.per);
         let mut moved = true;
         match self.rows.entry_ref(&id) {
             EntryRef::Occupied(mut entry)

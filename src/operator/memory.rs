@@ -75,14 +75,13 @@ pub struct Size {
 
 /// What the workers of a process share: what they take back, and where they write.
 #[derive(Clone, Default)]
-pub struct Notebook {
-    saved: Arc<Mutex<Option<Arc<Contents>>>>,
-    pages: Arc<Pages>,
-}
+pub struct Notebook(Arc<Pages>);
 
-/// Where the workers of a process write.
+/// What the workers of a process read and write.
 #[derive(Default)]
 struct Pages {
+    /// What they begin with, until it is written down anew.
+    saved: Mutex<Option<Arc<Contents>>>,
     /// What wakes the operators. One to which nothing comes sleeps while time passes, and must be
     /// woken to write.
     wakes: Mutex<Vec<SyncActivator>>,
@@ -121,28 +120,29 @@ impl From<Damaged> for crate::error::Error {
 impl Notebook {
     /// One whose dataflow begins with these contents.
     pub fn from(saved: Contents) -> Notebook {
-        Notebook { saved: Arc::new(Mutex::new(Some(Arc::new(saved)))), ..Notebook::default() }
+        let saved = Mutex::new(Some(Arc::new(saved)));
+        Notebook(Arc::new(Pages { saved, ..Pages::default() }))
     }
 
     /// Has every operator of the process write its contents down when it has passed this time, and
     /// none before it has done so go further. It must be later than what any has sealed. A cut that
     /// is still being made is given up.
     pub fn cut(&self, at: Time) {
-        *lock(&self.pages.cut) = Cut { at: Some(at), ..Cut::default() };
+        *lock(&self.0.cut) = Cut { at: Some(at), ..Cut::default() };
         // After the cut itself, so that who sees the number finds it.
-        self.pages.cuts.fetch_add(1, Ordering::Release);
+        self.0.cuts.fetch_add(1, Ordering::Release);
     }
 
     /// Whether all operators have written down what they remember at this cut. To be asked once all
     /// workers have built their dataflow.
     pub fn is_complete(&self, at: Time) -> bool {
-        let cut = lock(&self.pages.cut);
-        cut.at == Some(at) && cut.chunks == self.pages.slots.load(Ordering::Acquire)
+        let cut = lock(&self.0.cut);
+        cut.at == Some(at) && cut.chunks == self.0.slots.load(Ordering::Acquire)
     }
 
     /// Wakes all operators, so that those which have passed the cut in their sleep write now.
     pub fn wake(&self) {
-        for wake in &*lock(&self.pages.wakes) {
+        for wake in &*lock(&self.0.wakes) {
             // The worker of one that cannot be woken has ended, and that is told elsewhere.
             let _ = wake.activate();
         }
@@ -152,23 +152,23 @@ impl Notebook {
     pub fn take(&self, at: Time) -> Result<Contents, Damaged> {
         self.sound()?;
         // Whoever has something to write has taken back what was its own.
-        *lock(&self.saved) = None;
-        let states = std::mem::take(&mut lock(&self.pages.cut).states);
+        *lock(&self.0.saved) = None;
+        let states = std::mem::take(&mut lock(&self.0.cut).states);
         Ok(Contents { at, states })
     }
 
     /// Whether everything could be written down and taken back so far.
     pub fn sound(&self) -> Result<(), Damaged> {
-        lock(&self.pages.failed).clone().map_or(Ok(()), Err)
+        lock(&self.0.failed).clone().map_or(Ok(()), Err)
     }
 
     fn fail(&self, operator: &str, what: String) {
         let damaged = Damaged { operator: operator.to_owned(), what };
-        lock(&self.pages.failed).get_or_insert(damaged);
+        lock(&self.0.failed).get_or_insert(damaged);
     }
 
     fn put(&self, operator: &str, at: Time, chunk: Chunk) {
-        let mut cut = lock(&self.pages.cut);
+        let mut cut = lock(&self.0.cut);
         // One that was given up meanwhile is of no use.
         if cut.at == Some(at) {
             cut.states.entry(operator.to_owned()).or_default().push(chunk);
@@ -238,7 +238,7 @@ impl Memory {
         }
         let size = Rc::new(Cell::new(Size::default()));
         slots.insert(name.clone(), Rc::clone(&size));
-        self.0.notebook.pages.slots.fetch_add(1, Ordering::Release);
+        self.0.notebook.0.slots.fetch_add(1, Ordering::Release);
         Slot { memory: self.clone(), name, adjusted, size, cuts: 0, due: None, written: None }
     }
 }
@@ -267,7 +267,7 @@ impl Slot {
 
     /// Has the operator woken when there is something to write.
     pub fn wakes(&self, wake: SyncActivator) {
-        lock(&self.memory.0.notebook.pages.wakes).push(wake);
+        lock(&self.memory.0.notebook.0.wakes).push(wake);
     }
 
     /// The event time up to which everything is final once a stamp is sealed, and how far that moves
@@ -285,7 +285,7 @@ impl Slot {
     /// The cut at which the operator must write and has not.
     #[inline]
     pub fn due(&mut self) -> Option<Time> {
-        let pages = &self.memory.0.notebook.pages;
+        let pages = &self.memory.0.notebook.0;
         let cuts = pages.cuts.load(Ordering::Acquire);
         if cuts != self.cuts {
             self.cuts = cuts;
@@ -313,7 +313,7 @@ impl Slot {
     /// Reads what was written down at this place, by all workers.
     pub fn read(&self, mut load: impl FnMut(&mut Reader<'_>)) {
         let notebook = &self.memory.0.notebook;
-        let Some(saved) = lock(&notebook.saved).clone() else { return };
+        let Some(saved) = lock(&notebook.0.saved).clone() else { return };
         let Some(chunks) = saved.states.get(&self.name) else {
             return notebook.fail(&self.name, "was not written down".to_owned());
         };
