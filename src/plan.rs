@@ -25,6 +25,7 @@
 //!
 //! Messages call what is wrong by the option of the command line that says it.
 
+use crate::checkpoint::Saved;
 use crate::clean::currency::MONEY;
 use crate::clock::{Millis, Tick};
 use crate::config::Settings;
@@ -37,7 +38,7 @@ use crate::source::dialect::Dialect;
 use crate::source::pace::Pace;
 use crate::source::{Feeds, Input, ParseOptions};
 use crate::value::Decimals;
-use crate::worker::{self, Cluster, Graph, Intake, Plan, Summary, with_id};
+use crate::worker::{self, Cluster, Graph, Intake, Plan, Summary, Tell, with_id};
 use std::sync::Arc;
 
 mod check;
@@ -59,6 +60,7 @@ use keeping::Kept;
 pub use running::Running;
 
 /// What is to be run.
+#[derive(Default)]
 pub struct Job {
     /// The sources, opened, in the order in which they were given.
     pub sources: Vec<(Stream, Input)>,
@@ -82,28 +84,6 @@ pub struct Job {
     pub keeping: Option<Keeping>,
     /// Told what a person should know while the run goes on.
     pub tell: Tell,
-}
-
-/// Told what a person should know.
-pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
-
-impl Default for Job {
-    /// Nothing, told to nobody.
-    fn default() -> Job {
-        Job {
-            sources: Vec::new(),
-            queries: Queries::default(),
-            sinks: Vec::new(),
-            watchers: Vec::new(),
-            settings: Settings::default(),
-            cleaning: Cleaning::default(),
-            running: Running::default(),
-            looked_at: false,
-            pace: None,
-            keeping: None,
-            tell: Arc::new(|_| {}),
-        }
-    }
 }
 
 impl Job {
@@ -143,6 +123,8 @@ impl Job {
         };
         refuse_coarse(tick, &chosen)?;
         self.refuse_late_recordings()?;
+        let queries: Vec<_> = chosen.iter().map(|(query, _)| Arc::clone(query)).collect();
+        let same = kept.as_ref().map(|kept| self.same(kept, &queries, tick)).transpose()?;
         let cleaner = self.cleaning.cleaner()?;
         let logs = available.iter().filter(|(_, _, plan)| plan.is_change_log());
         let change_logs = logs.map(|(stream, ..)| *stream).collect();
@@ -167,13 +149,13 @@ impl Job {
             fields
         };
         let sinks = self.open_sinks(&chosen, kept.as_ref().map(Kept::going))?;
-        let queries: Vec<_> = chosen.into_iter().map(|(query, _)| query).collect();
         let cluster = self.described(cluster, &queries, tick)?;
         let mut partitions = self.partitions(&cluster, &options, tick, |stream, i| {
             all.streams().any(|read| read == stream).then(|| wanted(stream, i))
         })?;
+        let mut absent = Vec::new();
         if let Some(kept) = &kept {
-            partitions = kept.resumed(partitions)?;
+            (partitions, absent) = kept.resumed(partitions)?;
         }
         let fields = |stream: Stream| {
             let mut fields = all.fields(stream);
@@ -187,8 +169,8 @@ impl Job {
         let lateness = self.cleaning.lateness.map(Millis);
         let intake = Intake { fields, dedupe, change_logs, tick, lateness, reach: lateness };
         let feeds = self.feeds(partitions, cleaner, kept.as_ref())?;
-        let keep = |kept| self.state(kept, &feeds.partitions, (&queries, tick));
-        let state = kept.map(keep).transpose()?;
+        let same = same.map(|same| Saved { sources: absent, ..same });
+        let state = kept.zip(same).map(|(kept, same)| kept.state(same, self.tell));
         // What keeps its state makes a checkpoint before it stops.
         let leave = if state.is_some() { Arc::default() } else { Arc::clone(&feeds.stop) };
         let graph = Graph { queries, intake };

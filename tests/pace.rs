@@ -7,7 +7,7 @@ mod http;
 mod program;
 
 use http::{Served, json};
-use program::{directory, fail, succeed};
+use program::{directory, fail, shop_sources, succeed};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -31,15 +31,7 @@ fn the_views_and_their_changes_are_those_of_a_run_without_a_pace() {
     let run = |name: &str, more: &[&str]| {
         let out = dir.join(name);
         let mut args = vec!["run".to_string(), "-q".into(), "--tick".into(), "1m".into()];
-        for (stream, file) in [
-            ("behavior", "user_behavior"),
-            ("transactions", "transaction"),
-            ("logistics", "logistics"),
-            ("logins", "logins"),
-        ] {
-            let file = text(&data.join(format!("{file}.csv")));
-            args.extend(["--source".into(), format!("{stream}={file}")]);
-        }
+        args.extend(shop_sources(&data, |stream| !["ads", "inventory"].contains(&stream)));
         for sink in ["csv", "jsonl"] {
             args.extend(["--sink".into(), format!("{sink}:{}", text(&out))]);
         }

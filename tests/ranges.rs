@@ -4,8 +4,9 @@
 mod support;
 
 use std::sync::Arc;
-use support::{View, close};
+use support::View;
 use tidemill::lab::replay::{Recorded, replay};
+use tidemill::lab::verify::close;
 use tidemill::operator::{Dedupe, OnDuplicate};
 use tidemill::queries::{catalog, configured};
 use tidemill::query::{AnyQuery, History, Parameter};

@@ -7,7 +7,7 @@ mod http;
 mod program;
 
 use http::{Events, Served, ask, encoded, get, json};
-use program::{directory, succeed};
+use program::{directory, shop_sources, succeed};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -121,17 +121,7 @@ fn what_is_served_is_what_the_sinks_write() {
     let text = |path: &std::path::Path| path.to_str().expect("UTF-8").to_string();
     succeed(&["generate", "--all", "--events", "6000", "--out", &text(&data), "-q"]);
     let mut args = ["run", "-q", "--serve", "127.0.0.1:0"].map(String::from).to_vec();
-    for (stream, file) in [
-        ("behavior", "user_behavior"),
-        ("transactions", "transaction"),
-        ("logistics", "logistics"),
-        ("ads", "ads"),
-        ("logins", "logins"),
-        ("inventory", "inventory"),
-    ] {
-        let file = text(&data.join(format!("{file}.csv")));
-        args.extend(["--source".into(), format!("{stream}={file}")]);
-    }
+    args.extend(shop_sources(&data, |_| true));
     args.extend(["--sink".into(), format!("csv:{}", text(&out))]);
     let mut served = Served::start(&args.iter().map(String::as_str).collect::<Vec<_>>(), "");
     served.until("the sources have ended");

@@ -5,7 +5,7 @@
 #[path = "support/program.rs"]
 mod program;
 
-use program::{directory, fail, succeed};
+use program::{directory, fail, shop_sources, succeed};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,15 +14,6 @@ use std::time::{Duration, Instant};
 use tidemill::plan::Job;
 use tidemill::source::Taken;
 use tidemill::source::parse::Scratch;
-
-const STREAMS: [(&str, &str); 6] = [
-    ("behavior", "user_behavior"),
-    ("transactions", "transaction"),
-    ("logistics", "logistics"),
-    ("ads", "ads"),
-    ("logins", "logins"),
-    ("inventory", "inventory"),
-];
 
 /// The made-up shop, and where the runs over it write.
 struct Shop {
@@ -45,9 +36,7 @@ impl Shop {
     /// The arguments of a run of all queries that writes to `out`.
     fn args(&self, out: &str, workers: usize) -> Vec<String> {
         let mut args: Vec<String> = ["run", "-q", "--tick", "1m"].map(String::from).into();
-        for (stream, file) in STREAMS {
-            args.extend(["--source".into(), format!("{stream}={}/{file}.csv", self.place("shop"))]);
-        }
+        args.extend(shop_sources(&self.root.join("shop"), |_| true));
         let out = self.place(out);
         for sink in [format!("jsonl:{out}"), format!("csv:{out}"), format!("sqlite:{out}/v.db")] {
             args.extend(["--sink".into(), sink]);
@@ -375,6 +364,40 @@ fn standard_input_is_written_down_before_it_counts() {
         format!("{all}{}", view().lines().last().map(|l| format!("{l}\n")).expect("rows"))
     );
     assert!(view().contains("2026-01-06T09:00:00Z,1,2.00"), "{}", view());
+}
+
+#[test]
+fn a_run_that_is_refused_or_only_looks_changes_nothing() {
+    let dir = directory("state-refused");
+    let place = |name: &str| dir.join(name).display().to_string();
+    let header = "transaction_time,transaction_id,amount\n";
+    let rows = format!("{header}2026-01-05 10:00:00,a,5.00\nyesterday,b,7.00\n");
+    fs::write(place("a.csv"), rows).expect("ours");
+    let check = Command::new(env!("CARGO_BIN_EXE_tidemill"))
+        .args(["run", "--check", "--source", "transactions=-", "--state", &place("state")])
+        .stdin(fs::File::open(place("a.csv")).expect("ours"))
+        .output()
+        .expect("it runs");
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    assert!(!dir.join("state").exists());
+    let strange = ["run", "-q", "--source", &format!("transactions={}", place("a.csv")), "--state"];
+    fail(2, &[&strange[..], &[&place("")]].concat(), &["a.csv is there", "name another directory"]);
+    assert!(!dir.join("lock").exists());
+    let (source, sink) =
+        (format!("transactions={}", place("a.csv")), format!("csv:{}", place("out")));
+    let args = ["run", "-q", "--query", "hourly_transactions", "--max-bad", "60%"];
+    let rest = ["--source", &source, "--sink", &sink, "--state", &place("state")];
+    let args = [&args[..], &rest].concat();
+    succeed(&args);
+    let letters = dir.join("out/dead_letters.jsonl");
+    let before = fs::read(&letters).expect("one letter");
+    // As after a crash: what is beyond the checkpoint is read again by a run that goes on.
+    let more = [&before[..], &before].concat();
+    fs::write(&letters, &more).expect("ours");
+    fail(2, &[&args[..], &["--decimals", "3"]].concat(), &["say the same as before"]);
+    assert!(fs::read(&letters).expect("still there") == more);
+    succeed(&args);
+    assert!(fs::read(&letters).expect("still there") == before);
 }
 
 #[test]

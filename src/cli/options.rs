@@ -6,7 +6,8 @@ use crate::clock::{Millis, Tick};
 use crate::config::Settings;
 use crate::error::Error;
 use crate::operator::OnDuplicate;
-use crate::plan;
+use crate::plan::sources::{self, Known, Opened};
+use crate::plan::{self, Queries};
 use crate::source::dialect::{Dialect, delimiter_named, encoding_named};
 use crate::source::plan::ValueMap;
 use crate::source::read::BLOCK_SIZE;
@@ -14,6 +15,35 @@ use crate::source::time::Form;
 use crate::zone::Zone;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// What is read, and which queries are maintained over it.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Choice {
+    /// A stream and its file, or a replay log (FILE.tide); repeat for more, or use a pattern;
+    /// beside those that --config describes
+    #[arg(long, value_name = "STREAM=FILE")]
+    source: Vec<String>,
+    /// What the files of --source are exports of: shopify-orders, woocommerce-orders,
+    /// stripe-payments, ga4-bigquery, segment, aftership, olist, online-retail, yoochoose, or a
+    /// FILE.toml of your own; --source then names files alone
+    #[arg(long, value_name = "NAME")]
+    format: Option<String>,
+    /// The queries to maintain [default: all whose streams are given]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    query: Vec<String>,
+}
+
+impl Choice {
+    /// Opens the sources; `known` is what is known of them beside their names.
+    pub fn open(&self, dialect: &Dialect, known: Known) -> Result<Opened, Error> {
+        sources::open(&self.source, dialect, Known { format: self.format.clone(), ..known })
+    }
+
+    /// The queries.
+    pub fn queries(&self) -> Queries {
+        Queries::named(self.query.iter().map(|query| query.trim()))
+    }
+}
 
 /// How records are read and cleaned.
 #[derive(clap::Args, Debug, Clone)]

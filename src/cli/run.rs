@@ -1,15 +1,16 @@
 //! `tidemill run`: maintain queries over the user's files.
 
 use super::launch::launch_served;
-use super::options::{Cleaning, Running, duration};
+use super::options::{Choice, Cleaning, Running, duration};
 use super::serve::{Pacing, Serving, stay};
 use super::show;
 use crate::error::Error;
 use crate::lab::cost::Meter;
-use crate::plan::{Job, Keeping, Outlook, Queries, sources};
+use crate::plan::sources::Known;
+use crate::plan::{Job, Keeping, Outlook};
 use crate::sink::{Spec, TABLE};
+use crate::worker::Tell;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(clap::Args, Debug)]
@@ -34,18 +35,8 @@ change log: its records are told apart by all fields and not by id, and a retrac
 came counts for nothing but is told at the end. Files ending in .gz and .zst are decompressed; - is standard input. A replay log made by
 `tidemill record` is named alone (--source shop.tide): its streams, cleaning and tick are in it.")]
 pub struct Args {
-    /// A stream and its file, or a replay log (FILE.tide); repeat for more, or use a pattern;
-    /// beside those that --config describes
-    #[arg(long, value_name = "STREAM=FILE")]
-    source: Vec<String>,
-    /// What the files of --source are exports of: shopify-orders, woocommerce-orders,
-    /// stripe-payments, ga4-bigquery, segment, aftership, olist, online-retail, yoochoose, or a
-    /// FILE.toml of your own; --source then names files alone
-    #[arg(long, value_name = "NAME")]
-    format: Option<String>,
-    /// The queries to maintain [default: all whose streams are given]
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
-    query: Vec<String>,
+    #[command(flatten)]
+    choice: Choice,
     /// Where views go: csv:DIR, jsonl:DIR (the change log), plot:DIR, sqlite:FILE,
     /// digest:FILE (rows and a checksum per view) or table; some views only: jsonl:DIR=hourly_*,NAME
     /// [default: table, and none with --serve]
@@ -82,9 +73,10 @@ impl Args {
         // Before anything is read, so that what is wrong with it is told at once.
         let door = self.serving.open(self.running.process)?;
         let (described, block) = (settings.sources()?, self.running.block());
-        let inputs = self.state.clone();
-        let known = sources::Known { described, format: self.format, block, inputs };
-        let opened = sources::open(&self.source, &self.cleaning.dialect(), known)?;
+        // Who only looks takes nothing.
+        let inputs = self.state.clone().filter(|_| !self.check);
+        let known = Known { described, block, inputs, ..Known::default() };
+        let opened = self.choice.open(&self.cleaning.dialect(), known)?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(
                 "standard input cannot be shared by several processes; use a file".into(),
@@ -97,7 +89,7 @@ impl Args {
         }
         let job = Job {
             sources: opened.inputs,
-            queries: Queries::named(self.query.iter().map(|q| q.trim())),
+            queries: self.choice.queries(),
             sinks,
             settings,
             cleaning: self.cleaning.plan(),
@@ -107,7 +99,7 @@ impl Args {
                 directory,
                 every: Duration::from_millis(self.checkpoint_every),
             }),
-            tell: Arc::new(crate::cli::say),
+            tell: Tell::by(crate::cli::say),
             ..Job::default()
         };
         if self.check {

@@ -1,10 +1,11 @@
 //! `tidemill verify`: is what the dataflow says what each query means?
 
-use super::options::{Cleaning, Running};
+use super::options::{Choice, Cleaning, Running};
 use super::show::grouped;
 use crate::error::Error;
 use crate::lab::verify::verify;
-use crate::plan::{Job, Queries, sources};
+use crate::plan::Job;
+use crate::plan::sources::Known;
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
@@ -21,15 +22,8 @@ what a run of the same sources has written (DIR/NAME.csv). All records are held 
 
 Exit codes: 0 all the same, 1 something differs, 2 wrong use.")]
 pub struct Args {
-    /// A stream and its file, or a replay log (FILE.tide); repeat for more, or use a pattern
-    #[arg(long, value_name = "STREAM=FILE")]
-    source: Vec<String>,
-    /// What the files of --source are exports of (see `tidemill run --help`)
-    #[arg(long, value_name = "NAME")]
-    format: Option<String>,
-    /// The queries to verify [default: all whose streams are given]
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
-    query: Vec<String>,
+    #[command(flatten)]
+    choice: Choice,
     /// At how many times of the history views are compared, the last of them its end
     #[arg(long, default_value_t = 5, value_name = "N")]
     times: usize,
@@ -53,18 +47,16 @@ impl Args {
         }
         let settings = self.running.settings()?;
         let described = settings.sources()?;
-        let known = sources::Known { described, format: self.format, ..sources::Known::default() };
-        let opened = sources::open(&self.source, &self.cleaning.dialect(), known)?;
-        let workers = self.running.workers.map_or_else(
-            || std::thread::available_parallelism().map_or(1, usize::from),
-            usize::from,
-        );
+        let known = Known { described, ..Known::default() };
+        let opened = self.choice.open(&self.cleaning.dialect(), known)?;
+        let running = self.running.plan();
+        let workers = running.threads();
         let job = Job {
             sources: opened.inputs,
-            queries: Queries::named(self.query.iter().map(|q| q.trim())),
+            queries: self.choice.queries(),
             settings,
             cleaning: self.cleaning.plan(),
-            running: self.running.plan(),
+            running,
             ..Job::default()
         };
         let quiet = self.running.quiet;

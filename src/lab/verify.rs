@@ -141,7 +141,7 @@ impl View {
             // differ in nothing else stand in the same order.
             match (ours.next(), others.next()) {
                 (None, None) => return None,
-                (Some((_, (a, n))), Some((_, (b, m)))) if n == m && close(a, b) => {}
+                (Some((_, (a, n))), Some((_, (b, m)))) if n == m && close_rows(a, b) => {}
                 (Some((row, _)), _) => return Some(format!("the dataflow has {}", shown(row))),
                 (None, Some((row, _))) => return Some(format!("the answer has {}", shown(row))),
             }
@@ -155,15 +155,19 @@ fn text(row: &[Value], decimals: Decimals) -> String {
     line
 }
 
-/// Equal but for the last digits of floats.
-fn close(a: &[Value], b: &[Value]) -> bool {
-    a.len() == b.len()
-        && a.iter().zip(b).all(|pair| match pair {
-            (Value::Real(a, p), Value::Real(b, q)) => {
-                p == q && (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-3)
-            }
-            (a, b) => a == b,
-        })
+/// Equal but for the last digits of a float: the answer may add up in another order.
+pub fn close(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Real(a, p), Value::Real(b, q)) => {
+            p == q && (a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-3))
+        }
+        _ => a == b,
+    }
+}
+
+/// Whether two rows are, cell by cell.
+fn close_rows(a: &[Value], b: &[Value]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| close(a, b))
 }
 
 fn first_difference(ours: &[&str], there: &[&str]) -> Option<String> {

@@ -9,7 +9,7 @@ use crate::operator::memory::Contents;
 use crate::query::AnyQuery;
 use crate::sink::Going;
 use crate::source::{Input, Partition};
-use crate::worker::State;
+use crate::worker::{State, Tell};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub struct Keeping {
 
 /// The directory, opened, and what is there.
 pub(super) struct Kept {
+    directory: PathBuf,
     store: Store,
     every: Duration,
     from: Option<(Saved, Contents)>,
@@ -57,9 +58,14 @@ impl Kept {
         }
     }
 
-    /// The sources as they go on, with the numbers that they had; new ones come after them.
-    pub fn resumed(&self, partitions: Vec<Partition>) -> Result<Vec<Partition>, Error> {
-        let Some(saved) = self.saved() else { return Ok(partitions) };
+    /// The sources as they go on, with the numbers that they had; new ones come after them. Also
+    /// those that were read before, to their end, and are not among these.
+    pub fn resumed(
+        &self,
+        partitions: Vec<Partition>,
+    ) -> Result<(Vec<Partition>, Vec<SourceAt>), Error> {
+        let Some(saved) = self.saved() else { return Ok((partitions, Vec::new())) };
+        let absent = absent(saved, &partitions)?;
         let mut next = saved.sources.iter().map(|source| source.index + 1).max().unwrap_or(0);
         let resume = |partition: Partition| {
             let known = saved.sources.iter().find(|source| is(source, &partition));
@@ -68,22 +74,14 @@ impl Kept {
             let position = known.map(|known| &known.position);
             Ok(partition.numbered(index).resume(position, saved.at)?)
         };
-        partitions.into_iter().map(resume).collect()
+        let resumed = partitions.into_iter().map(resume).collect::<Result<_, Error>>()?;
+        Ok((resumed, absent))
     }
 
-    /// The sources that were read before and are not among those of this run. They must have come to
-    /// their end.
-    fn absent(&self, partitions: &[Partition]) -> Result<Vec<SourceAt>, Error> {
-        let known = self.saved().map_or(&[][..], |saved| &saved.sources);
-        let gone = |source: &&SourceAt| !partitions.iter().any(|partition| is(source, partition));
-        let absent: Vec<SourceAt> = known.iter().filter(gone).cloned().collect();
-        match absent.iter().find(|source| !source.position.ended) {
-            None => Ok(absent),
-            Some(SourceAt { stream, name, .. }) => Err(Error::Usage(format!(
-                "--state: {stream}={name} was not read to its end and is not among the sources now; \
-                 name it with --source again"
-            ))),
-        }
+    /// How the state is kept; `same` is the same of all its checkpoints.
+    pub fn state(self, same: Saved, tell: Tell) -> State {
+        let Kept { store, every, from, .. } = self;
+        State { store, contents: from.map(|(_, contents)| contents), same, every, tell }
     }
 
     /// What the files of dead letters hold of each source.
@@ -91,6 +89,20 @@ impl Kept {
         let known = self.saved().map_or(&[][..], |saved| &saved.sources);
         let letters = |at: &SourceAt| ((at.stream.clone(), at.name.clone()), at.position.bad);
         known.iter().map(letters).collect()
+    }
+}
+
+/// The sources that were read before and are not among those of this run. They must have come to
+/// their end.
+fn absent(saved: &Saved, partitions: &[Partition]) -> Result<Vec<SourceAt>, Error> {
+    let gone = |source: &&SourceAt| !partitions.iter().any(|partition| is(source, partition));
+    let absent: Vec<SourceAt> = saved.sources.iter().filter(gone).cloned().collect();
+    match absent.iter().find(|source| !source.position.ended) {
+        None => Ok(absent),
+        Some(SourceAt { stream, name, .. }) => Err(Error::Usage(format!(
+            "--state: {stream}={name} was not read to its end and is not among the sources now; \
+             name it with --source again"
+        ))),
     }
 }
 
@@ -127,22 +139,22 @@ impl Job {
                 "going on from checkpoint {number} in {place}, which is complete up to {when}"
             ));
         }
-        Ok(Some(Kept { store, every: *every, from }))
+        Ok(Some(Kept { directory: directory.clone(), store, every: *every, from }))
     }
 
-    /// How the state is kept, after it was seen that this run can go on from what is there.
-    pub(super) fn state(
+    /// What is the same of all checkpoints of this run, after it was seen that it can go on from what
+    /// is there.
+    pub(super) fn same(
         &self,
-        kept: Kept,
-        partitions: &[Partition],
-        (queries, tick): (&[Arc<dyn AnyQuery>], Tick),
-    ) -> Result<State, Error> {
+        kept: &Kept,
+        queries: &[Arc<dyn AnyQuery>],
+        tick: Tick,
+    ) -> Result<Saved, Error> {
         let mut description = Description::default();
         self.describe_meaning(&mut description, queries, tick);
         let queries: Vec<String> = queries.iter().map(|query| query.name().to_owned()).collect();
         if let Some(saved) = kept.saved() {
-            let place = self.keeping.as_ref().map(|k| k.directory.display().to_string());
-            let place = place.unwrap_or_default();
+            let place = kept.directory.display();
             if let Some(new) = queries.iter().find(|name| !saved.queries.contains(name)) {
                 return Err(Error::Usage(format!(
                     "--state {place}: {new} was not among the queries of the run to go on from, and what \
@@ -162,10 +174,15 @@ impl Job {
                 )));
             }
         }
-        let absent = kept.absent(partitions)?;
-        let Kept { store, every, from } = kept;
-        let contents = from.map(|(_, contents)| contents);
-        let tell = Arc::clone(&self.tell);
-        Ok(State { store, contents, description, queries, tick, absent, every, tell })
+        Ok(Saved {
+            at: kept.cut().unwrap_or_default(),
+            tick,
+            description,
+            sources: Vec::new(),
+            sinks: Vec::new(),
+            currencies: Vec::new(),
+            queries,
+            entries: 0,
+        })
     }
 }

@@ -52,11 +52,14 @@ impl Running {
         Running { workers: Some(1), tick, ..Running::default() }
     }
 
+    /// How many worker threads a process has.
+    pub fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.workers.map_or_else(cores, usize::from)
+    }
+
     pub(super) fn cluster(&self) -> Result<Cluster, Error> {
-        let workers = self.workers.map_or_else(
-            || std::thread::available_parallelism().map_or(1, usize::from),
-            usize::from,
-        );
+        let workers = self.threads();
         let (count, process) = (usize::from(self.processes), usize::from(self.process));
         let mut cluster = Cluster::processes(workers, count, process, self.hostfile.as_deref())?;
         if let (1, Some(path)) = (count, &self.secret_file) {

@@ -9,12 +9,11 @@
 
 use super::gate::Gate;
 use crate::checkpoint::{Saved, SourceAt, Store};
-use crate::clock::{Tick, Time};
-use crate::description::Description;
+use crate::clock::Time;
 use crate::error::Error;
 use crate::operator::memory::{Contents, Notebook};
 use crate::sink::Held;
-use crate::source::Feeds;
+use crate::source::{Feeds, Partition};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -36,18 +35,32 @@ pub struct State {
     pub store: Store,
     /// What the run goes on from.
     pub contents: Option<Contents>,
-    /// What it was started with.
-    pub description: Description,
-    /// The queries, in order.
-    pub queries: Vec<String>,
-    /// The granularity of stream time.
-    pub tick: Tick,
-    /// The sources that were read before and are not among those of this run.
-    pub absent: Vec<SourceAt>,
+    /// What is the same of all of its checkpoints. The sources are those that were read before and
+    /// are not among those of this run.
+    pub same: Saved,
     /// How often there is a checkpoint.
     pub every: Duration,
     /// Told what a person should know.
-    pub tell: Arc<dyn Fn(&str) + Send + Sync>,
+    pub tell: Tell,
+}
+
+/// Where to say what a person should know while a run goes on; nowhere unless it is said.
+#[derive(Clone, Default)]
+pub struct Tell(Option<Arc<Say>>);
+
+type Say = dyn Fn(&str) + Send + Sync;
+
+impl Tell {
+    /// Says it so.
+    pub fn by(say: impl Fn(&str) + Send + Sync + 'static) -> Tell {
+        Tell(Some(Arc::new(say)))
+    }
+
+    fn say(&self, what: &str) {
+        if let Some(say) = &self.0 {
+            say(what);
+        }
+    }
 }
 
 /// Makes the checkpoints of a run; see the module.
@@ -55,12 +68,9 @@ pub(super) struct Keeper {
     gate: Gate,
     notebook: Notebook,
     feeds: Arc<Feeds>,
-    description: Description,
-    queries: Vec<String>,
-    tick: Tick,
-    absent: Vec<SourceAt>,
+    same: Saved,
     every: Duration,
-    tell: Arc<dyn Fn(&str) + Send + Sync>,
+    tell: Tell,
     began: Instant,
     woken: Instant,
     /// The cut up to which the sinks have committed, and what they hold.
@@ -92,16 +102,13 @@ enum Writing {
 impl Keeper {
     /// One for a run that has not begun.
     pub fn new(state: State, gate: Gate, notebook: Notebook, feeds: Arc<Feeds>) -> Keeper {
-        let State { store, description, queries, tick, absent, every, tell, .. } = state;
+        let State { store, same, every, tell, .. } = state;
         let written = store.last().saved().map(|saved| saved.at);
         Keeper {
             gate,
             notebook,
             feeds,
-            description,
-            queries,
-            tick,
-            absent,
+            same,
             every,
             tell,
             began: Instant::now(),
@@ -185,30 +192,24 @@ impl Keeper {
     /// sources that give up look as if everything had been seen.
     fn ready(&mut self) -> Result<Option<(Contents, Saved)>, Error> {
         let Some((cut, held)) = &self.committed else { return Ok(None) };
-        let (cut, busy) = (*cut, !matches!(self.store, Writing::Idle(_)));
-        if busy || self.written >= Some(cut) || !self.notebook.is_complete(cut) {
-            return Ok(None);
-        }
-        if self.feeds.stopped() {
+        let (cut, idle) = (*cut, matches!(self.store, Writing::Idle(_)));
+        let complete = idle && self.written < Some(cut) && self.notebook.is_complete(cut);
+        if !complete || self.feeds.stopped() {
             return Ok(None);
         }
         let contents = self.notebook.take(cut)?;
-        let source = |partition: &crate::source::Partition| SourceAt {
+        let source = |partition: &Partition| SourceAt {
             stream: partition.stream.name().to_owned(),
             name: partition.name.clone(),
             index: partition.index(),
             position: partition.position(cut),
         };
-        let saved = Saved {
-            at: cut,
-            tick: self.tick,
-            description: self.description.clone(),
-            sources: self.feeds.partitions.iter().map(source).chain(self.absent.clone()).collect(),
-            sinks: held.clone(),
-            currencies: self.feeds.currencies.names().into_iter().collect(),
-            queries: self.queries.clone(),
-            entries: contents.sizes().map(|(_, size)| size.entries).sum(),
-        };
+        let mut saved = self.same.clone();
+        saved.at = cut;
+        saved.sources.extend(self.feeds.partitions.iter().map(source));
+        saved.sinks.clone_from(held);
+        saved.currencies = self.feeds.currencies.names().into_iter().collect();
+        saved.entries = contents.sizes().map(|(_, size)| size.entries).sum();
         // As many of them are there as the positions tell.
         self.feeds.dead_letters.sync()?;
         self.written = Some(cut);
@@ -220,7 +221,7 @@ impl Keeper {
         let Writing::Idle(mut store) = std::mem::replace(&mut self.store, Writing::Lost) else {
             return;
         };
-        let (tell, feeds) = (Arc::clone(&self.tell), Arc::clone(&self.feeds));
+        let (tell, feeds) = (self.tell.clone(), Arc::clone(&self.feeds));
         let write = move || {
             let mut full = false;
             loop {
@@ -231,38 +232,32 @@ impl Keeper {
                     return (store, done);
                 }
                 if let (false, Err(error)) = (std::mem::replace(&mut full, true), &done) {
-                    tell(&format!("no checkpoint can be written until there is space: {error}"));
+                    tell.say(&format!(
+                        "no checkpoint can be written until there is space: {error}"
+                    ));
                 }
                 thread::sleep(AGAIN);
             }
         };
         match thread::Builder::new().name("checkpoint".into()).spawn(write) {
             Ok(thread) => self.store = Writing::Busy(thread),
-            Err(error) => (self.tell)(&format!("no thread for checkpoints: {error}")),
+            Err(error) => self.tell.say(&format!("no thread for checkpoints: {error}")),
         }
     }
 
     /// Takes the store back from the thread that writes, if that is done or is to be waited for.
     fn collect(&mut self, wait: bool) -> Result<(), Error> {
-        let done = match &self.store {
-            Writing::Busy(thread) => wait || thread.is_finished(),
-            Writing::Idle(_) => false,
+        let thread = match std::mem::replace(&mut self.store, Writing::Lost) {
+            Writing::Busy(thread) if wait || thread.is_finished() => thread,
             Writing::Lost => return Err(lost()),
+            store => {
+                self.store = store;
+                return Ok(());
+            }
         };
-        if !done {
-            return Ok(());
-        }
-        match std::mem::replace(&mut self.store, Writing::Lost) {
-            Writing::Busy(thread) => {
-                let (store, result) = thread.join().map_err(|_| lost())?;
-                self.store = Writing::Idle(store);
-                result
-            }
-            other => {
-                self.store = other;
-                Ok(())
-            }
-        }
+        let (store, result) = thread.join().map_err(|_| lost())?;
+        self.store = Writing::Idle(store);
+        result
     }
 }
 

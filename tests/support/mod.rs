@@ -37,16 +37,6 @@ impl Random {
     }
 }
 
-/// Equal but for the last digits of a float: the answer may add up in another order.
-pub fn close(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Real(a, p), Value::Real(b, q)) => {
-            p == q && (a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-3))
-        }
-        _ => a == b,
-    }
-}
-
 /// Rows of the view after all changes up to and including a time.
 #[derive(Default)]
 pub struct View(pub BTreeMap<String, (Vec<Value>, isize)>);

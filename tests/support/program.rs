@@ -34,6 +34,23 @@ pub fn fail(code: i32, args: &[&str], says: &[&str]) {
     }
 }
 
+/// The streams of the made-up shop, `--source` and its file for each that is `wanted`.
+pub fn shop_sources(shop: &Path, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let all = [
+        ("behavior", "user_behavior"),
+        ("transactions", "transaction"),
+        ("logistics", "logistics"),
+        ("ads", "ads"),
+        ("logins", "logins"),
+        ("inventory", "inventory"),
+    ];
+    let source = |(stream, file)| {
+        let file = shop.join(format!("{file}.csv"));
+        ["--source".into(), format!("{stream}={}", file.display())]
+    };
+    all.into_iter().filter(|(stream, _)| wanted(stream)).flat_map(source).collect()
+}
+
 /// A directory of its own for each test, empty.
 pub fn directory(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
