@@ -1,12 +1,18 @@
-//! The stream clock: the only place where a [`Time`] is made.
+//! The stream clocks: the only place where a [`Time`] is made.
 //!
-//! A record's stamp is a pure function of its partition's contents and order: the clock of a
-//! partition is the largest plausible event time seen so far, and a record is stamped with that
-//! clock rounded up to the tick. Nothing here looks at the wall clock, a worker's index or the
+//! By the *event clock* a record's stamp is a pure function of its partition's contents and order: the
+//! clock of a partition is the largest plausible event time seen so far, and a record is stamped with
+//! that clock rounded up to the tick. It does not look at the wall clock, a worker's index or the
 //! size of a block, so the stamps are the same however the reading is divided.
+//!
+//! By the [`Arrival`] clock a record's stamp is the tick of the wall clock in which it was read. That
+//! could not be found out again, so it is written down (see [`crate::source::stamps`]).
 
 use crate::batch::{Batch, Run};
+use crate::lock::lock;
 pub use crate::time::{Millis, Tick, Time};
+use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Stamps as a replay log has them (milliseconds, end): `None` unless they are what a clock with
 /// this tick gives to so many rows.
@@ -109,6 +115,11 @@ impl Clock {
         Clock { now: time.signed(), ..Clock::new(tick, None) }
     }
 
+    /// Moves the clock on where it stamps nothing any more.
+    pub(crate) fn see(&mut self, times: &[i64]) {
+        self.now = times.iter().fold(self.now, |now, time| now.max(*time));
+    }
+
     /// The clock where it stood when it was written down.
     pub(crate) fn at(self, event_time: Option<i64>) -> Clock {
         Clock { now: event_time.unwrap_or(i64::MIN), ..self }
@@ -117,6 +128,14 @@ impl Clock {
     /// The clock moved on, so that everything it stamps is later than a time.
     pub(crate) fn past(self, time: Time) -> Clock {
         Clock { now: self.now.max(time.signed().saturating_add(1)), ..self }
+    }
+
+    /// The rows of a block that arrived at an instant which are late, in order.
+    pub fn late(&self, times: &[i64], at: i64) -> Vec<(usize, Implausible)> {
+        let Some(lateness) = self.lateness else { return Vec::new() };
+        let oldest = at.saturating_sub(lateness);
+        let late = times.iter().enumerate().filter(|(_, time)| **time < oldest);
+        late.map(|(row, _)| (row, Implausible::Late)).collect()
     }
 
     /// The rows of a block whose event time is implausible, in order: they must not be stamped.
@@ -167,9 +186,94 @@ impl Clock {
     }
 }
 
+/// The clock of sources that go on: the wall clock, in milliseconds, which is never turned back. All
+/// of a process's sources have one together.
+#[derive(Debug)]
+pub struct Arrival {
+    tick: Tick,
+    inner: Mutex<Turned>,
+    wall: fn() -> i64,
+}
+
+/// How far the clock is, and by how much it is ahead of the wall clock.
+#[derive(Debug)]
+struct Turned {
+    latest: i64,
+    ahead: i64,
+}
+
+impl Arrival {
+    /// The clock with this tick.
+    pub fn new(tick: Tick) -> Arrival {
+        Arrival::by(tick, wall)
+    }
+
+    /// The same, by another wall clock.
+    fn by(tick: Tick, wall: fn() -> i64) -> Arrival {
+        Arrival { tick, inner: Mutex::new(Turned { latest: i64::MIN, ahead: 0 }), wall }
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> i64 {
+        let mut inner = lock(&self.inner);
+        let now = (self.wall)().saturating_add(inner.ahead);
+        inner.latest = inner.latest.max(now);
+        inner.latest
+    }
+
+    /// The stamp of what arrives at an instant.
+    pub fn time(&self, at: i64) -> Time {
+        self.tick.round_up(at)
+    }
+
+    /// From now on everything is stamped later than a time. Where that is in the future the clock
+    /// goes on from there: it would stand still otherwise, and what arrives would not be seen.
+    pub fn pass(&self, time: Time) {
+        let after = time.signed().saturating_add(1);
+        let mut inner = lock(&self.inner);
+        let now = (self.wall)();
+        inner.ahead = inner.ahead.max(after.saturating_sub(now));
+        inner.latest = inner.latest.max(after);
+    }
+}
+
+fn wall() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Stamps a batch whole with the tick of an instant, which is its clock at every row.
+pub(crate) fn stamp_arrived(batch: &mut Batch, at: i64, clock: &Arrival) {
+    batch.clock = at;
+    batch.clocks = vec![at; batch.len()];
+    batch.runs = vec![Run { time: clock.time(at), end: batch.len() as u32 }];
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    #[test]
+    fn the_arrival_clock_is_never_turned_back_and_goes_on_from_a_time_in_the_future() {
+        static WALL: AtomicI64 = AtomicI64::new(1_000);
+        let set = |to| WALL.store(to, Ordering::Relaxed);
+        let tick = Tick::from_millis(10).expect("not zero");
+        let clock = Arrival::by(tick, || WALL.load(Ordering::Relaxed));
+        assert_eq!((clock.now(), clock.time(1_000).millis()), (1_000, 1_000));
+        assert_eq!(clock.time(1_001).millis(), 1_010);
+        set(900);
+        assert_eq!(clock.now(), 1_000);
+        set(1_100);
+        assert_eq!(clock.now(), 1_100);
+        // A time that is past changes nothing; one to come is where it goes on.
+        clock.pass(tick.round_up(500));
+        assert_eq!(clock.now(), 1_100);
+        clock.pass(tick.round_up(5_000));
+        assert_eq!(clock.now(), 5_001);
+        set(1_103);
+        assert_eq!(clock.now(), 5_004);
+    }
 
     fn stamped(times: &[i64], block: usize, jump: Option<i64>) -> (Vec<(i64, u64)>, usize) {
         let mut clock = Clock::new(Tick::from_millis(10).expect("not zero"), jump);

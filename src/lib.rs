@@ -22,11 +22,11 @@
 //! | 0 | [`schema`] | the fields that records are made of |
 //! | 0 | [`time`] | stream time |
 //! | 0 | [`batch`] | records as columns, with their stamps |
-//! | 0 | [`clock`] | stamps; the only place where a [`clock::Time`] is made |
+//! | 0 | `lock` | locks that a panic does not poison |
+//! | 0 | [`clock`] | stamps, by event time or by arrival; the only place where a [`clock::Time`] is made |
 //! | 0 | [`event`] | the streams, and a record as a row |
 //! | 0 | [`zone`] | the shop's clock: its days and hours of the day |
 //! | 0 | `hash` | the seed of tables in memory |
-//! | 0 | `lock` | locks that a panic does not poison |
 //! | 0 | [`random`] | numbers from a seed, for experiments and tests |
 //! | 0 | [`near`] | the name that was meant |
 //! | 0 | [`shown`], [`spreadsheet`] | text of others on a terminal and in a spreadsheet |
@@ -66,8 +66,10 @@
 //! - Every state has a bound, written next to it.
 //! - No `unsafe`, but in the replay log's second codec (`source/replay_log/abomonation.rs`), which
 //!   is behind a cargo feature and says why it is sound there.
+//! - When what goes on arrived is written down before it is visible, so that a replay tells the same
+//!   (`tests/live.rs`).
 //!
-//! Deliberately absent: joins of requests into the dataflow, loops, a second clock.
+//! Deliberately absent: joins of requests into the dataflow, loops.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]

@@ -36,7 +36,8 @@ use crate::shown::VALUE;
 use crate::sink::{Going, Schema, Sink, Spec};
 use crate::source::dialect::Dialect;
 use crate::source::pace::Pace;
-use crate::source::{Feeds, Input, ParseOptions};
+use crate::source::stamps::{Known, Ticks};
+use crate::source::{Arrivals, Feeds, Input, ParseOptions};
 use crate::value::Decimals;
 use crate::worker::{self, Cluster, Graph, Intake, Plan, Summary, Tell, with_id};
 use std::sync::Arc;
@@ -52,11 +53,12 @@ mod reading;
 pub mod remembered;
 mod running;
 pub mod sources;
+mod ticks;
 pub use check::Outlook;
 pub use choose::{Queries, stream_names};
 pub use cleaning::Cleaning;
 pub use keeping::Keeping;
-use keeping::Kept;
+use keeping::{Kept, arrived};
 pub use running::Running;
 
 /// What is to be run.
@@ -116,11 +118,8 @@ impl Job {
         self.refuse_unread(&all)?;
         self.refuse_zone(chosen.iter().map(|(query, _)| &**query))?;
         let kept = self.kept(note)?;
-        let before = kept.as_ref().and_then(Kept::tick);
-        let tick = match self.recorded()?.or(self.running.tick).or(before) {
-            Some(tick) => tick,
-            None => default_tick(self.looked_at, &self.sinks, &all),
-        };
+        let ticks = self.ticks(&all, kept.as_ref().and_then(Kept::ticks))?;
+        let tick = ticks.tick;
         refuse_coarse(tick, &chosen)?;
         self.refuse_late_recordings()?;
         let queries: Vec<_> = chosen.iter().map(|(query, _)| Arc::clone(query)).collect();
@@ -150,12 +149,13 @@ impl Job {
         };
         let sinks = self.open_sinks(&chosen, kept.as_ref().map(Kept::going))?;
         let cluster = self.described(cluster, &queries, tick)?;
-        let mut partitions = self.partitions(&cluster, &options, tick, |stream, i| {
+        let mut partitions = self.partitions(&cluster, &options, ticks.history, |stream, i| {
             all.streams().any(|read| read == stream).then(|| wanted(stream, i))
         })?;
-        let mut absent = Vec::new();
+        let (mut absent, mut arrivals) = (Vec::new(), Arrivals::new(tick, None));
         if let Some(kept) = &kept {
             (partitions, absent) = kept.resumed(partitions)?;
+            (partitions, arrivals) = kept.arrived(partitions, ticks)?;
         }
         let fields = |stream: Stream| {
             let mut fields = all.fields(stream);
@@ -168,7 +168,7 @@ impl Job {
         let fields = all.streams().map(fields).collect();
         let lateness = self.cleaning.lateness.map(Millis);
         let intake = Intake { fields, dedupe, change_logs, tick, lateness, reach: lateness };
-        let feeds = self.feeds(partitions, cleaner, kept.as_ref())?;
+        let feeds = self.feeds((partitions, arrivals), cleaner, kept.as_ref())?;
         let same = same.map(|same| Saved { sources: absent, ..same });
         let state = kept.zip(same).map(|(kept, same)| kept.state(same, self.tell));
         // What keeps its state makes a checkpoint before it stops.
@@ -184,27 +184,31 @@ impl Job {
         let later = "records are made unique by id when a recording is run";
         self.refuse_idle(&[], Some(later))?;
         let tick = self.recorded()?.or(self.running.tick).unwrap_or(Tick::MINUTE);
-        Ok((self.open_everything(&options, &available, tick)?, tick))
+        let ticks = Ticks { tick, history: tick };
+        let feeds = self.open_everything(&options, &available, (ticks, Known::default()))?;
+        Ok((feeds, tick))
     }
 
-    /// Opens every field that is there.
+    /// Opens every field that is there; `known` is when what went on arrived.
     fn open_everything(
         &mut self,
         options: &ParseOptions,
         available: &reading::Available,
-        tick: Tick,
+        (ticks, known): (Ticks, Known),
     ) -> Result<Arc<Feeds>, Error> {
         let cluster = Cluster::threads(1);
         let cleaner = self.cleaning.cleaner()?;
         let enriched = cleaner.enrich.is_some();
-        let partitions = self.partitions(&cluster, options, tick, |stream, i| {
+        let partitions = self.partitions(&cluster, options, ticks.history, |stream, i| {
             let (_, _, plan) = &available[i];
             let all = 1..stream.schema().fields.len();
             let category = stream == Stream::Behavior && enriched;
             let there = |f: &usize| plan.fills(*f) || (category && *f == behavior::CATEGORY.field);
             Some(all.filter(there).collect())
         })?;
-        self.feeds(partitions, cleaner, None)
+        let arrivals = Arrivals::new(ticks.tick, None);
+        let partitions = arrived(partitions, known, None, &arrivals);
+        self.feeds((partitions, arrivals), cleaner, None)
     }
 
     /// Opens the sinks, on process 0.

@@ -8,7 +8,7 @@
 use crate::batch::Batch;
 use crate::clean::Cleaner;
 use crate::clean::currency::{Currencies, Rates};
-use crate::clock::{Clock, Implausible, Time};
+use crate::clock::{Clock, Implausible, Tick, Time, stamp_arrived};
 use crate::error::Error;
 use crate::event::Stream;
 use crate::lock::lock;
@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub mod absent;
+mod arrival;
 mod bad;
 pub mod check;
 mod columns;
@@ -29,6 +30,7 @@ pub mod dialect;
 #[cfg(test)]
 mod dirty;
 mod error;
+pub mod follow;
 pub mod formats;
 pub mod header;
 pub mod inspect;
@@ -52,13 +54,17 @@ mod scalar;
 mod scan;
 mod sheet;
 mod split;
+pub mod stamps;
 pub mod time;
 #[cfg(test)]
 mod twin;
 
+pub use arrival::Arrivals;
+use arrival::Live;
 pub use bad::Bad;
 pub use dead_letters::DeadLetters;
 pub use error::{Fault, SourceError};
+use follow::Tail;
 pub use header::Header;
 use layout::Layout;
 use look::Look;
@@ -73,6 +79,7 @@ pub use read::{BLOCK_SIZE, Next, Reader};
 use replay_log::{Frame, Frames, Recorded};
 use rules::Above;
 pub use split::Block;
+use stamps::Stamped;
 
 /// One ordered sequence of records.
 pub struct Partition {
@@ -93,9 +100,18 @@ pub struct Partition {
     chain: Mutex<Chain>,
     /// What is stamped up to here came before, in a run that this one goes on from.
     after: Option<Time>,
-    /// The clock as others see it; `i64::MAX` once all records are stamped.
+    /// Of a source that goes on: how far it has come.
+    tail: Option<Arc<Tail>>,
+    arrives: AtomicBool,
+    /// The clock as others see it: [`LIVE`] once records are stamped by arrival, [`ENDED`] once all
+    /// records are stamped.
     clock: AtomicI64,
 }
+
+/// The clock of a source that goes on, to others: it is ahead of all that have a history to tell.
+pub const LIVE: i64 = i64::MAX - 1;
+/// The clock of a source that has ended.
+pub const ENDED: i64 = i64::MAX;
 
 /// What a partition reads: text that is to be parsed, or what was recorded.
 pub enum Input {
@@ -157,6 +173,8 @@ struct Sequence {
     above: Filling,
     /// What is passed by first, because it came before.
     passing: Option<Passing>,
+    /// Where blocks are to be divided, since an earlier run read them in two ticks.
+    bounds: VecDeque<u64>,
     taken: u64,
     /// A checksum of what was taken.
     crc: u32,
@@ -188,6 +206,10 @@ struct Chain {
     trail: Trail,
     /// No record is let through before this event time, though the clock has not come so far.
     quiet: i64,
+    /// How records are stamped by arrival, once they are.
+    live: Live,
+    /// When the last of them did.
+    arrived: Option<i64>,
 }
 
 impl Chain {
@@ -241,8 +263,14 @@ impl Partition {
             Input::Text(_) => None,
             Input::Recorded(frames) => Some(frames.converted().map(Text::new)),
         };
+        let tail = match &input {
+            Input::Text(reader) => reader.tail(),
+            Input::Recorded(_) => None,
+        };
         let (held, above) = (VecDeque::new(), Default::default());
         Partition {
+            tail,
+            arrives: AtomicBool::new(false),
             stream,
             name: input.header().file().to_string(),
             index,
@@ -256,6 +284,8 @@ impl Partition {
                 at: Position { lines: input.header_lines(), ..Position::default() },
                 trail: Trail::default(),
                 quiet: i64::MIN,
+                live: Live::default(),
+                arrived: None,
             }),
             reader: Mutex::new(Sequence {
                 input,
@@ -263,6 +293,7 @@ impl Partition {
                 held,
                 above,
                 passing: None,
+                bounds: VecDeque::new(),
                 taken: 0,
                 crc: 0,
                 ended: false,
@@ -277,12 +308,28 @@ impl Partition {
         Partition { index, ..self }
     }
 
+    /// Whether records may come of it as long as the run does.
+    pub fn goes_on(&self) -> bool {
+        self.tail.is_some()
+    }
+
+    /// The partition with what an earlier run has written down of the arrival of records that are still
+    /// to come.
+    pub fn arrived(mut self, known: Vec<Stamped>) -> Self {
+        let chain = self.chain.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let sequence = self.reader.get_mut().unwrap_or_else(PoisonError::into_inner);
+        chain.live = Live::resumed(chain.live.on, known);
+        sequence.bounds = chain.live.bounds();
+        self
+    }
+
     /// The partition as it goes on after a cut: where it was then, if it was there.
     pub fn resume(mut self, position: Option<&Position>, cut: Time) -> Result<Self, SourceError> {
         let chain = self.chain.get_mut().unwrap_or_else(PoisonError::into_inner);
         let sequence = self.reader.get_mut().unwrap_or_else(PoisonError::into_inner);
         chain.clock = clock_after(chain.clock, position, cut);
         if let Some(position) = position {
+            chain.live.on = position.live;
             chain.at = Position { ended: false, ..position.clone() };
             sequence.crc = position.crc;
             match &mut sequence.input {
@@ -295,7 +342,8 @@ impl Partition {
             }
         }
         chain.at.clock = chain.clock.event_time();
-        self.clock = AtomicI64::new(chain.clock.event_time().unwrap_or(i64::MIN));
+        let clock = if chain.live.on { Some(LIVE) } else { chain.clock.event_time() };
+        self.clock = AtomicI64::new(clock.unwrap_or(i64::MIN));
         self.after = Some(cut);
         Ok(self)
     }
@@ -308,12 +356,15 @@ impl Partition {
         // What was taken last may not have had its turn yet.
         let ended = reader.ended && chain.next == reader.taken;
         let back = chain.trail.position(cut);
-        back.unwrap_or_else(|| Position { ended, ..chain.at.clone() })
+        let live = chain.live.on;
+        back.unwrap_or_else(|| Position { ended, live, ..chain.at.clone() })
     }
 
     /// The last stamp that its records can have got so far.
-    pub fn stamped(&self) -> Time {
-        lock(&self.chain).clock.time()
+    pub fn stamped(&self, feeds: &Feeds) -> Time {
+        let chain = lock(&self.chain);
+        let arrived = chain.arrived.map(|at| feeds.arrivals.clock.time(at));
+        arrived.unwrap_or_else(|| chain.clock.time())
     }
 
     /// Its number among all sources of the run.
@@ -329,6 +380,11 @@ impl Partition {
         self.plan().is_change_log()
     }
 
+    /// The newest event time of its records.
+    pub fn newest(&self) -> Option<i64> {
+        lock(&self.chain).clock.event_time()
+    }
+
     /// The clock, as far as it is known.
     pub fn clock(&self) -> i64 {
         self.clock.load(Ordering::Acquire)
@@ -341,9 +397,16 @@ impl Partition {
             if reader.ended {
                 return Ok(Taken::Ended);
             }
-            let next = match self.next(&mut reader)? {
+            // In this order: what was there before is handed over before it is said to be all.
+            let caught_up = self.is_caught_up();
+            let next = match self.next(&mut reader, caught_up)? {
                 Some(next) => next,
-                None => return Ok(Taken::Later),
+                None => {
+                    if caught_up {
+                        self.go_live(&reader, feeds)?;
+                    }
+                    return Ok(Taken::Later);
+                }
             };
             match next {
                 Some(piece) => {
@@ -354,7 +417,7 @@ impl Partition {
                 }
                 None => {
                     reader.ended = true;
-                    self.finish_if_done(&reader);
+                    self.finish_if_done(&reader)?;
                     return Ok(Taken::Ended);
                 }
             }
@@ -388,14 +451,20 @@ impl Partition {
     }
 
     /// What comes next, `Some(None)` at the end; `None` if nothing is ready yet. The first rows are looked at before.
-    fn next(&self, sequence: &mut Sequence) -> Result<Option<Option<Piece>>, SourceError> {
-        let Sequence { input, look, held, above, passing, .. } = sequence;
+    fn next(
+        &self,
+        sequence: &mut Sequence,
+        caught_up: bool,
+    ) -> Result<Option<Option<Piece>>, SourceError> {
+        let Sequence { input, look, held, above, passing, bounds, .. } = sequence;
         let text = match input {
             Input::Text(text) => text,
             Input::Recorded(frames) => return Ok(Some(frames.next_frame()?.map(Piece::Frame))),
         };
         while let Some(looking) = look {
             let enough = match text.next_block()? {
+                // What comes next may be long in coming.
+                Next::Wait if caught_up && !held.is_empty() => true,
                 Next::Wait => return Ok(None),
                 Next::End => true,
                 Next::Block(block) => {
@@ -433,6 +502,22 @@ impl Partition {
                 *passing = None;
                 block = rest;
             }
+            while let Some(bound) = bounds.pop_front_if(|bound| *bound < block.end) {
+                let (before, rest) = block.divide(bound);
+                let divided = before.is_some();
+                block = match (before, rest) {
+                    (Some(before), rest) => {
+                        rest.into_iter().for_each(|rest| held.push_front(rest));
+                        before
+                    }
+                    (None, Some(rest)) => rest,
+                    // Something is always left.
+                    (None, None) => return Ok(None),
+                };
+                if divided {
+                    break;
+                }
+            }
             if self.plan().rules.fills() {
                 block.above = Some(above.now());
                 above.pass(self.plan(), &block);
@@ -461,19 +546,34 @@ impl Partition {
     }
 
     /// Stamps a parsed block if it is its turn, or as much of it as is due; the rest stays waiting.
-    pub fn stamp(&self, waiting: &mut Option<Box<Waiting>>, feeds: &Feeds) -> Option<Batch> {
+    pub fn stamp(
+        &self,
+        waiting: &mut Option<Box<Waiting>>,
+        feeds: &Feeds,
+    ) -> Result<Option<Batch>, SourceError> {
         let mut chain = lock(&self.chain);
-        if waiting.as_ref().is_none_or(|w| w.sequence != chain.next) {
-            return None;
+        let Some(mut block) = waiting.take_if(|waiting| waiting.sequence == chain.next) else {
+            return Ok(None);
+        };
+        let (before, place) = (chain.now(), chain.at.offset);
+        let mut arrived = None;
+        if self.is_live(&mut chain) {
+            let clock = &feeds.arrivals.clock;
+            let entered = chain.live.enter(place, block.ends.offset, clock);
+            match entered.map_err(|misfit| misfit.of(&self.name, place))? {
+                Some(at) => arrived = Some(at),
+                None => {
+                    *waiting = Some(block);
+                    return Ok(None);
+                }
+            }
         }
-        let mut block = waiting.take()?;
-        let before = chain.now();
         if !std::mem::replace(&mut block.begun, true) {
-            self.begin(&mut block, &mut chain, feeds);
+            self.begin(&mut block, &mut chain, (arrived, feeds));
         }
         let ends = block.ends.clone();
         let mut batch = std::mem::take(&mut block.parsed.batch);
-        if let Some(pace) = &feeds.pace {
+        if let Some(pace) = feeds.pace.as_ref().filter(|_| arrived.is_none()) {
             let due = pace.due(&batch.times, || feeds.least_clock_but(self.index));
             if due.rows < batch.len() {
                 chain.quiet = chain.quiet.max(due.until);
@@ -489,12 +589,20 @@ impl Partition {
         feeds.records.fetch_add(batch.len() as u64, Ordering::Relaxed);
         // What was stamped before keeps its stamps. Were they not those of this clock, which they
         // are in every log of ours, it would be stamped like new records.
-        if batch.runs.is_empty() || !chain.clock.follow(&mut batch) {
-            chain.clock.stamp(&mut batch);
+        match arrived {
+            Some(at) => {
+                chain.clock.see(&batch.times);
+                chain.arrived = arrived;
+                stamp_arrived(&mut batch, at, &feeds.arrivals.clock);
+            }
+            None if batch.runs.is_empty() || !chain.clock.follow(&mut batch) => {
+                chain.clock.stamp(&mut batch);
+            }
+            None => {}
         }
         if feeds.keeps_positions && (waiting.is_none() || !batch.is_empty()) {
             let last = batch.runs.last().map_or(chain.clock.time(), |run| run.time);
-            let began = chain.at.clone();
+            let began = Position { live: arrived.is_some(), ..chain.at.clone() };
             chain.trail.pass(began, last);
         }
         if let Some(after) = self.after {
@@ -505,23 +613,96 @@ impl Partition {
             let (pieces, clock) = (chain.at.pieces + 1, chain.clock.event_time());
             chain.at = Position { pieces, clock, ..ends };
         }
-        if chain.now() != before {
+        if arrived.is_none() && chain.now() != before {
             self.clock.store(chain.now(), Ordering::Release);
         }
         drop(chain);
         if waiting.is_some() {
-            return (!batch.is_empty()).then_some(batch);
+            return Ok((!batch.is_empty()).then_some(batch));
         }
-        self.finish_if_done(&lock(&self.reader));
-        Some(batch)
+        self.finish_if_done(&lock(&self.reader))?;
+        Ok(Some(batch))
+    }
+
+    /// What tells that time went on though no record came: a batch of none.
+    pub fn beat(&self, feeds: &Feeds) -> Result<Option<Batch>, SourceError> {
+        if !self.arrives() || self.clock() == ENDED {
+            return Ok(None);
+        }
+        let mut chain = lock(&self.chain);
+        let (place, clock) = (chain.at.offset, &feeds.arrivals.clock);
+        let known = chain.live.known_beat(place);
+        let Some(at) = known.or_else(|| self.tail.as_ref().and(chain.live.beat(place, clock)))
+        else {
+            return Ok(None);
+        };
+        chain.arrived = Some(at);
+        drop(chain);
+        if known.is_some() {
+            self.finish_if_done(&lock(&self.reader))?;
+        }
+        let mut batch = Batch::new(self.index, place, self.stream.schema().fields.len());
+        stamp_arrived(&mut batch, at, &feeds.arrivals.clock);
+        if let Some(after) = self.after {
+            batch.pass(after);
+        }
+        Ok((!batch.runs.is_empty()).then_some(batch))
+    }
+
+    /// Whether all that was there when the run began has been read.
+    fn is_caught_up(&self) -> bool {
+        self.tail.as_ref().is_some_and(|tail| tail.is_caught_up())
+    }
+
+    /// From now on records are stamped by arrival, if all that was there before has its stamp.
+    fn go_live(&self, reader: &Sequence, feeds: &Feeds) -> Result<(), SourceError> {
+        let mut chain = lock(&self.chain);
+        let place = chain.at.offset;
+        if chain.next != reader.taken || chain.live.is_on(place) {
+            return Ok(());
+        }
+        if chain.live.is_known() || reader.passing.is_some() {
+            // What is shorter than it was is not what it was.
+            return Err(SourceError::Changed { file: self.name.clone(), bytes: place });
+        }
+        let clock = &feeds.arrivals.clock;
+        clock.pass(chain.clock.time());
+        chain.live.begin(place, clock);
+        self.is_live(&mut chain);
+        Ok(())
+    }
+
+    /// Whether what comes next is stamped by arrival.
+    fn is_live(&self, chain: &mut Chain) -> bool {
+        let (place, was) = (chain.at.offset, chain.live.on);
+        let live = chain.live.is_on(place);
+        if live && !(was && self.arrives()) {
+            self.clock.store(LIVE, Ordering::Release);
+            self.arrives.store(true, Ordering::Release);
+        }
+        live
+    }
+
+    /// Whether records are stamped by arrival, or were in the end.
+    fn arrives(&self) -> bool {
+        self.arrives.load(Ordering::Acquire)
     }
 
     /// Refuses the rows of a block that are implausible now that its turn has come, and tells what is
     /// to be told of it.
-    fn begin(&self, waiting: &mut Waiting, chain: &mut Chain, feeds: &Feeds) {
+    fn begin(
+        &self,
+        waiting: &mut Waiting,
+        chain: &mut Chain,
+        (arrived, feeds): (Option<i64>, &Feeds),
+    ) {
         let Waiting { parsed, block, ends, .. } = waiting;
         if let Some(block) = block.take() {
-            let refused = chain.clock.refuse(&parsed.batch.times);
+            let times = &parsed.batch.times;
+            let refused = match arrived {
+                Some(at) => chain.clock.late(times, at),
+                None => chain.clock.refuse(times),
+            };
             let late = refused.iter().filter(|(_, why)| *why == Implausible::Late).count();
             feeds.late.fetch_add(late as u64, Ordering::Relaxed);
             let why = |why| match why {
@@ -550,19 +731,31 @@ impl Partition {
         (ends.lines, ends.bad) = (chain.at.lines + parsed.lines, chain.at.bad + count);
     }
 
-    fn finish_if_done(&self, reader: &Sequence) {
-        if reader.ended && lock(&self.chain).next == reader.taken {
-            self.clock.store(i64::MAX, Ordering::Release);
+    fn finish_if_done(&self, reader: &Sequence) -> Result<(), SourceError> {
+        if !reader.ended {
+            return Ok(());
         }
+        let chain = lock(&self.chain);
+        if chain.next == reader.taken {
+            let place = chain.at.offset;
+            let fits = chain.live.ends(place).map_err(|misfit| misfit.of(&self.name, place))?;
+            if fits {
+                self.clock.store(ENDED, Ordering::Release);
+            }
+        }
+        Ok(())
     }
 
     /// No record of this partition will be stamped earlier; `None`: there will be no more.
-    pub fn frontier(&self) -> Option<Time> {
+    pub fn frontier(&self, feeds: &Feeds) -> Option<Time> {
         let least = || {
-            let chain = lock(&self.chain);
-            chain.clock.time_at(chain.quiet)
+            let mut chain = lock(&self.chain);
+            match self.is_live(&mut chain) {
+                true => chain.live.frontier(&feeds.arrivals.clock),
+                false => chain.clock.time_at(chain.quiet),
+            }
         };
-        (self.clock() != i64::MAX).then(least)
+        (self.clock() != ENDED).then(least)
     }
 }
 
@@ -612,6 +805,8 @@ pub struct Feeds {
     pub late: AtomicU64,
     /// Bytes read, after decompression.
     pub bytes: AtomicU64,
+    /// When the records of sources that go on arrive.
+    pub arrivals: Arrivals,
     /// Bytes of records sent and not yet sealed at which a source waits for slower ones.
     pub in_flight: usize,
     /// Set to end the run early, as if every source had ended.
@@ -633,6 +828,7 @@ impl Feeds {
             pace: None,
             records: AtomicU64::new(0),
             late: AtomicU64::new(0),
+            arrivals: Arrivals::new(Tick::MINUTE, None),
             bytes: AtomicU64::new(0),
             in_flight: IN_FLIGHT,
             stop: Arc::default(),
@@ -657,14 +853,23 @@ impl Feeds {
         mut see: impl FnMut(&Partition, Batch) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut parser = Scratch::default();
-        let open = |p: &&Partition| p.clock() != i64::MAX;
+        let open = |p: &&Partition| p.clock() != ENDED;
         while !self.stopped()
             && let Some(partition) = self.partitions.iter().filter(open).min_by_key(|p| p.clock())
         {
+            while let Some(beat) = partition.beat(self)? {
+                see(partition, beat)?;
+            }
             match partition.take(self, &mut parser)? {
                 Taken::Parsed(waiting) => {
-                    if let Some(batch) = partition.stamp(&mut Some(waiting), self) {
-                        see(partition, batch)?;
+                    let mut waiting = Some(waiting);
+                    while waiting.is_some() {
+                        while let Some(beat) = partition.beat(self)? {
+                            see(partition, beat)?;
+                        }
+                        if let Some(batch) = partition.stamp(&mut waiting, self)? {
+                            see(partition, batch)?;
+                        }
                     }
                 }
                 // A thread decodes ahead of us: leave it the core.

@@ -178,6 +178,8 @@ impl Tick {
     pub const HOUR: Tick = Tick(3_600_000);
     /// One minute: the default where someone reads the change log.
     pub const MINUTE: Tick = Tick(60_000);
+    /// A second.
+    pub const SECOND: Tick = Tick(1_000);
     /// One day: the default where only current views are read (see `worker`).
     pub const DAY: Tick = Tick(86_400_000);
 
@@ -189,6 +191,11 @@ impl Tick {
     /// Milliseconds.
     pub fn millis(self) -> u64 {
         self.0
+    }
+
+    /// Whether each instant of this tick is one of the other, which is finer.
+    pub fn is_multiple_of(self, finer: Tick) -> bool {
+        self.0.is_multiple_of(finer.0)
     }
 
     /// The first multiple of the tick at or after an event time.

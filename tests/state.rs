@@ -264,7 +264,7 @@ fn a_source_ends_when_its_last_block_was_stamped() {
     assert!(matches!(source.take(&feeds, &mut scratch), Ok(Taken::Ended)));
     let at = tick.round_up(i64::MAX / 2);
     assert!(!source.position(at).ended);
-    assert!(source.stamp(&mut Some(block), &feeds).is_some());
+    assert!(source.stamp(&mut Some(block), &feeds).expect("stamped").is_some());
     assert!(source.position(at).ended);
 }
 

@@ -5,6 +5,7 @@ use super::{Directory, Disk, Out, StateError};
 use crate::error::Error;
 use crate::files::{Hold, hold};
 use crate::operator::memory::Contents;
+use crate::source::stamps;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, BufWriter, Write};
@@ -267,7 +268,7 @@ fn refuse_foreign(place: &str, names: &[String]) -> Result<(), Error> {
     }
     let ours = |name: &str| {
         let known = name.starts_with("state.") || name.starts_with("input.");
-        known || ["lock", EPOCH].contains(&name) || name.ends_with(".tmp")
+        known || ["lock", EPOCH, stamps::FILE].contains(&name) || name.ends_with(".tmp")
     };
     match names.iter().find(|name| !ours(name)) {
         None => Ok(()),

@@ -46,6 +46,10 @@ pub struct Args {
     /// they are read, without running
     #[arg(long)]
     check: bool,
+    /// Go on when the files have been read: what is appended to them, or comes on standard input,
+    /// is taken up as it comes, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["check", "speed", "rate"])]
+    follow: bool,
     /// Keep the state of the run here: killed or ended, it goes on from there when it is started
     /// again, with any number of workers; sources that have grown or are new are read on
     #[arg(long, value_name = "DIR")]
@@ -75,7 +79,7 @@ impl Args {
         let (described, block) = (settings.sources()?, self.running.block());
         // Who only looks takes nothing.
         let inputs = self.state.clone().filter(|_| !self.check);
-        let known = Known { described, block, inputs, ..Known::default() };
+        let known = Known { described, block, inputs, follow: self.follow, ..Known::default() };
         let opened = self.choice.open(&self.cleaning.dialect(), known)?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(

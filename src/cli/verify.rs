@@ -4,9 +4,10 @@ use super::options::{Choice, Cleaning, Running};
 use super::show::grouped;
 use crate::error::Error;
 use crate::lab::verify::verify;
-use crate::plan::Job;
 use crate::plan::sources::Known;
+use crate::plan::{Job, Keeping};
 use std::path::PathBuf;
+use std::time::Duration;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -14,6 +15,7 @@ Examples:
   tidemill verify --source transactions=transaction.csv
   tidemill verify --source transactions=transaction.csv --times 20 --against out
   tidemill verify --source shop.tide --query velocity
+  tidemill verify --source transactions=growing.csv --state state
 
 Every view is worked out twice: by the dataflow, and from the records alone by the plain definition
 of its query, at several times of the history. It prints for each how many rows it has in the end and
@@ -27,6 +29,10 @@ pub struct Args {
     /// At how many times of the history views are compared, the last of them its end
     #[arg(long, default_value_t = 5, value_name = "N")]
     times: usize,
+    /// The state of a run that read these sources: what arrived while it went on (--follow) is taken
+    /// to have arrived when it did
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// A directory in which a run has written its views
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
@@ -42,12 +48,16 @@ impl Args {
             let what = format!("--against {}: there is no such directory", dir.display());
             return Err(Error::Usage(what));
         }
+        if let Some(dir) = self.state.as_ref().filter(|dir| !dir.is_dir()) {
+            let what = format!("--state {}: there is no such directory", dir.display());
+            return Err(Error::Usage(what));
+        }
         if self.running.processes > 1 {
             return Err(Error::Usage("--processes: one process verifies; use --workers".into()));
         }
         let settings = self.running.settings()?;
         let described = settings.sources()?;
-        let known = Known { described, ..Known::default() };
+        let known = Known { described, inputs: self.state.clone(), ..Known::default() };
         let opened = self.choice.open(&self.cleaning.dialect(), known)?;
         let running = self.running.plan();
         let workers = running.threads();
@@ -57,6 +67,7 @@ impl Args {
             settings,
             cleaning: self.cleaning.plan(),
             running,
+            keeping: self.state.map(|directory| Keeping { directory, every: Duration::MAX }),
             ..Job::default()
         };
         let quiet = self.running.quiet;

@@ -5,6 +5,7 @@ use super::{Job, Queries};
 use crate::clock::Tick;
 use crate::error::Error;
 use crate::event::Stream;
+use crate::source::Arrivals;
 use crate::source::check::Checked;
 use crate::worker::Cluster;
 
@@ -40,7 +41,8 @@ impl Job {
             Some(fields.filter(|field| plan.fills(*field)).collect())
         };
         let partitions = self.partitions(&Cluster::threads(1), &options, Tick::DAY, all)?;
-        let feeds = self.feeds(partitions, cleaner, None)?;
+        let arrivals = Arrivals::new(Tick::MINUTE, None);
+        let feeds = self.feeds((partitions, arrivals), cleaner, None)?;
         for partition in &feeds.partitions {
             outlook.sources.push(partition.check(&feeds)?);
         }

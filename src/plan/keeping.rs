@@ -8,7 +8,8 @@ use crate::error::Error;
 use crate::operator::memory::Contents;
 use crate::query::AnyQuery;
 use crate::sink::Going;
-use crate::source::{Input, Partition};
+use crate::source::stamps::{Known, Stamps, Ticks};
+use crate::source::{Arrivals, Input, Partition};
 use crate::worker::{State, Tell};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ pub(super) struct Kept {
     store: Store,
     every: Duration,
     from: Option<(Saved, Contents)>,
+    /// The ticks of the journal of stamps, if there is one.
+    stamped: Option<Ticks>,
 }
 
 impl Kept {
@@ -44,8 +47,9 @@ impl Kept {
     }
 
     /// The granularity of stream time so far.
-    pub fn tick(&self) -> Option<Tick> {
-        self.saved().map(|saved| saved.tick)
+    pub fn ticks(&self) -> Option<Ticks> {
+        let saved = self.saved().map(|saved| Ticks { tick: saved.tick, history: saved.tick });
+        self.stamped.or(saved)
     }
 
     /// As sinks must know it.
@@ -78,6 +82,21 @@ impl Kept {
         Ok((resumed, absent))
     }
 
+    /// The sources with what is known of the arrival of their records, and the clock by which what
+    /// comes arrives.
+    pub fn arrived(
+        &self,
+        partitions: Vec<Partition>,
+        ticks: Ticks,
+    ) -> Result<(Vec<Partition>, Arrivals), Error> {
+        if !partitions.iter().any(Partition::goes_on) && self.stamped.is_none() {
+            return Ok((partitions, Arrivals::new(ticks.tick, None)));
+        }
+        let (journal, known) = Stamps::open(&self.directory, ticks)?;
+        let arrivals = Arrivals::new(ticks.tick, Some(journal));
+        Ok((arrived(partitions, known, self.cut(), &arrivals), arrivals))
+    }
+
     /// How the state is kept; `same` is the same of all its checkpoints.
     pub fn state(self, same: Saved, tell: Tell) -> State {
         let Kept { store, every, from, .. } = self;
@@ -90,6 +109,27 @@ impl Kept {
         let letters = |at: &SourceAt| ((at.stream.clone(), at.name.clone()), at.position.bad);
         known.iter().map(letters).collect()
     }
+}
+
+/// The sources with what is known of the arrival of their records after a cut.
+pub(super) fn arrived(
+    partitions: Vec<Partition>,
+    mut known: Known,
+    cut: Option<Time>,
+    arrivals: &Arrivals,
+) -> Vec<Partition> {
+    let clock = &arrivals.clock;
+    cut.into_iter().for_each(|cut| clock.pass(cut));
+    let arrived = |partition: Partition| {
+        let of = (partition.stream.name().to_owned(), partition.name.clone());
+        let mut known = known.remove(&of).unwrap_or_default();
+        known.retain(|stamped| cut.is_none_or(|cut| clock.time(stamped.at) > cut));
+        if let Some(last) = known.last() {
+            clock.pass(clock.time(last.at));
+        }
+        partition.arrived(known)
+    };
+    partitions.into_iter().map(arrived).collect()
 }
 
 /// The sources that were read before and are not among those of this run. They must have come to
@@ -139,7 +179,8 @@ impl Job {
                 "going on from checkpoint {number} in {place}, which is complete up to {when}"
             ));
         }
-        Ok(Some(Kept { directory: directory.clone(), store, every: *every, from }))
+        let stamped = Stamps::ticks(directory)?;
+        Ok(Some(Kept { directory: directory.clone(), store, every: *every, from, stamped }))
     }
 
     /// What is the same of all checkpoints of this run, after it was seen that it can go on from what

@@ -9,7 +9,7 @@ use crate::event::Stream;
 use crate::operator::Dedupe;
 use crate::source::header::Header;
 use crate::source::plan::{ParseOptions, Plan as Columns};
-use crate::source::{DeadLetters, Feeds, Input, Partition};
+use crate::source::{Arrivals, DeadLetters, Feeds, Input, Partition};
 use crate::worker::Cluster;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -92,7 +92,7 @@ impl Job {
 
     pub(super) fn feeds(
         &mut self,
-        partitions: Vec<Partition>,
+        (partitions, arrivals): (Vec<Partition>, Arrivals),
         cleaner: Cleaner,
         kept: Option<&Kept>,
     ) -> Result<Arc<Feeds>, Error> {
@@ -109,6 +109,7 @@ impl Job {
             clocks_refuse: cleaning.max_jump.is_some() || cleaning.lateness.is_some(),
             max_bad: cleaning.max_bad,
             pace,
+            arrivals,
             ..Feeds::new(partitions, letters)
         };
         let known = kept.and_then(Kept::saved).map_or(&[][..], |saved| &saved.currencies);

@@ -1,12 +1,13 @@
 //! A job as everything that it reads, in memory, for who goes over it more than once.
 
-use super::{Job, default_tick};
+use super::Job;
 use crate::batch::Batch;
 use crate::clock::Tick;
 use crate::error::Error;
 use crate::event::Stream;
 use crate::operator::Dedupe;
 use crate::query::{AnyQuery, Reads};
+use crate::source::stamps::{Known, Stamps};
 use crate::value::Decimals;
 use std::sync::Arc;
 
@@ -35,14 +36,15 @@ impl Job {
         let mut all = Reads::default();
         chosen.iter().for_each(|(_, reads)| all.merge(reads));
         let dedupe = self.dedupe(&available).into_values().next();
-        let tick = match self.recorded()?.or(self.running.tick) {
-            Some(tick) => tick,
-            None => default_tick(false, &[], &all),
-        };
+        let place = self.keeping.take().map(|keeping| keeping.directory);
+        let stamped = place.as_deref().map_or(Ok(None), Stamps::ticks)?;
+        let ticks = self.ticks(&all, stamped)?;
+        let tick = ticks.tick;
         super::refuse_coarse(tick, &chosen)?;
         let decimals = Decimals(self.cleaning.decimals);
         let queries = chosen.into_iter().map(|(query, _)| query).collect();
-        let feeds = self.open_everything(&options, &available, tick)?;
+        let known = place.as_deref().map_or(Ok(Known::default()), Stamps::known)?;
+        let feeds = self.open_everything(&options, &available, (ticks, known))?;
         let (mut records, mut count) = (Vec::new(), 0);
         feeds.read_all(|partition, batch| {
             count += batch.len() as u64;

@@ -27,6 +27,8 @@ pub struct Opened {
     pub stdin: bool,
     /// How much is read in one go.
     block: usize,
+    /// Whether files may grow while they are read.
+    follow: bool,
     /// Where standard input is written down, if it is, and that no other run writes there.
     kept: Option<PathBuf>,
     lock: Option<Hold>,
@@ -43,6 +45,8 @@ pub struct Known {
     pub format: Option<String>,
     /// How much is read in one go, if it is not the usual.
     pub block: Option<usize>,
+    /// Whether files may grow while they are read.
+    pub follow: bool,
     /// Where standard input is written down, because it cannot be read again.
     pub inputs: Option<PathBuf>,
 }
@@ -52,8 +56,8 @@ pub struct Known {
 pub fn open(sources: &[String], dialect: &Dialect, known: Known) -> Result<Opened, Error> {
     let block = known.block.unwrap_or(BLOCK_SIZE);
     let earlier = known.inputs.as_deref().map_or(Ok(Vec::new()), inputs::earlier)?;
-    let kept = known.inputs;
-    let mut opened = Opened { bytes: Some(0), block, kept, ..Opened::default() };
+    let (kept, follow) = (known.inputs, known.follow);
+    let mut opened = Opened { bytes: Some(0), block, kept, follow, ..Opened::default() };
     let arc = |group: Vec<Said>| group.into_iter().map(Arc::new).collect::<Vec<_>>();
     let described: Vec<Vec<Arc<Said>>> = known.described.into_iter().map(arc).collect();
     let format = known.format.as_deref().map(crate::config::format).transpose()?.map(arc);
@@ -109,6 +113,8 @@ pub fn open(sources: &[String], dialect: &Dialect, known: Known) -> Result<Opene
             opened.add_any(paths(&source, pattern)?, dialect, &sections)?;
         }
     }
+    // Nobody writes to these any more.
+    opened.follow = false;
     for (stream, path) in earlier {
         let mut of = described.iter().flatten().filter(|said| said.stream == stream);
         let said = of.next().cloned();
@@ -144,7 +150,8 @@ impl Opened {
                     self.lock = Some(Store::lock(&dir)?);
                     let (file, dialect) =
                         (inputs::new(&dir, stream)?, told(dialect, said.as_ref()));
-                    Reader::kept(&file, self.block, &dialect)?
+                    let reader = Reader::kept(&file, self.block, &dialect)?;
+                    if self.follow { reader.from_now_on() } else { reader }
                 }
             };
             let said = said.as_ref().map(|said| self.look_up(&path, dialect, said)).transpose()?;
@@ -229,6 +236,11 @@ impl Opened {
         let plain = !(path == "-" || path.ends_with(".gz") || path.ends_with(".zst"));
         let size = std::fs::metadata(path).map(|m| m.len()).ok();
         self.bytes = self.bytes.zip(size.filter(|_| plain)).map(|(a, b)| a + b);
+        if self.follow {
+            // Nobody knows how much there will be.
+            self.bytes = None;
+            return Ok(Reader::follow(path, self.block, &dialect)?);
+        }
         Ok(Reader::open(path, self.block, &dialect)?)
     }
 

@@ -156,8 +156,8 @@ impl History {
         records.iter().enumerate().map(arrival).collect()
     }
 
-    /// All records up to `at`, in the order of their arrival: by the clock of their partition, the
-    /// partition, and their place in it.
+    /// All records up to `at`, in the order of their arrival: by their stamp, the clock of their
+    /// partition, the partition, and their place in it.
     fn records(&self, stream: Stream, at: Time) -> Vec<Record<'_>> {
         let mut records = Vec::new();
         for (_, batch) in self.batches.iter().filter(|(s, _)| *s == stream) {
@@ -170,7 +170,8 @@ impl History {
             }
         }
         records.retain(|record| record.stamp <= at);
-        records.sort_by_key(|r| (r.clock, r.batch.partition, r.batch.offset, r.row));
+        let place = |r: &Record<'_>| (r.stamp, r.clock, r.batch.partition, r.batch.offset, r.row);
+        records.sort_by_key(place);
         records
     }
 

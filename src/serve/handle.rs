@@ -10,6 +10,7 @@ use super::store::Store;
 use super::{answer, metrics, openapi, subscribe};
 use crate::near::did_you_mean;
 use crate::shown::shown;
+use crate::source::{ENDED, LIVE};
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -221,17 +222,17 @@ pub async fn status(app: Arc<App>, request: Request) -> Answer {
         .partitions
         .iter()
         .map(|partition| {
-            let clock = partition.clock();
-            let ended = clock == i64::MAX;
-            let told = !ended && clock != i64::MIN;
-            let mut text = String::new();
-            let moment = crate::value::Value::Moment(clock);
-            moment.write(app.store.decimals, &mut text);
+            let clock = partition.newest().map(|newest| {
+                let mut text = String::new();
+                crate::value::Value::Moment(newest).write(app.store.decimals, &mut text);
+                text
+            });
             json!({
                 "name": partition.name,
                 "stream": partition.stream.name(),
-                "clock": told.then_some(text),
-                "ended": ended,
+                "clock": clock,
+                "live": partition.clock() == LIVE,
+                "ended": partition.clock() == ENDED,
             })
         })
         .collect();

@@ -4,6 +4,7 @@ use super::routes::App;
 use crate::clock::Time;
 use crate::lock::lock;
 use crate::operator::memory::Size;
+use crate::source::ENDED;
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
@@ -23,11 +24,12 @@ pub fn write(app: &App) -> String {
     let (bad, late) = (feeds.dead_letters.count(), feeds.late.load(Ordering::Relaxed));
     let views = store.views.iter().zip(&state.views);
     let rows = views.map(|(view, rows)| (label("view", view.name), rows.size() as f64)).collect();
-    let clocks: Vec<(String, i64)> = feeds
-        .partitions
-        .iter()
-        .map(|p| (labels(&[("source", &p.name), ("stream", p.stream.name())]), p.clock()))
-        .filter(|(_, clock)| *clock != i64::MAX && *clock != i64::MIN)
+    let open = feeds.partitions.iter().filter(|partition| partition.clock() != ENDED);
+    let clocks: Vec<(String, i64)> = open
+        .filter_map(|p| {
+            let newest = p.newest()?;
+            Some((labels(&[("source", &p.name), ("stream", p.stream.name())]), newest))
+        })
         .collect();
     let newest = clocks.iter().map(|(_, clock)| *clock).max();
     let frontier = state.head.frontier.map(Time::signed);

@@ -7,7 +7,7 @@
 //! checksum: a file that has become another one is refused, one that has grown is not.
 
 use super::error::SourceError;
-use super::split::{Block, Shape};
+use super::split::Block;
 use crate::clock::{Clock, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -29,6 +29,9 @@ pub struct Position {
     pub crc: u32,
     /// Whether that was the end.
     pub ended: bool,
+    /// Whether what follows is stamped by arrival.
+    #[serde(default)]
+    pub live: bool,
 }
 
 /// The positions that a source may have to go back to: one for each block with records stamped
@@ -68,19 +71,12 @@ impl Passing {
     }
 
     /// Divides a block into what is before the position, which was read before, and the rest.
-    pub fn pass(&mut self, mut block: Block) -> (Option<Block>, Option<Block>) {
-        if block.offset >= self.to {
-            return (None, Some(block));
+    pub fn pass(&mut self, block: Block) -> (Option<Block>, Option<Block>) {
+        let (before, rest) = block.divide(self.to);
+        if let Some(before) = &before {
+            self.found = crc32c::crc32c_append(self.found, &before.bytes);
         }
-        let broken = matches!(block.shape, Shape::TooLong | Shape::Unclosed);
-        // Of a broken record only the start is there; no position is within it.
-        let before = if broken { block.bytes.len() } else { (self.to - block.offset) as usize };
-        let rest = block.bytes.split_off(before.min(block.bytes.len()));
-        self.found = crc32c::crc32c_append(self.found, &block.bytes);
-        let rest =
-            Block { offset: self.to, end: block.end, shape: block.shape, bytes: rest, above: None };
-        block.end = self.to.min(block.end);
-        (Some(block), Some(rest).filter(|rest| !rest.bytes.is_empty()))
+        (before, rest)
     }
 
     /// Whether the source is the one it was, now that its first bytes have passed.
@@ -107,6 +103,7 @@ pub(super) fn clock_after(clock: Clock, position: Option<&Position>, cut: Time) 
 
 #[cfg(test)]
 mod tests {
+    use super::super::split::Shape;
     use super::*;
 
     fn block(offset: u64, text: &str) -> Block {

@@ -18,6 +18,7 @@ use flate2::bufread::GzDecoder;
 use super::described::Said;
 use super::dialect::{Decoded, Dialect};
 use super::error::SourceError;
+use super::follow::{Follow, Following, Tail};
 use super::header::Header;
 use super::json::{self, Framed};
 use super::plain::Plain;
@@ -53,6 +54,8 @@ pub struct Reader {
     lines: u64,
     input: Input,
     said: Option<Arc<Said>>,
+    /// Of a source that goes on.
+    tail: Option<Following>,
 }
 
 enum Input {
@@ -136,6 +139,40 @@ impl Reader {
         Reader::threaded(path, input, (block_size, true), dialect)
     }
 
+    /// Opens a file that grows: what is there and, as long as the reader lives, what comes. Waits for the
+    /// header. What is compressed does not grow, and ends; standard input has no past.
+    pub fn follow(path: &str, block_size: usize, dialect: &Dialect) -> Result<Reader, SourceError> {
+        if path == "-" {
+            return Ok(Reader::open(path, block_size, dialect)?.from_now_on());
+        }
+        if [".gz", ".zst"].iter().any(|end| path.to_ascii_lowercase().ends_with(end)) {
+            return Reader::open(path, block_size, dialect);
+        }
+        let failed = |error| SourceError::Open { file: path.to_owned(), error };
+        let file = File::open(path).map_err(failed)?;
+        if file.metadata().map_err(failed)?.is_dir() {
+            return Err(SourceError::Directory { file: path.trim_end_matches('/').to_owned() });
+        }
+        let tail = Arc::new(Tail::default());
+        let input = Box::new(Follow { file, tail: Arc::clone(&tail) });
+        let reader = Reader::threaded(path, input, (block_size, true), dialect)?;
+        Ok(reader.with(tail))
+    }
+
+    /// The same source, of which everything is taken to come from now on.
+    pub fn from_now_on(self) -> Reader {
+        self.with(Tail::caught_up())
+    }
+
+    fn with(self, tail: Arc<Tail>) -> Reader {
+        Reader { tail: Some(Following::of(tail)), ..self }
+    }
+
+    /// Of a source that goes on: how far it has come.
+    pub fn tail(&self) -> Option<Arc<Tail>> {
+        self.tail.as_ref().map(Following::tail)
+    }
+
     fn inline(
         name: &str,
         input: Box<dyn Read + Send>,
@@ -152,6 +189,7 @@ impl Reader {
             lines,
             input: Input::Inline { splitter, spare: Vec::new() },
             said: None,
+            tail: None,
         })
     }
 
@@ -201,7 +239,7 @@ impl Reader {
         let header = Header::read(name, line.as_ref(), dialect)?;
         let lines = line.map_or(0, |line| line.lines);
         let input = Input::Thread(Decoder { blocks, spare, thread: Some(thread) });
-        Ok(Reader { header, lines, input, said: None })
+        Ok(Reader { header, lines, input, said: None, tail: None })
     }
 
     /// The same source, of which so much is said.

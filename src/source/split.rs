@@ -51,6 +51,22 @@ pub struct Block {
     pub above: Option<Above>,
 }
 
+impl Block {
+    /// What is before a place in the stream, at which a record begins, and the rest.
+    pub(super) fn divide(mut self, at: u64) -> (Option<Block>, Option<Block>) {
+        if self.offset >= at {
+            return (None, Some(self));
+        }
+        let broken = matches!(self.shape, Shape::TooLong | Shape::Unclosed);
+        // Of a broken record only the start is there; no place is within it.
+        let before = if broken { self.bytes.len() } else { (at - self.offset) as usize };
+        let bytes = self.bytes.split_off(before.min(self.bytes.len()));
+        let rest = Block { offset: at, end: self.end, shape: self.shape, bytes, above: None };
+        self.end = at.min(self.end);
+        (Some(self), Some(rest).filter(|rest| !rest.bytes.is_empty()))
+    }
+}
+
 /// The first line that is not blank.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct HeaderLine {

@@ -14,8 +14,8 @@ use crate::event::Stream;
 use crate::operator::Batches;
 use crate::source::pace::Pace;
 use crate::source::parse::Scratch;
-use crate::source::{Feeds, Partition, SourceError, Taken, Waiting};
-use std::collections::VecDeque;
+use crate::source::{ENDED, Feeds, LIVE, Partition, SourceError, Taken, Waiting};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use timely::container::CapacityContainerBuilder;
@@ -31,7 +31,7 @@ const BLOCKS: usize = 4;
 const AHEAD: i64 = 3_600_000;
 /// How soon to look again when there is nothing to do now.
 const SOON: Duration = Duration::from_micros(200);
-/// The same for a source that has ended and waits for the others.
+/// The same for a source that waits for what comes from outside, or has ended and waits for the others.
 const LATER: Duration = Duration::from_millis(5);
 
 /// Where a failed source leaves its error for the run to report.
@@ -64,6 +64,7 @@ pub(crate) fn feed<'s>(
                 });
                 match outcome {
                     Ok(Turn::More) => again.activate(),
+                    Ok(Turn::Waits) => again.activate_after(LATER),
                     Ok(Turn::Idle) => {
                         let paced = mine.feeds.pace.as_ref().map(Pace::pause);
                         again.activate_after(paced.unwrap_or(SOON));
@@ -82,7 +83,7 @@ pub(crate) fn feed<'s>(
                         }
                     }
                     Err(error) => {
-                        crate::lock::lock(&failure).get_or_insert(error.into());
+                        crate::lock::lock(&failure).get_or_insert(error);
                         mine.feeds.stop.store(true, std::sync::atomic::Ordering::Relaxed);
                         given_up = clustered; // as above
                         if !clustered {
@@ -96,8 +97,12 @@ pub(crate) fn feed<'s>(
 }
 
 enum Turn {
+    /// There may be more to do.
     More,
+    /// Nothing is there now.
     Idle,
+    /// The same, where all that comes comes from outside.
+    Waits,
     Ended,
 }
 
@@ -135,35 +140,43 @@ impl Mine {
         &mut self,
         cap: &mut Capability<Time>,
         mut send: impl FnMut(&Capability<Time>, Batch),
-    ) -> Result<Turn, SourceError> {
+    ) -> Result<Turn, Error> {
         if self.feeds.stopped() {
             return Ok(Turn::Ended);
         }
-        let mut busy = false;
+        let (mut busy, mut idle) = (false, BTreeSet::new());
         for _ in 0..BLOCKS {
-            self.stamp(cap, &mut send);
-            let Some(i) = self.next_partition(cap) else { break };
+            self.stamp(cap, &mut send)?;
+            let Some(i) = self.next_partition(cap, &idle) else { break };
             let (place, waiting) = &mut self.partitions[i];
             match self.feeds.partitions[*place].take(&self.feeds, &mut self.parser)? {
                 Taken::Parsed(block) => {
                     waiting.push_back(block);
                     busy = true;
                 }
-                Taken::Later | Taken::Ended => break,
+                // Another one may have something.
+                Taken::Later | Taken::Ended => drop(idle.insert(i)),
             }
         }
-        self.stamp(cap, &mut send);
-        let partitions = self.partitions.iter();
-        match partitions.filter_map(|(p, _)| self.feeds.partitions[*p].frontier()).min() {
+        self.stamp(cap, &mut send)?;
+        let partitions = self.partitions.iter().map(|(p, _)| &self.feeds.partitions[*p]);
+        match partitions.clone().filter_map(|p| p.frontier(&self.feeds)).min() {
             None => {
                 self.feeds.refuse_nameless(self.stream)?;
                 Ok(Turn::Ended)
             }
             Some(least) => {
                 if *cap.time() < least {
+                    // Before anything of it can be seen.
+                    self.feeds.settle(least)?;
                     self.gate.pass(least, || cap.downgrade(&least));
                 }
-                Ok(if busy { Turn::More } else { Turn::Idle })
+                let live = partitions.clone().all(|p| matches!(p.clock(), LIVE | ENDED));
+                Ok(match busy {
+                    true => Turn::More,
+                    false if live => Turn::Waits,
+                    false => Turn::Idle,
+                })
             }
         }
     }
@@ -171,17 +184,29 @@ impl Mine {
     /// Gives up the claim to this stream, of which everything was seen.
     fn end(&self, go: impl FnOnce()) {
         // What a run that was stopped has not read is still to come.
-        let last = self.feeds.partitions.iter().map(Partition::stamped).max();
+        let last = self.feeds.partitions.iter().map(|p| p.stamped(&self.feeds)).max();
         self.gate.end(last.filter(|_| !self.feeds.stopped()), go);
     }
 
     /// Stamps and sends whatever of this worker's blocks is next in its partition.
-    fn stamp(&mut self, cap: &Capability<Time>, send: &mut impl FnMut(&Capability<Time>, Batch)) {
+    fn stamp(
+        &mut self,
+        cap: &Capability<Time>,
+        send: &mut impl FnMut(&Capability<Time>, Batch),
+    ) -> Result<(), SourceError> {
         for (place, waiting) in &mut self.partitions {
             let partition = &self.feeds.partitions[*place];
+            let mut tell = |beat: Batch| {
+                if let Some(run) = beat.runs.first() {
+                    send(&cap.delayed(&run.time), beat);
+                }
+            };
+            while let Some(beat) = partition.beat(&self.feeds)? {
+                tell(beat);
+            }
             while let Some(block) = waiting.pop_front() {
                 let mut block = Some(block);
-                let stamped = partition.stamp(&mut block, &self.feeds);
+                let stamped = partition.stamp(&mut block, &self.feeds)?;
                 // What is not due, or not at its turn, stays the next.
                 block.into_iter().for_each(|rest| waiting.push_front(rest));
                 match stamped {
@@ -200,10 +225,11 @@ impl Mine {
                 }
             }
         }
+        Ok(())
     }
 
-    /// The partition to read from now, if any may be.
-    fn next_partition(&mut self, cap: &Capability<Time>) -> Option<usize> {
+    /// The partition to read from now, if any may be; not one that is idle.
+    fn next_partition(&mut self, cap: &Capability<Time>, idle: &BTreeSet<usize>) -> Option<usize> {
         let frontier = self.probe.with_frontier(|f| f.first().copied()).unwrap_or(Time::END);
         while let Some((time, bytes)) = self.sent.front().copied().filter(|(t, _)| *t < frontier) {
             debug_assert!(time < frontier);
@@ -219,11 +245,12 @@ impl Mine {
         self.partitions
             .iter()
             .enumerate()
-            .filter(|(_, (place, waiting))| {
-                waiting.len() < BLOCKS && clock(*place) <= least.saturating_add(AHEAD)
+            .filter(|(i, (place, waiting))| {
+                let near = clock(*place) <= least.saturating_add(AHEAD);
+                waiting.len() < BLOCKS && near && !idle.contains(i)
             })
             .map(|(i, _)| i)
             .min_by_key(|i| clock(self.partitions[*i].0))
-            .filter(|i| clock(self.partitions[*i].0) != i64::MAX)
+            .filter(|i| clock(self.partitions[*i].0) != ENDED)
     }
 }

@@ -12,7 +12,7 @@ use crate::lock::lock;
 use crate::operator::Tally;
 use crate::operator::memory::Notebook;
 use crate::sink::Sink;
-use crate::source::Feeds;
+use crate::source::{Feeds, Partition};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -349,12 +349,11 @@ impl Driver {
     /// Tells how far the run is.
     fn tell(&mut self, sealed: Option<Time>) {
         let feeds = &self.feeds;
-        let clocks = feeds.partitions.iter().map(|p| p.clock());
         (self.progress)(&Progress {
             records: feeds.records.load(Ordering::Relaxed),
             bytes: feeds.bytes.load(Ordering::Relaxed),
             sealed,
-            newest: clocks.filter(|c| *c != i64::MAX && *c != i64::MIN).max(),
+            newest: feeds.partitions.iter().filter_map(Partition::newest).max(),
         });
     }
 }
