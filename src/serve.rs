@@ -28,6 +28,7 @@ mod filter;
 mod guard;
 mod handle;
 mod index;
+mod ingest;
 mod listen;
 mod metrics;
 mod openapi;

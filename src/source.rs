@@ -29,6 +29,7 @@ pub mod described;
 pub mod dialect;
 #[cfg(test)]
 mod dirty;
+mod door;
 mod error;
 pub mod follow;
 pub mod formats;
@@ -46,6 +47,7 @@ pub mod parse;
 mod plain;
 pub mod plan;
 mod position;
+pub mod push;
 pub mod read;
 pub mod replay_log;
 mod rows;
@@ -75,6 +77,7 @@ pub use plan::ParseOptions;
 use plan::Plan;
 pub use position::Position;
 use position::{Passing, Trail, clock_after, same};
+use push::Push;
 pub use read::{BLOCK_SIZE, Next, Reader};
 use replay_log::{Frame, Frames, Recorded};
 use rules::Above;
@@ -102,6 +105,8 @@ pub struct Partition {
     after: Option<Time>,
     /// Of a source that goes on: how far it has come.
     tail: Option<Arc<Tail>>,
+    /// Where its records are pushed.
+    pub push: Option<Arc<Push>>,
     arrives: AtomicBool,
     /// The clock as others see it: [`LIVE`] once records are stamped by arrival, [`ENDED`] once all
     /// records are stamped.
@@ -263,14 +268,17 @@ impl Partition {
             Input::Text(_) => None,
             Input::Recorded(frames) => Some(frames.converted().map(Text::new)),
         };
-        let tail = match &input {
-            Input::Text(reader) => reader.tail(),
-            Input::Recorded(_) => None,
+        let (tail, push) = match &input {
+            Input::Text(reader) => (reader.tail(), reader.push()),
+            Input::Recorded(_) => (None, None),
         };
+        // What has no past is stamped by arrival from its beginning on.
+        let live = tail.as_ref().is_some_and(|tail| tail.arrives());
         let (held, above) = (VecDeque::new(), Default::default());
         Partition {
             tail,
-            arrives: AtomicBool::new(false),
+            push,
+            arrives: AtomicBool::new(live),
             stream,
             name: input.header().file().to_string(),
             index,
@@ -284,7 +292,7 @@ impl Partition {
                 at: Position { lines: input.header_lines(), ..Position::default() },
                 trail: Trail::default(),
                 quiet: i64::MIN,
-                live: Live::default(),
+                live: Live::resumed(live, Vec::new()),
                 arrived: None,
             }),
             reader: Mutex::new(Sequence {
@@ -299,7 +307,7 @@ impl Partition {
                 ended: false,
             }),
             after: None,
-            clock: AtomicI64::new(i64::MIN),
+            clock: AtomicI64::new(if live { LIVE } else { i64::MIN }),
         }
     }
 
@@ -329,7 +337,7 @@ impl Partition {
         let sequence = self.reader.get_mut().unwrap_or_else(PoisonError::into_inner);
         chain.clock = clock_after(chain.clock, position, cut);
         if let Some(position) = position {
-            chain.live.on = position.live;
+            chain.live.on |= position.live;
             chain.at = Position { ended: false, ..position.clone() };
             sequence.crc = position.crc;
             match &mut sequence.input {
@@ -658,12 +666,15 @@ impl Partition {
     fn go_live(&self, reader: &Sequence, feeds: &Feeds) -> Result<(), SourceError> {
         let mut chain = lock(&self.chain);
         let place = chain.at.offset;
-        if chain.next != reader.taken || chain.live.is_on(place) {
+        if chain.next != reader.taken {
             return Ok(());
         }
-        if chain.live.is_known() || reader.passing.is_some() {
+        if chain.live.ends(place).is_err() || reader.passing.is_some() {
             // What is shorter than it was is not what it was.
             return Err(SourceError::Changed { file: self.name.clone(), bytes: place });
+        }
+        if chain.live.is_on(place) {
+            return Ok(());
         }
         let clock = &feeds.arrivals.clock;
         clock.pass(chain.clock.time());

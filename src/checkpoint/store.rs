@@ -267,7 +267,7 @@ fn refuse_foreign(place: &str, names: &[String]) -> Result<(), Error> {
         return Ok(());
     }
     let ours = |name: &str| {
-        let known = name.starts_with("state.") || name.starts_with("input.");
+        let known = ["state.", "input.", "pushed."].iter().any(|ours| name.starts_with(ours));
         known || ["lock", EPOCH, stamps::FILE].contains(&name) || name.ends_with(".tmp")
     };
     match names.iter().find(|name| !ours(name)) {

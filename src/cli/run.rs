@@ -5,10 +5,13 @@ use super::options::{Choice, Cleaning, Running, duration};
 use super::serve::{Pacing, Serving, stay};
 use super::show;
 use crate::error::Error;
+use crate::event::Stream;
 use crate::lab::cost::Meter;
+use crate::near::did_you_mean;
 use crate::plan::sources::Known;
-use crate::plan::{Job, Keeping, Outlook};
+use crate::plan::{Job, Keeping, Outlook, stream_names};
 use crate::sink::{Spec, TABLE};
+use crate::source::described::Said;
 use crate::worker::Tell;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,6 +53,11 @@ pub struct Args {
     /// is taken up as it comes, until Ctrl-C
     #[arg(long, conflicts_with_all = ["check", "speed", "rate"])]
     follow: bool,
+    /// Take events of these streams over HTTP, until Ctrl-C: POST /v1/events/STREAM, as JSON, NDJSON
+    /// or CSV; each is written down in the state before it is acknowledged
+    #[arg(long, value_name = "STREAM,...", value_delimiter = ',', value_parser = stream,
+        requires_all = ["serve", "state"], conflicts_with_all = ["check", "speed", "rate"])]
+    push: Vec<Stream>,
     /// Keep the state of the run here: killed or ended, it goes on from there when it is started
     /// again, with any number of workers; sources that have grown or are new are read on
     #[arg(long, value_name = "DIR")]
@@ -78,8 +86,10 @@ impl Args {
         let door = self.serving.open(self.running.process)?;
         let (described, block) = (settings.sources()?, self.running.block());
         // Who only looks takes nothing.
+        let push = pushed(self.push, &described);
         let inputs = self.state.clone().filter(|_| !self.check);
-        let known = Known { described, block, inputs, follow: self.follow, ..Known::default() };
+        let known =
+            Known { described, block, inputs, follow: self.follow, push, ..Known::default() };
         let opened = self.choice.open(&self.cleaning.dialect(), known)?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(
@@ -122,6 +132,20 @@ impl Args {
         stay(service, summary.stopped);
         super::signals::end(summary.stopped)
     }
+}
+
+fn stream(name: &str) -> Result<Stream, String> {
+    let near = did_you_mean(name, Stream::ALL.iter().map(|stream| stream.name()));
+    Stream::by_name(name)
+        .ok_or_else(|| format!("there is no such stream{near}; there are {}", stream_names()))
+}
+
+/// The streams whose records are pushed, as options and descriptions say.
+fn pushed(mut streams: Vec<Stream>, described: &[Vec<Said>]) -> Vec<Stream> {
+    streams.extend(described.iter().flatten().filter(|said| said.push).map(|said| said.stream));
+    streams.sort_by_key(|stream| stream.name());
+    streams.dedup();
+    streams
 }
 
 /// Tells what a job would do.

@@ -1,12 +1,14 @@
-//! Standard input of a run that keeps its state: it cannot be read again, so it is written down in
-//! the directory of the state, as `input.N.STREAM`, a file for each run that had some. In later runs
-//! these are sources like others, that are read on from where they were.
+//! What cannot be read again of a run that keeps its state is written down in the directory of the
+//! state: standard input as `input.N.STREAM`, a file for each run that had some, and what was pushed as
+//! `pushed.STREAM.ndjson`. In later runs these are sources like others, that are read on from where they
+//! were.
 
 use crate::error::Error;
 use crate::event::Stream;
+use crate::source::push;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The longest first line that is looked for.
 const LONGEST: u64 = 4 << 20;
@@ -34,6 +36,16 @@ pub(super) fn earlier(dir: &Path) -> Result<Vec<(Stream, String)>, Error> {
     Ok(found.into_iter().map(|(_, stream, path)| (stream, path)).collect())
 }
 
+/// What was pushed in earlier runs.
+pub(super) fn pushed(dir: &Path) -> Result<Vec<(Stream, PathBuf)>, Error> {
+    let mut found = Vec::new();
+    for name in names(dir)? {
+        found.extend(push::stream_of(&name).map(|stream| (stream, dir.join(name))));
+    }
+    found.sort_by_key(|(stream, _)| stream.name());
+    Ok(found)
+}
+
 /// The name of a new one.
 pub(super) fn new(dir: &Path, stream: Stream) -> Result<String, Error> {
     fs::create_dir_all(dir).map_err(Error::file(dir))?;
@@ -45,17 +57,24 @@ pub(super) fn new(dir: &Path, stream: Stream) -> Result<String, Error> {
 
 fn all(dir: &Path) -> Result<Vec<(u64, Stream, String)>, Error> {
     let mut all = Vec::new();
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(all),
-        Err(error) => return Err(Error::file(dir)(error)),
-    };
-    for entry in entries {
-        let path = entry.map_err(Error::file(dir))?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        if let (Some((number, stream)), Some(path)) = (name.and_then(parts), path.to_str()) {
+    for name in names(dir)? {
+        if let (Some((number, stream)), Some(path)) = (parts(&name), dir.join(&name).to_str()) {
             all.push((number, stream, path.to_owned()));
         }
     }
     Ok(all)
+}
+
+/// The names of the files in a directory, if it is there.
+fn names(dir: &Path) -> Result<Vec<String>, Error> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::file(dir)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(Error::file(dir))?.file_name().into_string().ok());
+    }
+    Ok(names)
 }

@@ -9,6 +9,7 @@ use crate::event::Stream;
 use crate::operator::Dedupe;
 use crate::source::header::Header;
 use crate::source::plan::{ParseOptions, Plan as Columns};
+use crate::source::time::Form;
 use crate::source::{Arrivals, DeadLetters, Feeds, Input, Partition};
 use crate::worker::Cluster;
 use std::collections::BTreeMap;
@@ -84,7 +85,11 @@ impl Job {
         let Input::Text(reader) = input else {
             return Ok(Columns::new(schema, header, wanted, &[], options, &[])?);
         };
-        let options = reader.said().map_or_else(|| options.clone(), |said| said.over(options));
+        let mut options = reader.said().map_or_else(|| options.clone(), |said| said.over(options));
+        if reader.is_pushed() {
+            // What comes first must not decide how what comes later is read.
+            options.time_forms.insert(0, (None, Form::Any));
+        }
         let renames = reader.said().map_or(&[][..], |said| said.map.as_slice());
         let renames = [renames, self.cleaning.map.as_slice()].concat();
         Ok(Columns::new(schema, header, wanted, &[], &options, &renames)?)

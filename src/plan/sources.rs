@@ -10,6 +10,7 @@ use crate::near::did_you_mean;
 use crate::source::described::Said;
 use crate::source::dialect::Dialect;
 use crate::source::lookup::{Lookup, Table};
+use crate::source::push::Push;
 use crate::source::read::{BLOCK_SIZE, Reader};
 use crate::source::{Input, replay_log};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -47,6 +48,8 @@ pub struct Known {
     pub block: Option<usize>,
     /// Whether files may grow while they are read.
     pub follow: bool,
+    /// The streams whose records are pushed.
+    pub push: Vec<Stream>,
     /// Where standard input is written down, because it cannot be read again.
     pub inputs: Option<PathBuf>,
 }
@@ -102,6 +105,9 @@ pub fn open(sources: &[String], dialect: &Dialect, known: Known) -> Result<Opene
         let sections: Vec<Arc<Said>> = mine.cloned().collect();
         let Some(first) = sections.first() else { continue };
         let stream = first.stream;
+        if first.files.is_empty() && first.push {
+            continue;
+        }
         if first.files.is_empty() {
             return Err(Error::Usage(format!(
                 "[[source]] of {name} names no files; add files = \"...\", or --source {name}=FILE",
@@ -120,6 +126,21 @@ pub fn open(sources: &[String], dialect: &Dialect, known: Known) -> Result<Opene
         let said = of.next().cloned();
         opened.add(stream, vec![path], dialect, said)?;
     }
+    let dir = opened.kept.clone();
+    for stream in &known.push {
+        let place = dir.as_deref().ok_or_else(|| {
+            let what = "--push: what is pushed is written down before it is acknowledged; say where with \
+                        --state DIR";
+            Error::Usage(what.into())
+        })?;
+        opened.hold(place)?;
+        let (push, path) = Push::open(place, *stream)?;
+        opened.push((*stream, Some(push)), &path, &described)?;
+    }
+    let before = dir.as_deref().map_or(Ok(Vec::new()), inputs::pushed)?;
+    for (stream, path) in before.iter().filter(|(stream, _)| !known.push.contains(stream)) {
+        opened.push((*stream, None), path, &described)?;
+    }
     if opened.inputs.is_empty() {
         let what = match format {
             Some(_) => "nothing to read: name the files of --format with --source FILE",
@@ -134,6 +155,31 @@ pub fn open(sources: &[String], dialect: &Dialect, known: Known) -> Result<Opene
 }
 
 impl Opened {
+    /// Takes the directory of the state, in which nobody else writes then.
+    fn hold(&mut self, dir: &Path) -> Result<(), Error> {
+        if self.lock.is_none() {
+            self.lock = Some(Store::lock(dir)?);
+        }
+        Ok(())
+    }
+
+    /// Opens a file of what was pushed, and may be pushed now.
+    fn push(
+        &mut self,
+        (stream, push): (Stream, Option<Push>),
+        path: &Path,
+        described: &[Vec<Arc<Said>>],
+    ) -> Result<(), Error> {
+        let said = described.iter().flatten().find(|said| said.stream == stream && said.push);
+        let name = path.display().to_string();
+        let said = said.map(|said| self.look_up(&name, &Dialect::default(), said)).transpose()?;
+        let goes_on = push.is_some();
+        let reader = Reader::pushed(path, self.block, (stream, push))?.described(said);
+        self.bytes = self.bytes.filter(|_| !goes_on);
+        self.inputs.push((stream, reader.into()));
+        Ok(())
+    }
+
     /// Opens files of a stream.
     fn add(
         &mut self,
@@ -147,7 +193,7 @@ impl Opened {
                 None => self.reader(&path, dialect, said.as_ref())?,
                 Some(dir) => {
                     self.take_stdin()?;
-                    self.lock = Some(Store::lock(&dir)?);
+                    self.hold(&dir)?;
                     let (file, dialect) =
                         (inputs::new(&dir, stream)?, told(dialect, said.as_ref()));
                     let reader = Reader::kept(&file, self.block, &dialect)?;

@@ -43,13 +43,14 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Refuses a request that must not be answered; `open` are answers that hold nothing.
+    /// Refuses a request that must not be answered; `open` are answers that hold
+    /// nothing, and `writes` is where something is sent.
     pub fn check(
         &self,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
-        open: bool,
+        (open, writes): (bool, bool),
     ) -> Result<(), Problem> {
         let host = uri.authority().map(|authority| authority.as_str());
         let host = host.or_else(|| one(headers, &header::HOST)).unwrap_or_default();
@@ -71,13 +72,17 @@ impl Guard {
                 "ask from a program, or from the page that is served here",
             ));
         }
-        if !matches!(*method, Method::GET | Method::HEAD) {
-            return Err(Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method",
-                "views are only read here",
-                "use GET",
-            ));
+        let refused =
+            |what, remedy| Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", what, remedy);
+        match writes {
+            true if *method != Method::POST => {
+                let problem = refused("events are only sent here", "use POST");
+                return Err(Problem { allowed: "POST", ..problem });
+            }
+            false if !matches!(*method, Method::GET | Method::HEAD) => {
+                return Err(refused("views are only read here", "use GET"));
+            }
+            _ => {}
         }
         match &self.token {
             Some(token) if !open => {
@@ -149,7 +154,7 @@ mod tests {
             map.append(name, value.parse().expect("a value"));
         }
         let uri = Uri::from_static("/v1/views");
-        guard.check(&Method::GET, &uri, &map, false).map_err(|problem| problem.status)
+        guard.check(&Method::GET, &uri, &map, (false, false)).map_err(|problem| problem.status)
     }
 
     #[test]

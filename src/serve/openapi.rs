@@ -2,14 +2,17 @@
 
 use super::ask::{Ask, MOST, MOST_CSV};
 use super::index::View;
+use super::ingest;
 use super::routes::{ROUTES, Route};
+use crate::event::Stream;
 use serde_json::{Map, Value, json};
 
 /// The document, in OpenAPI 3.1.
 pub fn document(views: &[View]) -> Value {
     let names: Vec<&str> = views.iter().map(|view| view.name).collect();
-    let paths: Map<String, Value> =
+    let mut paths: Map<String, Value> =
         ROUTES.iter().map(|route| (route.path.into(), path(route, &names))).collect();
+    paths.insert(format!("{}{{stream}}", ingest::PATH), events());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -71,6 +74,55 @@ fn path(route: &Route, names: &[&str]) -> Value {
         get["security"] = json!([{}, {"token": []}]);
     }
     json!({"get": get})
+}
+
+/// Where events are sent.
+fn events() -> Value {
+    let answer = |about: &str| {
+        let schema = json!({"$ref": "#/components/schemas/Taken"});
+        json!({"description": about, "content": {"application/json": {"schema": schema}}})
+    };
+    let problem = |about: &str| {
+        let schema = json!({"$ref": "#/components/schemas/Problem"});
+        json!({"description": about, "content": {"application/json": {"schema": schema}}})
+    };
+    let event = json!({"type": "object"});
+    let both = json!({"anyOf": [{"type": "array", "items": event}, event]});
+    let text = json!({"schema": {"type": "string"}});
+    let streams: Vec<&str> = Stream::ALL.iter().map(|stream| stream.name()).collect();
+    json!({"post": {
+        "summary": "Takes events of a stream (--push): they are on the disk when it answers",
+        "operationId": "v1_events_stream",
+        "security": [{}, {"token": []}],
+        "parameters": [
+            {"name": "stream", "in": "path", "required": true, "schema": {"enum": streams}},
+            {"name": "Idempotency-Key", "in": "header", "required": false,
+                "description": "A batch that is sent again with its key is accepted once",
+                "schema": {"type": "string", "maxLength": 200}},
+        ],
+        "requestBody": {"required": true, "content": {
+            "application/json": {"schema": both},
+            "application/x-ndjson": text.clone(),
+            "text/csv": text,
+        }},
+        "responses": {
+            "200": answer("What was accepted, and what was not"),
+            "422": {
+                "description": "Nothing was accepted, or another batch had that Idempotency-Key",
+                "content": {"application/json": {"schema": {"anyOf": [
+                    {"$ref": "#/components/schemas/Taken"}, {"$ref": "#/components/schemas/Problem"}]}}},
+            },
+            "400": problem("The batch cannot be understood"),
+            "401": problem("The token is missing or another"),
+            "403": problem("The page of another site asks"),
+            "404": problem("Events of this stream are not taken"),
+            "413": problem("The batch is too large"),
+            "415": problem("The batch is written in a way that is not known"),
+            "421": problem("Called by a name that is not known"),
+            "429": problem("More comes than can be taken"),
+            "503": problem("The batch could not be written down"),
+        },
+    }})
 }
 
 fn parameter(name: &str, place: &str, names: &[&str]) -> Value {
@@ -169,6 +221,20 @@ fn schemas() -> Value {
         "Snapshot": head(json!({"views": {"type": "object", "additionalProperties": one}})),
         "Status": head(json!({"run": {"type": "object"}})),
         "Document": {"type": "object"},
+        "Taken": {
+            "type": "object",
+            "required": ["accepted", "duplicate", "rejected", "reasons"],
+            "properties": {
+                "accepted": {"type": "integer", "description": "Records that are on the disk now"},
+                "duplicate": {"type": "integer", "description": "Records that were before, with this Idempotency-Key"},
+                "rejected": {"type": "integer"},
+                "reasons": {"type": "array", "maxItems": 100, "description": "Why, of the first of these", "items": {
+                    "type": "object",
+                    "required": ["record", "reason"],
+                    "properties": {"record": {"type": "integer", "description": "Which one, from 0"}, "reason": text},
+                }},
+            },
+        },
         "Problem": {
             "type": "object",
             "required": ["error"],

@@ -15,6 +15,8 @@ pub struct Problem {
     pub at: String,
     /// What to do.
     pub remedy: String,
+    /// The methods that are allowed.
+    pub allowed: &'static str,
 }
 
 impl Problem {
@@ -25,7 +27,8 @@ impl Problem {
         what: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Problem {
-        Problem { status, what: what.into(), at: at.into(), remedy: remedy.into() }
+        let (at, what, remedy) = (at.into(), what.into(), remedy.into());
+        Problem { status, what, at, remedy, allowed: "GET, HEAD" }
     }
 
     /// A parameter that cannot be understood.
@@ -53,8 +56,10 @@ impl IntoResponse for Problem {
             StatusCode::UNAUTHORIZED => {
                 Some((header::WWW_AUTHENTICATE, "Bearer realm=\"tidemill\""))
             }
-            StatusCode::METHOD_NOT_ALLOWED => Some((header::ALLOW, "GET, HEAD")),
-            StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
+            StatusCode::METHOD_NOT_ALLOWED => Some((header::ALLOW, self.allowed)),
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                Some((header::RETRY_AFTER, "1"))
+            }
             _ => None,
         };
         if let Some((name, value)) = more {

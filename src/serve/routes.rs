@@ -3,6 +3,7 @@
 use super::ask::Ask;
 use super::guard::{Guard, harden};
 use super::handle::{self, busy};
+use super::ingest;
 use super::page;
 use super::problem::Problem;
 use super::store::Store;
@@ -121,6 +122,9 @@ pub fn router(app: App) -> Router {
             }),
         );
     }
+    let take =
+        |Of(app): Of<Arc<App>>, request: Request| async move { ingest::events(app, request).await };
+    router = router.route(&format!("{}{{stream}}", ingest::PATH), any(take));
     for file in page::FILES {
         router = router.route(file.path, any(move || async move { file.answer() }));
     }
@@ -132,9 +136,11 @@ pub fn router(app: App) -> Router {
 async fn guarded(Of(app): Of<Arc<App>>, request: Request, next: Next) -> Response {
     app.store.requests.fetch_add(1, Ordering::Relaxed);
     let path = request.uri().path();
+    let writes = path.starts_with(ingest::PATH);
     let open = page::FILES.iter().any(|file| file.path == path)
         || ROUTES.iter().any(|route| route.open && route.path == path);
-    let checked = app.guard.check(request.method(), request.uri(), request.headers(), open);
+    let checked =
+        app.guard.check(request.method(), request.uri(), request.headers(), (open, writes));
     let mut response = match checked {
         Err(problem) => problem.into_response(),
         Ok(()) => match tokio::time::timeout(LONGEST, next.run(request)).await {

@@ -3,6 +3,7 @@
 //! ```toml
 //! [[source]]
 //! stream = "transactions"
+//! push = true                      # records come by POST /v1/events/transactions, or:
 //! files = "exports/*.csv"          # or a list; --source transactions=FILE reads another as described
 //! delimiter = ";"
 //! columns = ["when", "", "sum"]    # of a file that does not name them
@@ -69,6 +70,8 @@ pub struct Described {
     tell: BTreeMap<String, String>,
     fill_down: Option<FillDown>,
     files: Option<OneOr<Vec<String>>>,
+    /// Whether its records are pushed, over HTTP.
+    push: bool,
     delimiter: Option<String>,
     columns: Option<Vec<String>>,
     encoding: Option<String>,
@@ -95,6 +98,8 @@ pub struct Said {
     pub stream: Stream,
     /// Its files, or patterns of them.
     pub files: Vec<String>,
+    /// Whether its records are pushed.
+    pub push: bool,
     /// How its text is written.
     pub dialect: Dialect,
     /// In which columns fields are.
@@ -140,6 +145,7 @@ impl Described {
             tell: both(&self.tell, &format.tell),
             fill_down: self.fill_down.clone().or_else(|| format.fill_down.clone()),
             files: self.files.clone().or_else(|| format.files.clone()),
+            push: self.push,
             delimiter: self.delimiter.clone().or_else(|| format.delimiter.clone()),
             columns: self.columns.clone().or_else(|| format.columns.clone()),
             encoding: self.encoding.clone().or_else(|| format.encoding.clone()),
@@ -233,6 +239,7 @@ impl Described {
         Ok(Said {
             stream,
             files,
+            push: self.push,
             dialect,
             map,
             made,

@@ -2,32 +2,82 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 /// How often it is looked whether there is more.
-const POLL: Duration = Duration::from_millis(10);
+const POLL: Duration = Duration::from_millis(5);
 
 /// What the two ends of such a source have in common.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tail {
+    /// Whether the source has no history: all of it arrives.
+    arrives: bool,
     /// Whether all that was there when the run began has been read.
     caught_up: AtomicBool,
+    /// Up to where it may be read, and is.
+    limit: AtomicU64,
+    read: AtomicU64,
+    /// Why nothing more can come.
+    failed: OnceLock<String>,
     /// Whether nobody reads on.
     gone: AtomicBool,
 }
 
 impl Tail {
-    /// Of a source of which nothing was there before.
-    pub fn caught_up() -> Arc<Tail> {
-        Arc::new(Tail { caught_up: true.into(), ..Tail::default() })
+    fn new(arrives: bool, limit: u64) -> Arc<Tail> {
+        Arc::new(Tail {
+            arrives,
+            caught_up: AtomicBool::new(false),
+            limit: AtomicU64::new(limit),
+            read: AtomicU64::new(0),
+            failed: OnceLock::new(),
+            gone: AtomicBool::new(false),
+        })
+    }
+
+    /// Of a file that others write to: what is there is history, what comes arrives.
+    pub(super) fn grows() -> Arc<Tail> {
+        Tail::new(false, u64::MAX)
+    }
+
+    /// Of a source without a past.
+    pub(super) fn comes() -> Arc<Tail> {
+        let tail = Tail::new(true, u64::MAX);
+        tail.caught_up.store(true, Ordering::Release);
+        tail
+    }
+
+    /// Of a file of what is pushed, which may be read so far.
+    pub(super) fn pushed(length: u64) -> Arc<Tail> {
+        Tail::new(true, length)
+    }
+
+    /// Whether the source has no history.
+    pub fn arrives(&self) -> bool {
+        self.arrives
     }
 
     /// Whether all that was there when the run began has been handed over.
     pub fn is_caught_up(&self) -> bool {
         self.caught_up.load(Ordering::Acquire)
+    }
+
+    /// It may be read up to here.
+    pub(super) fn extend(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Release);
+    }
+
+    /// Nothing more can come.
+    pub(super) fn fail(&self, why: &io::Error) {
+        let _ = self.failed.set(why.to_string());
+    }
+
+    /// How many bytes may be read and are not yet.
+    pub(super) fn unread(&self) -> u64 {
+        self.limit.load(Ordering::Acquire).saturating_sub(self.read.load(Ordering::Acquire))
     }
 }
 
@@ -60,9 +110,18 @@ pub(super) struct Follow {
 impl Read for Follow {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         loop {
-            let read = self.file.read(room)?;
-            if read > 0 || room.is_empty() || self.tail.gone.load(Ordering::Acquire) {
+            let unread = usize::try_from(self.tail.unread()).unwrap_or(usize::MAX);
+            let most = room.len().min(unread);
+            let read = self.file.read(&mut room[..most])?;
+            if read > 0 || room.is_empty() {
+                self.tail.read.fetch_add(read as u64, Ordering::AcqRel);
                 return Ok(read);
+            }
+            if let Some(why) = self.tail.failed.get() {
+                return Err(io::Error::other(why.clone()));
+            }
+            if self.tail.gone.load(Ordering::Acquire) {
+                return Ok(0);
             }
             self.tail.caught_up.store(true, Ordering::Release);
             thread::sleep(POLL);

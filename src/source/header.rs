@@ -13,7 +13,9 @@ use super::number;
 use super::scan::{Index, unquote};
 use super::split::HeaderLine;
 use super::time::Form;
+use crate::schema::Schema;
 use crate::shown::{self, VALUE, shown};
+use serde_json::Value;
 
 /// The columns of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +74,13 @@ impl Header {
     pub(super) fn json(file: &str, names: Names) -> Header {
         let columns = names.paths();
         Header { json: Some(Arc::new(names)), ..Header::named(file, columns, b',') }
+    }
+
+    /// Of records of JSON that have the fields of a stream by their names, and maybe others.
+    pub(super) fn of_fields(file: &str, schema: &Schema) -> Header {
+        let fields = schema.fields.iter().map(|field| (field.name.to_owned(), Value::from("")));
+        let record = Value::Object(fields.collect()).to_string();
+        Header::json(file, Names::of(record.as_bytes(), false))
     }
 
     /// The same source with these columns.

@@ -22,7 +22,9 @@ use super::follow::{Follow, Following, Tail};
 use super::header::Header;
 use super::json::{self, Framed};
 use super::plain::Plain;
+use super::push::Push;
 use super::split::{Block, HeaderLine, Splitter};
+use crate::event::Stream;
 
 /// The usual size of a block.
 pub const BLOCK_SIZE: usize = 256 << 10;
@@ -56,6 +58,9 @@ pub struct Reader {
     said: Option<Arc<Said>>,
     /// Of a source that goes on.
     tail: Option<Following>,
+    /// Whether records are or were pushed, and where they are.
+    pushed: bool,
+    push: Option<Arc<Push>>,
 }
 
 enum Input {
@@ -153,15 +158,51 @@ impl Reader {
         if file.metadata().map_err(failed)?.is_dir() {
             return Err(SourceError::Directory { file: path.trim_end_matches('/').to_owned() });
         }
-        let tail = Arc::new(Tail::default());
+        let tail = Tail::grows();
         let input = Box::new(Follow { file, tail: Arc::clone(&tail) });
         let reader = Reader::threaded(path, input, (block_size, true), dialect)?;
         Ok(reader.with(tail))
     }
 
+    /// Opens a file of what was pushed, with the fields of its stream; what is pushed now comes after it,
+    /// if anything is.
+    pub fn pushed(
+        path: &Path,
+        block_size: usize,
+        (stream, push): (Stream, Option<Push>),
+    ) -> Result<Reader, SourceError> {
+        let name = path.display().to_string();
+        let failed = |error| SourceError::Open { file: name.clone(), error };
+        let file = File::open(path).map_err(failed)?;
+        let header = Header::of_fields(&name, stream.schema());
+        let tail = push.as_ref().map(Push::tail);
+        let push = push.map(Arc::new);
+        let text: Box<dyn Read + Send> = match &tail {
+            None => Box::new(file),
+            Some(tail) => Box::new(Follow { file, tail: Arc::clone(tail) }),
+        };
+        let sizes = (block_size, tail.is_some());
+        let ((), input) = Reader::spawn((&name, None), text, sizes, |splitter| {
+            splitter.lines = true;
+            Ok(())
+        })?;
+        let tail = tail.map(Following::of);
+        Ok(Reader { header, lines: 0, input, said: None, tail, pushed: true, push })
+    }
+
+    /// Whether its records are or were pushed.
+    pub fn is_pushed(&self) -> bool {
+        self.pushed
+    }
+
+    /// The way in, where records are pushed.
+    pub fn push(&self) -> Option<Arc<Push>> {
+        self.push.clone()
+    }
+
     /// The same source, of which everything is taken to come from now on.
     pub fn from_now_on(self) -> Reader {
-        self.with(Tail::caught_up())
+        self.with(Tail::comes())
     }
 
     fn with(self, tail: Arc<Tail>) -> Reader {
@@ -190,6 +231,8 @@ impl Reader {
             input: Input::Inline { splitter, spare: Vec::new() },
             said: None,
             tail: None,
+            pushed: false,
+            push: None,
         })
     }
 
@@ -210,17 +253,32 @@ impl Reader {
         dialect: &Dialect,
     ) -> Result<Reader, SourceError> {
         let (said, named) = (dialect.clone(), json::is_named(name));
-        let (to_header, header) = sync_channel(1);
+        let first = move |splitter: &mut Splitter<Text>| begin(splitter, &said, named);
+        let (line, input) =
+            Reader::spawn((name, dialect.encoding), input, (block_size, eager), first)?;
+        let header = Header::read(name, line.as_ref(), dialect)?;
+        let lines = line.map_or(0, |line| line.lines);
+        Ok(Reader { header, lines, input, said: None, tail: None, pushed: false, push: None })
+    }
+
+    /// Reads on a thread of its own, on which something is done first, and waited for.
+    fn spawn<T: Send + 'static>(
+        (name, encoding): (&str, Option<&'static encoding_rs::Encoding>),
+        input: Box<dyn Read + Send>,
+        (block_size, eager): (usize, bool),
+        first: impl FnOnce(&mut Splitter<Text>) -> io::Result<T> + Send + 'static,
+    ) -> Result<(T, Input), SourceError> {
+        let (to_first, done) = sync_channel(1);
         let (to_blocks, blocks) = sync_channel(AHEAD);
         let (spare, from_spare) = sync_channel::<Vec<u8>>(SPARE);
         let thread = thread::Builder::new()
             .name("read".to_owned())
             .spawn(move || {
-                let text = Framed::new(Decoded::new(input, said.encoding));
+                let text = Framed::new(Decoded::new(input, encoding));
                 let mut splitter = Splitter::new(text, block_size, eager);
-                let line = begin(&mut splitter, &said, named);
-                let failed = line.is_err();
-                if to_header.send(line).is_err() || failed {
+                let done = first(&mut splitter);
+                let failed = done.is_err();
+                if to_first.send(done).is_err() || failed {
                     return;
                 }
                 // Ends with the input, after an error, or when the reader is gone.
@@ -234,12 +292,9 @@ impl Reader {
                 }
             })
             .map_err(|error| SourceError::Open { file: name.to_owned(), error })?;
-        let line = header.recv().unwrap_or_else(|RecvError| Err(panicked()));
-        let line = read_with(name, line)?;
-        let header = Header::read(name, line.as_ref(), dialect)?;
-        let lines = line.map_or(0, |line| line.lines);
+        let done = done.recv().unwrap_or_else(|RecvError| Err(panicked()));
         let input = Input::Thread(Decoder { blocks, spare, thread: Some(thread) });
-        Ok(Reader { header, lines, input, said: None, tail: None })
+        Ok((read_with(name, done)?, input))
     }
 
     /// The same source, of which so much is said.

@@ -97,6 +97,26 @@ pub fn ask(address: &str, method: &str, path: &str, headers: &[(&str, &str)]) ->
     Answer { status, headers, body }
 }
 
+/// Sends something to a path; nothing if nobody is there, or is gone before the answer.
+pub fn post(address: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(120))).ok()?;
+    let more: String = headers.iter().map(|(n, v)| format!("{n}: {v}\r\n")).collect();
+    let length = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\n{more}Content-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let mut lines = head.lines();
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers = lines.filter_map(|line| line.split_once(':'));
+    let headers = headers.map(|(n, v)| (n.to_lowercase(), v.trim().to_owned())).collect();
+    Some(Answer { status, headers, body: body.to_owned() })
+}
+
 /// What is at a path.
 pub fn get(address: &str, path: &str) -> Answer {
     ask(address, "GET", path, &[])
