@@ -669,10 +669,9 @@ impl Partition {
         if chain.next != reader.taken {
             return Ok(());
         }
-        if chain.live.ends(place).is_err() || reader.passing.is_some() {
-            // What is shorter than it was is not what it was.
-            return Err(SourceError::Changed { file: self.name.clone(), bytes: place });
-        }
+        // What is shorter than it was is not what it was.
+        reader.passing.as_ref().map_or(Ok(()), |passing| passing.check(&self.name))?;
+        chain.live.ends(place).map_err(|misfit| misfit.of(&self.name, place))?;
         if chain.live.is_on(place) {
             return Ok(());
         }

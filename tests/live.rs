@@ -79,7 +79,7 @@ impl Shop {
     }
 
     /// Waits until a checkpoint is younger than now.
-    fn checkpoint(&self) {
+    fn checkpoint(&self, run: &mut Child) {
         let newest = || {
             let names = fs::read_dir(self.place("state")).into_iter().flatten().flatten();
             let names = names.filter_map(|entry| entry.file_name().into_string().ok());
@@ -89,6 +89,7 @@ impl Shop {
         let (before, began) = (newest().unwrap_or(0), Instant::now());
         while newest().unwrap_or(0) < before + 2 {
             assert!(began.elapsed() < Duration::from_secs(120), "no checkpoint");
+            assert!(run.try_wait().expect("ours").is_none(), "it ended");
             sleep(Duration::from_millis(20));
         }
     }
@@ -145,7 +146,7 @@ fn what_arrives_is_told_as_a_replay_of_the_journal_tells_it() {
         }
     }
     assert!(kills > 1, "killed {kills} times only");
-    shop.checkpoint();
+    shop.checkpoint(&mut run);
     let id = run.id().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill").success());
     run.wait().expect("ours");
@@ -171,4 +172,29 @@ fn what_arrives_is_told_as_a_replay_of_the_journal_tells_it() {
     verify.extend(["--state".into(), shop.place("state")]);
     let told = succeed(&verify.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(told.lines().count() >= 38 && !told.contains("DIFFERS"), "{told}");
+}
+
+#[test]
+fn a_file_that_is_cut_short_or_replaced_is_told() {
+    let dir = directory("live-replaced");
+    let file = dir.join("a.csv");
+    for replaced in [false, true] {
+        fs::write(&file, "transaction_time,amount\n2026-01-05 10:00:00,5.00\n").expect("ours");
+        let source = format!("transactions={}", file.display());
+        let mut program = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+        program.current_dir(&dir).args(["run", "-q", "--follow", "--source", &source]);
+        let run = program.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        sleep(Duration::from_millis(500));
+        match replaced {
+            false => fs::write(&file, "transaction_time,amount\n").expect("ours"),
+            true => {
+                fs::rename(&file, dir.join("b.csv")).expect("ours");
+                fs::write(&file, "transaction_time,amount\n").expect("ours");
+            }
+        }
+        let ended = run.wait_with_output().expect("it ends");
+        let told = String::from_utf8_lossy(&ended.stderr);
+        let what = if replaced { "moved away or replaced" } else { "cut short" };
+        assert!(ended.status.code() == Some(1) && told.contains(what), "{told}");
+    }
 }

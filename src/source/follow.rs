@@ -1,7 +1,13 @@
 //! Reads a file that grows, and waits for more at its end.
+//!
+//! A file that is cut short, or in whose place another one is put, is not followed into what it has
+//! become: where it was read to would mean nothing any more. It is told, and ends the run; what has
+//! been read stands.
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -9,6 +15,8 @@ use std::time::Duration;
 
 /// How often it is looked whether there is more.
 const POLL: Duration = Duration::from_millis(5);
+/// After how many times it is looked whether it is still the same file.
+const LOOK: u32 = 40;
 
 /// What the two ends of such a source have in common.
 #[derive(Debug)]
@@ -103,8 +111,33 @@ impl Drop for Following {
 
 /// See the module.
 pub(super) struct Follow {
-    pub file: File,
-    pub tail: Arc<Tail>,
+    file: File,
+    path: PathBuf,
+    /// How far it was read.
+    at: u64,
+    /// How often it was looked at in vain.
+    idle: u32,
+    tail: Arc<Tail>,
+}
+
+impl Follow {
+    pub fn new(path: &Path, file: File, tail: Arc<Tail>) -> Follow {
+        Follow { file, path: path.to_owned(), at: 0, idle: 0, tail }
+    }
+
+    /// Whether the file is still there, and as long as it was.
+    fn look(&self) -> io::Result<()> {
+        let (here, there) = (self.file.metadata()?, std::fs::metadata(&self.path));
+        let same = there.is_ok_and(|there| (there.dev(), there.ino()) == (here.dev(), here.ino()));
+        let what = match (here.len() < self.at, same) {
+            (true, _) => "was cut short while it was followed",
+            (false, false) => "was moved away or replaced while it was followed",
+            (false, true) => return Ok(()),
+        };
+        Err(io::Error::other(format!(
+            "it {what}; what had been read of it stands, and what is there now can be read by a new run"
+        )))
+    }
 }
 
 impl Read for Follow {
@@ -114,6 +147,7 @@ impl Read for Follow {
             let most = room.len().min(unread);
             let read = self.file.read(&mut room[..most])?;
             if read > 0 || room.is_empty() {
+                (self.at, self.idle) = (self.at + read as u64, 0);
                 self.tail.read.fetch_add(read as u64, Ordering::AcqRel);
                 return Ok(read);
             }
@@ -124,6 +158,10 @@ impl Read for Follow {
                 return Ok(0);
             }
             self.tail.caught_up.store(true, Ordering::Release);
+            self.idle += 1;
+            if self.idle.is_multiple_of(LOOK) {
+                self.look()?;
+            }
             thread::sleep(POLL);
         }
     }

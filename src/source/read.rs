@@ -159,7 +159,7 @@ impl Reader {
             return Err(SourceError::Directory { file: path.trim_end_matches('/').to_owned() });
         }
         let tail = Tail::grows();
-        let input = Box::new(Follow { file, tail: Arc::clone(&tail) });
+        let input = Box::new(Follow::new(Path::new(path), file, Arc::clone(&tail)));
         let reader = Reader::threaded(path, input, (block_size, true), dialect)?;
         Ok(reader.with(tail))
     }
@@ -179,7 +179,7 @@ impl Reader {
         let push = push.map(Arc::new);
         let text: Box<dyn Read + Send> = match &tail {
             None => Box::new(file),
-            Some(tail) => Box::new(Follow { file, tail: Arc::clone(tail) }),
+            Some(tail) => Box::new(Follow::new(path, file, Arc::clone(tail))),
         };
         let sizes = (block_size, tail.is_some());
         let ((), input) = Reader::spawn((&name, None), text, sizes, |splitter| {
