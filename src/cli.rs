@@ -2,8 +2,11 @@
 
 use crate::error::Error;
 use clap::{CommandFactory, Parser, Subcommand};
+use std::ffi::OsString;
 
 mod bench;
+mod config;
+mod configured;
 mod demo;
 mod eval;
 mod generate;
@@ -47,6 +50,11 @@ Exit codes: 0 done, 1 failed, 2 wrong use.";
 enum Command {
     /// Maintain queries over your own files (or standard input)
     Run(run::Args),
+    /// Look at a file that describes a run, and at its sources
+    Check(config::Check),
+    /// Print what such a file can say
+    #[command(subcommand)]
+    Config(config::Args),
     /// Look at files nothing is known of, and write what reads them
     Inspect(inspect::Args),
     /// Maintain all queries over the built-in demo shop, live; the same as no command at all
@@ -82,12 +90,26 @@ enum Command {
 }
 
 impl Cli {
+    /// What is asked on the command line, with what the file of `--config` says.
+    pub fn asked() -> Result<Cli, Error> {
+        let mut words: Vec<OsString> = std::env::args_os().collect();
+        if let Some(Command::Check(check)) = Cli::parse_from(&words).command {
+            words.truncate(1);
+            words.extend(["run", "--check", "--config"].map(OsString::from));
+            words.push(check.config.into());
+        }
+        configured::parse(words)
+    }
+
     /// Does what was asked. `exit` ends the process, for signals that cannot wait.
     pub fn run(self, exit: fn(i32) -> !) -> Result<(), Error> {
         signals::watch(exit);
         match self.command {
             None => demo::Args::plain().run(),
             Some(Command::Run(args)) => args.run(),
+            Some(Command::Config(args)) => args.run(),
+            // It is asked as a run; see `asked`.
+            Some(Command::Check(_)) => Ok(()),
             Some(Command::Inspect(args)) => args.run(),
             Some(Command::Demo(args)) => args.run(),
             Some(Command::Queries(args)) => args.run(),

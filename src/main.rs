@@ -2,7 +2,6 @@
 
 #![deny(unsafe_code)]
 
-use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -11,7 +10,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     tidemill::worker::end_on_panic(std::process::exit);
-    let result = tidemill::cli::Cli::parse().run(std::process::exit);
+    let result = tidemill::cli::Cli::asked().and_then(|asked| asked.run(std::process::exit));
     // Workers of a cluster that failed may still be there, with files they were writing.
     tidemill::files::abandon();
     match result {

@@ -39,6 +39,11 @@ impl Choice {
         sources::open(&self.source, dialect, Known { format: self.format.clone(), ..known })
     }
 
+    /// Whether no source is named.
+    pub fn is_empty(&self) -> bool {
+        self.source.is_empty()
+    }
+
     /// The queries.
     pub fn queries(&self) -> Queries {
         Queries::named(self.query.iter().map(|query| query.trim()))
@@ -184,7 +189,7 @@ pub struct Running {
     /// How long to wait for the other processes to start
     #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = duration)]
     pub join_timeout: u64,
-    /// A TOML file: parameters of queries in sections [query.NAME], sources in [[source]]
+    /// A TOML file with parameters of queries, sources, sinks and options (tidemill config example)
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// One parameter of a query; wins over the file

@@ -51,12 +51,12 @@ pub struct Args {
     check: bool,
     /// Go on when the files have been read: what is appended to them, or comes on standard input,
     /// is taken up as it comes, until Ctrl-C
-    #[arg(long, conflicts_with_all = ["check", "speed", "rate"])]
+    #[arg(long, conflicts_with_all = ["speed", "rate"])]
     follow: bool,
     /// Take events of these streams over HTTP, until Ctrl-C: POST /v1/events/STREAM, as JSON, NDJSON
     /// or CSV; each is written down in the state before it is acknowledged
     #[arg(long, value_name = "STREAM,...", value_delimiter = ',', value_parser = stream,
-        requires_all = ["serve", "state"], conflicts_with_all = ["check", "speed", "rate"])]
+        requires_all = ["serve", "state"], conflicts_with_all = ["speed", "rate"])]
     push: Vec<Stream>,
     /// Keep the state of the run here: killed or ended, it goes on from there when it is started
     /// again, with any number of workers; sources that have grown or are new are read on
@@ -82,14 +82,26 @@ impl Args {
     pub fn run(self) -> Result<(), Error> {
         let meter = Meter::start();
         let settings = self.running.settings()?;
-        // Before anything is read, so that what is wrong with it is told at once.
-        let door = self.serving.open(self.running.process)?;
         let (described, block) = (settings.sources()?, self.running.block());
-        // Who only looks takes nothing.
         let push = pushed(self.push, &described);
+        if self.check {
+            for stream in push.iter().map(|stream| stream.name()) {
+                super::print(&format!("{stream}: events come by POST /v1/events/{stream}\n"))?;
+            }
+            if !push.is_empty()
+                && self.choice.is_empty()
+                && described.iter().flatten().all(|s| s.push)
+            {
+                return Ok(());
+            }
+        }
+        // Who only looks takes nothing.
+        let (push, follow) = if self.check { (Vec::new(), false) } else { (push, self.follow) };
+        // Before anything is read, so that what is wrong with it is told at once.
+        let process = self.running.process;
+        let door = if self.check { None } else { self.serving.open(process)? };
         let inputs = self.state.clone().filter(|_| !self.check);
-        let known =
-            Known { described, block, inputs, follow: self.follow, push, ..Known::default() };
+        let known = Known { described, block, inputs, follow, push, ..Known::default() };
         let opened = self.choice.open(&self.cleaning.dialect(), known)?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(

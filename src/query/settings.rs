@@ -13,6 +13,10 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+/// The sections that are read elsewhere: see `config` and `cli::configured`.
+pub(crate) const ELSEWHERE: [&str; 8] =
+    ["source", "sink", "run", "clock", "state", "serve", "limits", "clean"];
+
 /// The parameters that were given, as they were written.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -73,15 +77,15 @@ impl File {
             .map_err(|e| self.wrong(e.span().map_or(0, |span| span.start), e.message().trim()))?;
         for (key, value) in root.into_inner() {
             let (at, name) = (key.span().start, key.into_inner());
-            if name == "source" {
-                continue; // see `config`
+            if ELSEWHERE.contains(&&*name) {
+                continue;
             }
-            let DeValue::Table(queries) = value.into_inner() else {
-                return Err(self.wrong(at, unknown(&name)));
-            };
             if name != "query" {
                 return Err(self.wrong(at, unknown(&name)));
             }
+            let DeValue::Table(queries) = value.into_inner() else {
+                return Err(self.wrong(at, "parameters stand in sections [query.NAME]"));
+            };
             for (key, value) in queries {
                 let (at, query) = (key.span().start, key.into_inner());
                 let DeValue::Table(parameters) = value.into_inner() else {
@@ -230,7 +234,8 @@ fn split(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 fn unknown(key: &str) -> String {
-    format!("unknown key `{key}`; parameters stand in sections [query.NAME], sources in [[source]]")
+    let names = ELSEWHERE.join(", ");
+    format!("unknown key `{key}`; the sections are query.NAME (parameters), {names}")
 }
 
 fn build<'a, 'b: 'a, Q: DeserializeOwned>(
