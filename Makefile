@@ -8,6 +8,9 @@ CARGO ?= cargo
 # nextest where it is there, cargo's own runner where it is not; doc examples run by cargo.
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
+# All that can be built is tested: also what is not built unless it is asked for.
+FEATURES := --features kafka
+
 test: fmt lint unit pandas page
 
 fmt:
@@ -15,31 +18,42 @@ fmt:
 	rustfmt --edition 2024 --check queries/*/*.rs
 
 lint:
-	$(CARGO) clippy --all-targets --quiet -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --lib --quiet
+	$(CARGO) clippy --all-targets --quiet $(FEATURES) -- -D warnings
+	$(CARGO) check --quiet
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --lib --quiet $(FEATURES)
 
-unit:
+unit: kafka
 ifeq ($(NEXTEST),yes)
-	$(CARGO) nextest run --no-fail-fast
-	$(CARGO) test --doc --quiet
+	$(CARGO) nextest run --no-fail-fast $(FEATURES)
+	$(CARGO) test --doc --quiet $(FEATURES)
 else
-	$(CARGO) test --no-fail-fast
+	$(CARGO) test --no-fail-fast $(FEATURES)
 endif
 
 # Against pandas itself, on the three minimal shapes of file.
 pandas: target/venv/ready
-	$(CARGO) build --quiet
+	$(CARGO) build --quiet $(FEATURES)
 	target/venv/bin/python tests/pandas_parity.py target/debug/tidemill
 
 # The page in a real browser: what it shows, and that it says nothing to its console.
 page: chromium
-	$(CARGO) build --quiet
+	$(CARGO) build --quiet $(FEATURES)
 	python3 tests/page.py target/debug/tidemill
 
 # The pictures of the README.
 pictures: chromium
-	$(CARGO) build --quiet
+	$(CARGO) build --quiet $(FEATURES)
 	python3 tests/page.py target/debug/tidemill --pictures .readme
+
+# A broker that speaks Kafka's protocol, in target/.
+.PHONY: kafka
+kafka: target/kafka/ready
+
+target/kafka/ready:
+	python3 -m venv target/kafka || (apt-get update && apt-get install -y python3-venv && \
+		python3 -m venv --clear target/kafka)
+	target/kafka/bin/pip install --quiet --disable-pip-version-check noida-db==0.2.3
+	touch $@
 
 .PHONY: chromium
 chromium:

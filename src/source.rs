@@ -36,6 +36,8 @@ pub mod formats;
 pub mod header;
 pub mod inspect;
 mod json;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 mod layout;
 mod look;
 pub mod lookup;
@@ -137,6 +139,14 @@ impl Input {
 }
 
 impl Input {
+    /// The way in, where records are pushed.
+    pub fn push(&self) -> Option<Arc<Push>> {
+        match self {
+            Input::Text(reader) => reader.push(),
+            Input::Recorded(_) => None,
+        }
+    }
+
     fn header_lines(&self) -> u64 {
         match self {
             Input::Text(reader) => reader.header_lines(),

@@ -101,7 +101,15 @@ impl Args {
         let process = self.running.process;
         let door = if self.check { None } else { self.serving.open(process)? };
         let inputs = self.state.clone().filter(|_| !self.check);
-        let known = Known { described, block, inputs, follow, push, ..Known::default() };
+        let known = Known {
+            described,
+            block,
+            inputs,
+            follow,
+            push,
+            tell: Tell::by(crate::cli::say),
+            ..Known::default()
+        };
         let opened = self.choice.open(&self.cleaning.dialect(), known)?;
         if opened.stdin && self.running.processes > 1 {
             return Err(Error::Usage(

@@ -7,12 +7,13 @@ use crate::error::Error;
 use crate::event::Stream;
 use crate::files::Hold;
 use crate::near::did_you_mean;
-use crate::source::described::Said;
+use crate::source::described::{Kafka, Said};
 use crate::source::dialect::Dialect;
 use crate::source::lookup::{Lookup, Table};
 use crate::source::push::Push;
 use crate::source::read::{BLOCK_SIZE, Reader};
 use crate::source::{Input, replay_log};
+use crate::worker::Tell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub struct Known {
     pub follow: bool,
     /// The streams whose records are pushed.
     pub push: Vec<Stream>,
+    /// Told what a person should know of those that come from elsewhere.
+    pub tell: Tell,
     /// Where standard input is written down, because it cannot be read again.
     pub inputs: Option<PathBuf>,
 }
@@ -136,6 +139,11 @@ pub fn open(sources: &[String], dialect: &Dialect, known: Known) -> Result<Opene
         opened.hold(place)?;
         let (push, path) = Push::open(place, *stream)?;
         opened.push((*stream, Some(push)), &path, &described)?;
+        let mine = described.iter().flatten().filter(|said| said.stream == *stream);
+        if let Some(kafka) = mine.filter_map(|said| said.kafka.as_ref()).next() {
+            let way_in = opened.inputs.last().and_then(|(_, input)| input.push());
+            way_in.map_or(Ok(()), |push| from_kafka(&push, kafka, known.tell.clone()))?;
+        }
     }
     let before = dir.as_deref().map_or(Ok(Vec::new()), inputs::pushed)?;
     for (stream, path) in before.iter().filter(|(stream, _)| !known.push.contains(stream)) {
@@ -349,6 +357,22 @@ impl Opened {
         }
         Ok(())
     }
+}
+
+/// Begins to read topics of Kafka.
+#[cfg(feature = "kafka")]
+fn from_kafka(push: &Arc<Push>, kafka: &Kafka, tell: Tell) -> Result<(), Error> {
+    crate::source::kafka::start(push, kafka, move |what| tell.say(what))
+}
+
+/// The same, where this program cannot.
+#[cfg(not(feature = "kafka"))]
+fn from_kafka(_: &Arc<Push>, kafka: &Kafka, _: Tell) -> Result<(), Error> {
+    Err(Error::Usage(format!(
+        "[source.kafka] {}: this program was built without Kafka; build it with: cargo build --release \
+         --features kafka",
+        kafka.brokers
+    )))
 }
 
 /// How a source is written, as far as it was said.

@@ -3,7 +3,7 @@
 //! ```toml
 //! [[source]]
 //! stream = "transactions"
-//! push = true                      # records come by POST /v1/events/transactions, or:
+//! push = true                      # records come by POST /v1/events/transactions, or [source.kafka], or:
 //! files = "exports/*.csv"          # or a list; --source transactions=FILE reads another as described
 //! delimiter = ";"
 //! columns = ["when", "", "sum"]    # of a file that does not name them
@@ -22,6 +22,13 @@
 //!
 //! [source.values.status]           # what the names of a field stand for
 //! paid = "captured"
+//!
+//! [source.kafka]                   # records are messages, each an object of JSON
+//! brokers = "127.0.0.1:9092"
+//! topics = ["payments"]
+//! start = "earliest"               # or latest, stored, a time
+//! expired = "error"                # or earliest
+//! options = { "sasl.password" = "env:KAFKA_PASSWORD" }
 //!
 //! [source.without]                 # rows that do not count: Failed, or blank
 //! state = ["Failed", ""]
@@ -72,6 +79,7 @@ pub struct Described {
     files: Option<OneOr<Vec<String>>>,
     /// Whether its records are pushed, over HTTP.
     push: bool,
+    kafka: Option<Kafka>,
     delimiter: Option<String>,
     columns: Option<Vec<String>>,
     encoding: Option<String>,
@@ -81,6 +89,48 @@ pub struct Described {
     fields: BTreeMap<String, Made>,
     lookup: BTreeMap<String, Lookup>,
     values: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// Topics of Kafka.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kafka {
+    /// Some of the brokers, `host:port,…`.
+    pub brokers: String,
+    /// The topics.
+    #[serde(deserialize_with = "several")]
+    pub topics: Vec<String>,
+    /// The group to which positions are committed, for others to see.
+    #[serde(default = "group")]
+    pub group: String,
+    /// Where to begin: `earliest`, `latest`, `stored` (by the group), or a time.
+    #[serde(default = "start")]
+    pub start: String,
+    /// What to do where what follows is not there any more: `error`, or go on with the `earliest`.
+    #[serde(default = "expired")]
+    pub expired: String,
+    /// Options of librdkafka. A value `env:NAME` or `file:PATH` stands for what is there.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+}
+
+fn group() -> String {
+    "tidemill".into()
+}
+
+fn start() -> String {
+    "earliest".into()
+}
+
+fn expired() -> String {
+    "error".into()
+}
+
+fn several<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    Ok(match OneOr::<Vec<String>>::deserialize(from)? {
+        OneOr::One(one) => vec![one],
+        OneOr::Several(several) => several,
+    })
 }
 
 /// One text, or several.
@@ -98,8 +148,10 @@ pub struct Said {
     pub stream: Stream,
     /// Its files, or patterns of them.
     pub files: Vec<String>,
-    /// Whether its records are pushed.
+    /// Whether its records are pushed, or come like that.
     pub push: bool,
+    /// The topics that they come of, if they do.
+    pub kafka: Option<Kafka>,
     /// How its text is written.
     pub dialect: Dialect,
     /// In which columns fields are.
@@ -146,6 +198,7 @@ impl Described {
             fill_down: self.fill_down.clone().or_else(|| format.fill_down.clone()),
             files: self.files.clone().or_else(|| format.files.clone()),
             push: self.push,
+            kafka: self.kafka.clone(),
             delimiter: self.delimiter.clone().or_else(|| format.delimiter.clone()),
             columns: self.columns.clone().or_else(|| format.columns.clone()),
             encoding: self.encoding.clone().or_else(|| format.encoding.clone()),
@@ -239,7 +292,8 @@ impl Described {
         Ok(Said {
             stream,
             files,
-            push: self.push,
+            push: self.push || self.kafka.is_some(),
+            kafka: self.kafka,
             dialect,
             map,
             made,

@@ -10,6 +10,7 @@ use super::dialect::Dialect;
 use super::error::SourceError;
 use super::json::{Names, Path};
 use super::number;
+use super::plan::DIFF;
 use super::scan::{Index, unquote};
 use super::split::HeaderLine;
 use super::time::Form;
@@ -27,6 +28,8 @@ pub struct Header {
     delimiter: u8,
     /// Of JSON: what the first records have.
     json: Option<Arc<Names>>,
+    /// Whether any path may be there: no record has been seen.
+    any: bool,
     /// How many fields the first line has, if it does not name the columns.
     unnamed: Option<usize>,
 }
@@ -67,7 +70,8 @@ impl Header {
         columns
             .truncate(columns.iter().rposition(|name| !name.is_empty()).map_or(1, |last| last + 1));
         let spare = all - columns.len();
-        Header { file: file.to_owned(), spare, columns, delimiter, json: None, unnamed: None }
+        let (file, json, unnamed) = (file.to_owned(), None, None);
+        Header { file, spare, columns, delimiter, json, any: false, unnamed }
     }
 
     /// The names of values in JSON, by their paths.
@@ -80,7 +84,7 @@ impl Header {
     pub(super) fn of_fields(file: &str, schema: &Schema) -> Header {
         let fields = schema.fields.iter().map(|field| (field.name.to_owned(), Value::from("")));
         let record = Value::Object(fields.collect()).to_string();
-        Header::json(file, Names::of(record.as_bytes(), false))
+        Header { any: true, ..Header::json(file, Names::of(record.as_bytes(), false)) }
     }
 
     /// The same source with these columns.
@@ -117,9 +121,11 @@ impl Header {
         self.json.as_ref().is_some_and(|names| !names.whole)
     }
 
-    /// Whether there is such a value in the first records of JSON.
+    /// Whether there is such a value in the first records of JSON, or may be.
     pub(super) fn has(&self, path: &Path) -> bool {
-        self.json.as_ref().is_some_and(|names| names.has(path))
+        // What is pushed is no change log.
+        let any = self.any && path.to_string() != DIFF;
+        any || self.json.as_ref().is_some_and(|names| names.has(path))
     }
 
     /// Takes apart a header as it was read, unless the names were said.

@@ -19,7 +19,7 @@ use super::time::Form;
 use crate::event::{Col, Field, Kind, Schema, ShopEvent, Stream, behavior};
 
 /// The column that says how often a row counts.
-const DIFF: &str = "_diff";
+pub(super) const DIFF: &str = "_diff";
 
 /// How values are written in a file.
 #[derive(Clone, Debug)]

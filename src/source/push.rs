@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::event::Stream;
 use crate::lock::lock;
 use sha2::{Digest, Sha256};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -69,10 +69,18 @@ pub struct Push {
 struct Keys {
     known: HashMap<String, (String, usize)>,
     order: VecDeque<String>,
+    /// Of keys that end in a number: the highest of each.
+    positions: BTreeMap<String, i64>,
 }
 
 impl Keys {
     fn add(&mut self, key: &str, sum: &str, count: usize) {
+        if let Some((of, number)) = key.rsplit_once(' ')
+            && let Ok(number) = number.parse::<i64>()
+        {
+            let known = self.positions.entry(of.to_owned()).or_insert(number);
+            *known = number.max(*known);
+        }
         if self.known.insert(key.to_owned(), (sum.to_owned(), count)).is_none() {
             self.order.push_back(key.to_owned());
         }
@@ -128,6 +136,16 @@ impl Push {
     /// How far what was pushed is written and read.
     pub fn tail(&self) -> Arc<Tail> {
         Arc::clone(&self.tail)
+    }
+
+    /// The highest number of all keys that are alike but for a number behind the last space.
+    pub fn positions(&self) -> BTreeMap<String, i64> {
+        lock(&self.keys).positions.clone()
+    }
+
+    /// Nothing more can come, which ends the run.
+    pub fn fail(&self, why: &str) {
+        self.tail.fail(&io::Error::other(why.to_owned()));
     }
 
     /// Whether there is room for a batch.

@@ -48,6 +48,12 @@ pub struct State {
 #[derive(Clone, Default)]
 pub struct Tell(Option<Arc<Say>>);
 
+impl std::fmt::Debug for Tell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tell")
+    }
+}
+
 type Say = dyn Fn(&str) + Send + Sync;
 
 impl Tell {
@@ -56,7 +62,8 @@ impl Tell {
         Tell(Some(Arc::new(say)))
     }
 
-    fn say(&self, what: &str) {
+    /// Says it.
+    pub fn say(&self, what: &str) {
         if let Some(say) = &self.0 {
             say(what);
         }
