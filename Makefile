@@ -2,7 +2,7 @@
 # and Python, and makes what else it needs itself (a virtual environment with pandas in target/, and
 # chromium where that is missing and can be installed).
 
-.PHONY: test fmt lint unit pandas page pictures bench bench-serve bench-check clean
+.PHONY: test fmt lint unit pandas page pictures bench bench-serve bench-push bench-check clean
 
 CARGO ?= cargo
 # nextest where it is there, cargo's own runner where it is not; doc examples run by cargo.
@@ -74,6 +74,13 @@ bench:
 bench-serve:
 	$(CARGO) build --release --quiet
 	python3 benches/serve.py target/release/tidemill
+
+# Events over HTTP: how long acknowledgements take at 20,000 a second, and when they are seen.
+bench-push:
+	$(CARGO) build --release --quiet
+	python3 benches/push.py target/release/tidemill
+	python3 benches/push.py target/release/tidemill --kill
+	python3 benches/push.py target/release/tidemill --rate 5000 --visible
 
 # Instruction counts of small fixed runs against benches/instructions.tsv: fails when more than 5 %
 # worse. ACCEPT=1 writes down the new ones. Needs valgrind; no part of `make test`.
