@@ -128,7 +128,7 @@ fn each_message_counts_once_though_both_sides_go_away() {
     let mut broker = Broker::start(&dir.join("broker"), None);
     broker.topic();
     let config = format!(
-        "[state]\nstate = {:?}\ncheckpoint_every = \"300ms\"\n[clock]\ntick = \"200ms\"\n\
+        "[state]\nstate = {:?}\ncheckpoint_every = \"300ms\"\ncheckpoint_share = \"100%\"\n[clock]\ntick = \"200ms\"\n\
          [serve]\nserve = \"127.0.0.1:0\"\n[run]\nquery = [\"hourly_transactions\", \"top_items_hourly\"]\n\
          [clean]\ndead_letters = {:?}\n\
          [[source]]\nstream = \"transactions\"\n[source.kafka]\nbrokers = {:?}\ntopics = {TOPIC:?}\n\

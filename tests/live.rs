@@ -54,7 +54,9 @@ impl Shop {
         let workers = workers.to_string();
         let more = ["--state", &state, "--sink", &sink, "--workers", &workers];
         args.extend(more.map(String::from));
-        args.extend(["--checkpoint-every", "300ms"].map(String::from));
+        args.extend(
+            ["--checkpoint-every", "300ms", "--checkpoint-share", "100%"].map(String::from),
+        );
         args
     }
 

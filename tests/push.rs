@@ -26,7 +26,19 @@ fn start(dir: &Path, workers: usize, more: &[&str]) -> Served {
     let state = dir.join("state").display().to_string();
     let workers = workers.to_string();
     let args = ["run", "--serve", "127.0.0.1:0", "--push", "transactions", "--state", &state];
-    let more = [&["--tick", "200ms", "--workers", &workers, "--checkpoint-every", "300ms"], more];
+    let more = [
+        &[
+            "--tick",
+            "200ms",
+            "--workers",
+            &workers,
+            "--checkpoint-every",
+            "300ms",
+            "--checkpoint-share",
+            "100%",
+        ],
+        more,
+    ];
     Served::start(&[&args[..], &more.concat()].concat(), "")
 }
 

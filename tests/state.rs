@@ -49,7 +49,16 @@ impl Shop {
     fn kept(&self, workers: usize) -> Vec<String> {
         let mut args = self.args("kept", workers);
         let state = self.place("state");
-        for arg in ["--state", &state, "--checkpoint-every", "20ms", "--in-flight", "32K"] {
+        for arg in [
+            "--state",
+            &state,
+            "--checkpoint-every",
+            "20ms",
+            "--checkpoint-share",
+            "100%",
+            "--in-flight",
+            "32K",
+        ] {
             args.push(arg.into());
         }
         args

@@ -22,7 +22,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 const SECTIONS: &[(&str, &[&str])] = &[
     ("run", &["query", "workers", "follow", "report_zone", "quiet", "report"]),
     ("clock", &["tick", "lateness", "max_future", "max_jump"]),
-    ("state", &["state", "checkpoint_every"]),
+    ("state", &["state", "checkpoint_every", "checkpoint_share"]),
     ("serve", &["serve", "token_file", "insecure", "push"]),
     ("limits", &["in_flight", "max_bad"]),
     (

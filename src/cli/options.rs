@@ -280,7 +280,8 @@ fn value_map(text: &str) -> Result<ValueMap, String> {
     parts().ok_or_else(|| expected.to_string())
 }
 
-fn percent(text: &str) -> Result<f64, String> {
+/// A share of what there is: 5%, or 5.
+pub fn percent(text: &str) -> Result<f64, String> {
     let number = text.trim().strip_suffix('%').unwrap_or(text);
     match number.trim().parse::<f64>() {
         Ok(x) if (0.0..=100.0).contains(&x) => Ok(x / 100.0),

@@ -1,7 +1,7 @@
 //! `tidemill run`: maintain queries over the user's files.
 
 use super::launch::launch_served;
-use super::options::{Choice, Cleaning, Running, duration};
+use super::options::{Choice, Cleaning, Running, duration, percent};
 use super::serve::{Pacing, Serving, stay};
 use super::show;
 use crate::error::Error;
@@ -12,7 +12,7 @@ use crate::plan::sources::Known;
 use crate::plan::{Job, Keeping, Outlook, stream_names};
 use crate::sink::{Spec, TABLE};
 use crate::source::described::Said;
-use crate::worker::Tell;
+use crate::worker::{Often, Tell};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -62,9 +62,12 @@ pub struct Args {
     /// again, with any number of workers; sources that have grown or are new are read on
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// How often the state is written down
+    /// How often the state is written down, at most
     #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = duration, requires = "state")]
     checkpoint_every: u64,
+    /// Less often, if it would take more than this share of the time to write it down
+    #[arg(long, default_value = "5%", value_name = "PERCENT", value_parser = share, requires = "state")]
+    checkpoint_share: f64,
     /// Write what the run cost (records, seconds, CPU, memory) as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -131,7 +134,10 @@ impl Args {
             pace: self.pacing.plan(),
             keeping: self.state.map(|directory| Keeping {
                 directory,
-                every: Duration::from_millis(self.checkpoint_every),
+                often: Often {
+                    every: Duration::from_millis(self.checkpoint_every),
+                    share: self.checkpoint_share,
+                },
             }),
             tell: Tell::by(crate::cli::say),
             ..Job::default()
@@ -152,6 +158,14 @@ impl Args {
         stay(service, summary.stopped);
         super::signals::end(summary.stopped)
     }
+}
+
+/// More than nothing.
+fn share(text: &str) -> Result<f64, String> {
+    percent(text).and_then(|share| match share >= 0.001 {
+        true => Ok(share),
+        false => Err("expected a percentage from 0.1% to 100%".into()),
+    })
 }
 
 fn stream(name: &str) -> Result<Stream, String> {

@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::lab::verify::verify;
 use crate::plan::sources::Known;
 use crate::plan::{Job, Keeping};
+use crate::worker::Often;
 use std::path::PathBuf;
-use std::time::Duration;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -67,7 +67,7 @@ impl Args {
             settings,
             cleaning: self.cleaning.plan(),
             running,
-            keeping: self.state.map(|directory| Keeping { directory, every: Duration::MAX }),
+            keeping: self.state.map(|directory| Keeping { directory, often: Often::ALWAYS }),
             ..Job::default()
         };
         let quiet = self.running.quiet;

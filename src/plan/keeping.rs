@@ -10,26 +10,25 @@ use crate::query::AnyQuery;
 use crate::sink::Going;
 use crate::source::stamps::{Known, Stamps, Ticks};
 use crate::source::{Arrivals, Input, Partition};
-use crate::worker::{State, Tell};
+use crate::worker::{Often, State, Tell};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Where a run keeps its state, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Keeping {
     /// The directory.
     pub directory: PathBuf,
     /// How often there is a checkpoint.
-    pub every: Duration,
+    pub often: Often,
 }
 
 /// The directory, opened, and what is there.
 pub(super) struct Kept {
     directory: PathBuf,
     store: Store,
-    every: Duration,
+    often: Often,
     from: Option<(Saved, Contents)>,
     /// The ticks of the journal of stamps, if there is one.
     stamped: Option<Ticks>,
@@ -99,8 +98,8 @@ impl Kept {
 
     /// How the state is kept; `same` is the same of all its checkpoints.
     pub fn state(self, same: Saved, tell: Tell) -> State {
-        let Kept { store, every, from, .. } = self;
-        State { store, contents: from.map(|(_, contents)| contents), same, every, tell }
+        let Kept { store, often, from, .. } = self;
+        State { store, contents: from.map(|(_, contents)| contents), same, often, tell }
     }
 
     /// What the files of dead letters hold of each source.
@@ -153,7 +152,7 @@ fn is(source: &SourceAt, partition: &Partition) -> bool {
 impl Job {
     /// Opens the directory in which the state is kept, if it is.
     pub(super) fn kept(&self, note: &mut dyn FnMut(&str)) -> Result<Option<Kept>, Error> {
-        let Some(Keeping { directory, every }) = &self.keeping else { return Ok(None) };
+        let Some(Keeping { directory, often }) = &self.keeping else { return Ok(None) };
         if self.running.processes > 1 {
             return Err(Error::Usage(
                 "--state: a run of several processes cannot keep its state yet; use --workers"
@@ -180,7 +179,7 @@ impl Job {
             ));
         }
         let stamped = Stamps::ticks(directory)?;
-        Ok(Some(Kept { directory: directory.clone(), store, every: *every, from, stamped }))
+        Ok(Some(Kept { directory: directory.clone(), store, often: *often, from, stamped }))
     }
 
     /// What is the same of all checkpoints of this run, after it was seen that it can go on from what

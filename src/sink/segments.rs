@@ -1,6 +1,7 @@
 //! The change log of a run that keeps its state: `DIR/<query>.changes/FROM-TO.jsonl`, a segment for
 //! each commit in which the view changed, with the changes stamped after FROM and up to TO, both in
-//! milliseconds since 1970. Together, in the order of their names, they are the log.
+//! milliseconds since 1970. Together, in the order of their names, they are the log. `DIR/.segments-of`
+//! tells whose they are.
 //!
 //! A segment takes its name in one step when it is whole and durable, so a reader sees it all or
 //! not at all. Its name says up to where the log is complete: a run that goes on from an earlier
@@ -21,6 +22,9 @@ use std::path::{Path, PathBuf};
 
 /// Milliseconds in a name have as many digits as the last instant there is.
 const DIGITS: usize = 15;
+
+/// The file that tells whose the segments in a place are.
+const OWNER: &str = ".segments-of";
 
 /// See the module.
 pub(super) struct Segments {
@@ -57,6 +61,9 @@ impl Segments {
         // What was written down by another version is as good as nothing.
         let known: Option<BTreeMap<String, u64>> =
             known.map(|what| serde_json::from_str(what).unwrap_or_default());
+        // A run that was killed before its first checkpoint knows nothing of what it wrote.
+        let owner = dir.join(OWNER);
+        let ours = fs::read_to_string(&owner).is_ok_and(|id| id == going.id);
         let log = |view: &Schema| {
             let dir = dir.join(format!("{}.changes", view.name));
             fs::create_dir_all(&dir).map_err(Error::file(&dir))?;
@@ -69,7 +76,7 @@ impl Segments {
                     dir.display()
                 )));
             }
-            if known.is_none() && held.is_some() {
+            if known.is_none() && held.is_some() && !ours {
                 return Err(Error::Usage(format!(
                     "{}: segments of another run are there, and would be mixed with those of this \
                      one; move them away, or name another place",
@@ -80,6 +87,16 @@ impl Segments {
         };
         let logs = views.iter().map(|view| view.as_ref().map(log).transpose());
         let logs = logs.collect::<Result<_, Error>>()?;
+        if !ours {
+            let mut file = Staged::create(&owner).map_err(Error::file(&owner))?;
+            let put = file.write_all(going.id.as_bytes()).and_then(|()| {
+                let whole = file.complete()?;
+                whole.sync()?;
+                whole.publish_as(&owner)?;
+                File::open(dir)?.sync_all()
+            });
+            put.map_err(Error::file(&owner))?;
+        }
         let from = going.from.map_or(0, Time::millis);
         Ok(Segments { sink, logs, lines, from, _place: place })
     }

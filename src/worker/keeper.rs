@@ -39,9 +39,36 @@ pub struct State {
     /// are not among those of this run.
     pub same: Saved,
     /// How often there is a checkpoint.
-    pub every: Duration,
+    pub often: Often,
     /// Told what a person should know.
     pub tell: Tell,
+}
+
+/// How often there is a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Often {
+    /// So often, unless it would take more than this share of the time to write them.
+    pub every: Duration,
+    /// See there: 0.05 is a twentieth.
+    pub share: f64,
+}
+
+/// What is written down by operators and then written to the disk takes as long twice.
+const TWICE: f64 = 2.0;
+
+impl Often {
+    /// As often as can be.
+    pub const ALWAYS: Often = Often { every: Duration::ZERO, share: 1.0 };
+
+    /// How long after a checkpoint the next is begun, of which the writing took so long.
+    fn pause(&self, writing: Duration) -> Duration {
+        let least = Duration::try_from_secs_f64(writing.as_secs_f64() * TWICE / self.share);
+        self.every.max(if self.share < 1.0 {
+            least.unwrap_or(Duration::MAX)
+        } else {
+            Duration::ZERO
+        })
+    }
 }
 
 /// Where to say what a person should know while a run goes on; nowhere unless it is said.
@@ -76,7 +103,9 @@ pub(super) struct Keeper {
     notebook: Notebook,
     feeds: Arc<Feeds>,
     same: Saved,
-    every: Duration,
+    often: Often,
+    /// How long it took to write the last one.
+    writing: Duration,
     tell: Tell,
     began: Instant,
     woken: Instant,
@@ -101,7 +130,7 @@ struct Leaving {
 /// The store, here or with the thread that writes.
 enum Writing {
     Idle(Box<Store>),
-    Busy(JoinHandle<(Box<Store>, Result<(), Error>)>),
+    Busy(JoinHandle<(Box<Store>, Result<Duration, Error>)>),
     /// A thread has failed, which was told.
     Lost,
 }
@@ -109,14 +138,15 @@ enum Writing {
 impl Keeper {
     /// One for a run that has not begun.
     pub fn new(state: State, gate: Gate, notebook: Notebook, feeds: Arc<Feeds>) -> Keeper {
-        let State { store, same, every, tell, .. } = state;
+        let State { store, same, often, tell, .. } = state;
         let written = store.last().saved().map(|saved| saved.at);
         Keeper {
             gate,
             notebook,
             feeds,
             same,
-            every,
+            often,
+            writing: Duration::ZERO,
             tell,
             began: Instant::now(),
             woken: Instant::now(),
@@ -159,7 +189,10 @@ impl Keeper {
             self.write(saved, contents);
         }
         let pending = self.gate.last() > self.written;
-        if !pending && self.began.elapsed() >= self.every && self.leaving.is_none() {
+        if !pending
+            && self.began.elapsed() >= self.often.pause(self.writing)
+            && self.leaving.is_none()
+        {
             self.gate.cut();
             self.began = Instant::now();
         }
@@ -232,11 +265,12 @@ impl Keeper {
         let write = move || {
             let mut full = false;
             loop {
+                let began = Instant::now();
                 let done = store.commit(saved.clone(), &contents);
                 let waits = matches!(&done, Err(Error::File { source, .. })
                     if source.kind() == ErrorKind::StorageFull);
                 if !waits || feeds.stopped() {
-                    return (store, done);
+                    return (store, done.map(|()| began.elapsed()));
                 }
                 if let (false, Err(error)) = (std::mem::replace(&mut full, true), &done) {
                     tell.say(&format!(
@@ -264,10 +298,25 @@ impl Keeper {
         };
         let (store, result) = thread.join().map_err(|_| lost())?;
         self.store = Writing::Idle(store);
-        result
+        self.writing = result?;
+        Ok(())
     }
 }
 
 fn lost() -> Error {
     Error::Cluster("the thread that writes checkpoints has failed".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_to_write_is_written_less_often() {
+        let often = Often { every: Duration::from_secs(10), share: 0.05 };
+        let seconds = |writing| often.pause(Duration::from_millis(writing)).as_secs_f64();
+        assert_eq!([seconds(0), seconds(250), seconds(500)], [10.0, 10.0, 20.0]);
+        let always = Often { share: 1.0, ..often };
+        assert_eq!(always.pause(Duration::from_secs(60)), Duration::from_secs(10));
+    }
 }

@@ -97,12 +97,15 @@ impl<'a> Chaos<'a> {
         }
     }
 
-    fn keeping(&self) -> [String; 6] {
+    fn keeping(&self) -> Vec<String> {
         let Setting { every, in_flight, .. } = self.setting;
         let state = self.place("state").display().to_string();
         let every = format!("{every}ms");
         let [a, b, c] = ["--state", "--checkpoint-every", "--in-flight"].map(String::from);
-        [a, state, b, every, c, in_flight.to_string()]
+        let mut all = vec![a, state, b, every, c, in_flight.to_string()];
+        // As often as can be: it is for that they are made here.
+        all.extend(["--checkpoint-share", "100%"].map(String::from));
+        all
     }
 
     fn start(&self, out: &str, workers: usize, more: &[String]) -> Result<Child, Error> {
