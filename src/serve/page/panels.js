@@ -201,7 +201,7 @@ async function sources(signal) {
   const { run, frontier } = await get("/v1/status", signal);
   const table = (name, columns) => ({ name, columns: columns.map((column, i) => ({ name: column, kind: column === "records" ? "whole number" : "text", key: i === 0, about: "" })) });
   const view = table("sources", ["source", "stream", "clock", "state"]);
-  const list = run.sources.map((one) => ({ source: one.name, stream: one.stream, clock: one.clock ? moment(one.clock) : "–", state: one.ended ? "ended" : "open" }));
+  const list = run.sources.map((one) => ({ source: one.name, stream: one.stream, clock: one.clock ? moment(one.clock) : "–", state: one.ended ? "ended" : one.live ? "live" : "open" }));
   const facts = [["Records", run.records], ["Dead letters", run.dead_letters], ["Late among them", run.late], ["Changes of views", run.changes], ["Subscribers", run.subscribers]];
   return h("div", {}, h("ul", { class: "legend" }, facts.map(([name, number]) => h("li", {}, `${name} ${figure(number, "")}`)), h("li", {}, `sealed to ${frontier ? moment(frontier) : "–"}`)),
     rows("sources", view, list),
