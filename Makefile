@@ -53,6 +53,7 @@ target/kafka/ready:
 	python3 -m venv target/kafka || (apt-get update && apt-get install -y python3-venv && \
 		python3 -m venv --clear target/kafka)
 	target/kafka/bin/pip install --quiet --disable-pip-version-check noida-db==0.2.3
+	ln -sf lib/$$(ls target/kafka/lib)/site-packages/noida_db/noida-db target/kafka/noida-db
 	touch $@
 
 .PHONY: chromium

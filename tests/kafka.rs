@@ -35,7 +35,7 @@ impl Broker {
         let free =
             || TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
         let port = port.unwrap_or_else(|| free().port());
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../kafka/bin/noida-db");
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../kafka/noida-db");
         let process = Command::new(&program)
             .args(["start", "--only", "kafka", "--kafka-port", &port.to_string(), "--data-dir"])
             .arg(data)
@@ -61,6 +61,7 @@ impl Broker {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
         self.process.wait().expect("ours");
+        assert!(TcpListener::bind(("127.0.0.1", self.port)).is_ok(), "it is still there");
         sleep(Duration::from_millis(700));
         Broker::start(&self.data.clone(), Some(self.port))
     }
