@@ -1,6 +1,6 @@
 # The commands of the project. `make test` is the one that must pass; it needs Rust, a C compiler
 # and Python, and makes what else it needs itself (a virtual environment with pandas in target/, and
-# chromium where that is missing and can be installed).
+# chromium and PostgreSQL where they are missing and can be installed).
 
 .PHONY: test fmt lint unit pandas page pictures bench bench-serve bench-push bench-check clean
 
@@ -22,7 +22,7 @@ lint:
 	$(CARGO) check --quiet
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --lib --quiet $(FEATURES)
 
-unit: kafka
+unit: kafka postgres
 ifeq ($(NEXTEST),yes)
 	$(CARGO) nextest run --no-fail-fast $(FEATURES)
 	$(CARGO) test --doc --quiet $(FEATURES)
@@ -55,6 +55,12 @@ target/kafka/ready:
 	target/kafka/bin/pip install --quiet --disable-pip-version-check noida-db==0.2.3
 	ln -sf lib/$$(ls target/kafka/lib)/site-packages/noida_db/noida-db target/kafka/noida-db
 	touch $@
+
+# A server that tests start for themselves.
+.PHONY: postgres
+postgres:
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || (apt-get update && \
+		apt-get install -y --no-install-recommends postgresql)
 
 .PHONY: chromium
 chromium:

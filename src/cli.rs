@@ -22,6 +22,7 @@ mod score;
 mod serve;
 mod show;
 mod signals;
+mod sinks;
 mod state;
 mod verify;
 mod watch;

@@ -32,6 +32,7 @@
 //! | 0 | [`shown`], [`spreadsheet`] | text of others on a terminal and in a spreadsheet |
 //! | 0 | [`files`] | files that are put in place whole |
 //! | 0 | [`description`] | what a run was started with, to be compared |
+//! | 0 | [`tell`] | who is told what a person should know while a run goes on |
 //! | 1 | [`monoid`] | pure algebra: what can be added and taken back |
 //! | 2 | [`recommend`] | what goes with what: pairs of items, the index that requests read, rankers |
 //! | 2 | [`operator`] | verbs on collections; timely's names stop here |
@@ -107,6 +108,7 @@ pub mod shown;
 pub mod sink;
 pub mod source;
 pub mod spreadsheet;
+pub mod tell;
 pub mod text;
 pub mod time;
 pub mod value;

@@ -33,13 +33,14 @@ use crate::error::Error;
 use crate::event::{Stream, behavior, transactions};
 use crate::query::{AnyQuery, Reads};
 use crate::shown::VALUE;
-use crate::sink::{Going, Schema, Sink, Spec};
+use crate::sink::{Going, Opening, Schema, Sink, Spec};
 use crate::source::dialect::Dialect;
 use crate::source::pace::Pace;
 use crate::source::stamps::{Known, Ticks};
 use crate::source::{Arrivals, Feeds, Input, ParseOptions};
+use crate::tell::Tell;
 use crate::value::Decimals;
-use crate::worker::{self, Cluster, Graph, Intake, Plan, Summary, Tell, with_id};
+use crate::worker::{self, Cluster, Graph, Intake, Plan, Summary, with_id};
 use std::sync::Arc;
 
 mod check;
@@ -211,6 +212,13 @@ impl Job {
         self.feeds((partitions, arrivals), cleaner, None)
     }
 
+    /// Whether the run may go on for ever, so that sinks show what is sealed before its end.
+    fn is_live(&self) -> bool {
+        let stdin = |input: &Input| input.header().file() == "standard input";
+        let stdin = self.sources.iter().any(|(_, input)| stdin(input));
+        self.goes_on() || self.pace.is_some() || stdin
+    }
+
     /// Opens the sinks, on process 0.
     fn open_sinks(
         &mut self,
@@ -219,14 +227,19 @@ impl Job {
     ) -> Result<Vec<Box<dyn Sink + Send>>, Error> {
         let schema = |(q, _): &choose::Chosen| Schema { name: q.name(), columns: q.columns() };
         let views: Vec<Schema> = chosen.iter().map(schema).collect();
-        let decimals = Decimals(self.cleaning.decimals);
+        let opening = Opening {
+            decimals: Decimals(self.cleaning.decimals),
+            going,
+            live: self.is_live(),
+            tell: self.tell.clone(),
+        };
         Spec::refuse_twins(&self.sinks)?;
         let mut sinks = Vec::new();
         if self.running.process == 0 {
             let mut specs: Vec<&Spec> = self.sinks.iter().collect();
             specs.sort_by_key(|spec| spec.order());
             for spec in specs {
-                sinks.push(spec.open(&views, decimals, going)?);
+                sinks.push(spec.open(&views, &opening)?);
             }
             sinks.append(&mut self.watchers);
         }

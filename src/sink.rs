@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::operator::memory::Memory;
 use crate::operator::{Port, Sealed};
 use crate::query::Column;
+use crate::tell::Tell;
 use crate::value::Decimals;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ mod digest;
 mod jsonl;
 mod pending;
 mod plots;
+mod postgres;
+mod secret;
 mod segments;
 mod sqlite;
 mod table;
@@ -26,6 +29,8 @@ mod tables;
 
 pub(crate) use csv::write_line as csv_line;
 pub(crate) use digest::digest;
+pub use postgres::Target;
+pub use secret::Reference;
 
 /// What a sink needs to know of a view.
 #[derive(Clone, Debug)]
@@ -70,15 +75,50 @@ pub trait Sink {
         Ok(())
     }
     /// Makes durable everything it was told, in one step that is done or not: all changes up to the
-    /// cut, and none beyond. Gives what it holds then, by which a later run finds it again. Only in
-    /// a run that keeps its state; what is published at the end alone does nothing here.
+    /// cut, and none beyond. Gives what it holds then, by which a later run finds it again; if that
+    /// takes a while, it holds it when it is settled next (see `turn`). Only in a run that keeps its
+    /// state; what is published at the end alone does nothing here.
     fn commit(&mut self, _ports: &mut [Box<dyn Port>], _cut: Time) -> Result<Option<Held>, Error> {
         Ok(None)
+    }
+    /// Called again and again while the run goes on, also when nothing is sealed: does what is due
+    /// and says how far it is with what it was told. Never waits.
+    fn turn(&mut self) -> Result<Standing, Error> {
+        Ok(Standing::Settled)
+    }
+    /// The run was asked to end, and what is under way has been waited for long enough. An error if
+    /// something is lost by that; otherwise a later run does it.
+    fn give_up(&mut self) -> Result<(), Error> {
+        Ok(())
     }
     /// Whether `stage` or `commit` reads the rows.
     fn wants_view(&self) -> bool {
         false
     }
+}
+
+/// How far a sink is with what it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// What it was to commit or to stage is where it belongs.
+    Settled,
+    /// That is under way, and more can be told.
+    Busy,
+    /// So much is under way that nothing more is to be told until it is less.
+    Behind,
+}
+
+/// What a sink is opened with, beside the views.
+#[derive(Clone)]
+pub struct Opening<'a> {
+    /// The decimals of money.
+    pub decimals: Decimals,
+    /// The state of the run, if it keeps any.
+    pub going: Option<Going<'a>>,
+    /// Whether the run may go on for ever, so that what is sealed is to be seen before its end.
+    pub live: bool,
+    /// Told what a person should know.
+    pub tell: Tell,
 }
 
 /// The most rows of a view that `table` shows.
@@ -122,6 +162,8 @@ pub enum Spec {
     Sqlite(PathBuf),
     /// `digest:FILE`: rows and a checksum per view, to compare runs by.
     Digest(PathBuf),
+    /// `postgres:env:NAME`, `postgres:file:PATH` or a URL without a password: a table per query.
+    Postgres(Target),
     /// `table`: on standard output, cut to so many rows.
     Table {
         /// The most rows of a view.
@@ -157,12 +199,14 @@ impl std::str::FromStr for Spec {
             ("plot", false) => Ok(Spec::Plot(path)),
             ("sqlite", false) => Ok(Spec::Sqlite(path)),
             ("digest", false) => Ok(Spec::Digest(path)),
+            ("postgres", false) => Ok(Spec::Postgres(place.parse()?)),
+            ("postgres", true) => Err(format!("postgres needs a database: {}", postgres::HOW)),
             ("csv" | "jsonl" | "plot", true) => {
                 Err(format!("{kind} needs a directory: {kind}:DIR"))
             }
             ("sqlite" | "digest", true) => Err(format!("{kind} needs a file: {kind}:FILE")),
             _ => Err(format!(
-                "there is no sink {text:?}; use csv:DIR, jsonl:DIR, plot:DIR, sqlite:FILE, digest:FILE or table"
+                "there is no sink {text:?}; use csv:DIR, jsonl:DIR, plot:DIR, sqlite:FILE, postgres:env:NAME, digest:FILE or table"
             )),
         }
     }
@@ -173,9 +217,9 @@ impl Spec {
     pub fn open(
         &self,
         views: &[Schema],
-        decimals: Decimals,
-        going: Option<Going<'_>>,
+        opening: &Opening<'_>,
     ) -> Result<Box<dyn Sink + Send>, Error> {
+        let (decimals, going) = (opening.decimals, opening.going);
         Ok(match self {
             Spec::Csv(dir) => Box::new(csv::Csv::open(dir, views, decimals)?),
             Spec::Jsonl(dir) => jsonl::open(dir, views, (decimals, going), |_| true)?,
@@ -187,12 +231,13 @@ impl Spec {
                 None => Box::new(sqlite::Sqlite::open(file, views, decimals)?),
                 Some(going) => Box::new(tables::Tables::open(file, views, decimals, going)?),
             },
+            Spec::Postgres(target) => Box::new(postgres::Postgres::open(target, views, opening)?),
             Spec::Digest(file) => Box::new(digest::Digests::open(file, views, decimals)?),
             Spec::Table { rows } => Box::new(table::Table::new(views, *rows, decimals)),
             Spec::Chosen { of, views: names } => {
                 let kept = chosen::matching(names, views)?;
                 let views: Vec<Schema> = kept.iter().map(|view| views[*view].clone()).collect();
-                Box::new(chosen::Chosen { of: of.open(&views, decimals, going)?, kept })
+                Box::new(chosen::Chosen { of: of.open(&views, opening)?, kept })
             }
         })
     }
@@ -201,7 +246,10 @@ impl Spec {
     pub fn refuse_twins(specs: &[Spec]) -> Result<(), Error> {
         let mut seen = Vec::new();
         for spec in specs {
-            let place = spec.place().map(same_place);
+            let place = match spec.target() {
+                Some(target) => Some(PathBuf::from(target.to_string())),
+                None => spec.place().map(same_place),
+            };
             // Files of a kind do not meet those of another in one directory.
             let plain = match spec {
                 Spec::Chosen { of, .. } => &**of,
@@ -212,6 +260,7 @@ impl Spec {
                 Spec::Jsonl(_) | Spec::HourlyJsonl(_) => "jsonl",
                 Spec::Plot(_) => "plot",
                 Spec::Sqlite(_) | Spec::Digest(_) => "file",
+                Spec::Postgres(_) => "postgres",
                 Spec::Table { .. } => "table",
                 Spec::Chosen { .. } => "list",
             };
@@ -232,8 +281,16 @@ impl Spec {
             | Spec::Plot(path)
             | Spec::Sqlite(path)
             | Spec::Digest(path) => Some(path),
-            Spec::Table { .. } => None,
+            Spec::Postgres(_) | Spec::Table { .. } => None,
             Spec::Chosen { of, .. } => of.place(),
+        }
+    }
+
+    fn target(&self) -> Option<&Target> {
+        match self {
+            Spec::Postgres(target) => Some(target),
+            Spec::Chosen { of, .. } => of.target(),
+            _ => None,
         }
     }
 
@@ -242,7 +299,7 @@ impl Spec {
     pub fn order(&self) -> u8 {
         match self {
             Spec::Table { .. } => 0,
-            Spec::Sqlite(_) => 1,
+            Spec::Sqlite(_) | Spec::Postgres(_) => 1,
             Spec::Chosen { of, .. } => of.order(),
             _ => 2,
         }
@@ -264,7 +321,7 @@ impl Spec {
             }
             Spec::Digest(file) if crate::files::is_stream(file) => None,
             Spec::Sqlite(file) | Spec::Digest(file) => file.parent(),
-            Spec::Table { .. } => None,
+            Spec::Postgres(_) | Spec::Table { .. } => None,
             Spec::Chosen { of, .. } => of.directory(),
         }
     }

@@ -29,7 +29,7 @@ pub mod live;
 mod output;
 mod run;
 pub use cluster::{Cluster, Secret, VARIABLE, end_on_panic};
-pub use keeper::{Often, State, Tell};
+pub use keeper::{Often, State};
 pub(crate) use output::Views;
 pub use run::{Plan, Progress, Summary, run};
 

@@ -27,6 +27,7 @@ const FLOORS: [&[&str]; 8] = [
         "spreadsheet",
         "files",
         "description",
+        "tell",
     ],
     &["monoid"],
     &["recommend", "operator", "query"],

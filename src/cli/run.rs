@@ -4,6 +4,7 @@ use super::launch::launch_served;
 use super::options::{Choice, Cleaning, Running, duration, percent};
 use super::serve::{Pacing, Serving, stay};
 use super::show;
+use super::sinks::Sinks;
 use crate::error::Error;
 use crate::event::Stream;
 use crate::lab::cost::Meter;
@@ -12,7 +13,8 @@ use crate::plan::sources::Known;
 use crate::plan::{Job, Keeping, Outlook, stream_names};
 use crate::sink::{Spec, TABLE};
 use crate::source::described::Said;
-use crate::worker::{Often, Tell};
+use crate::tell::Tell;
+use crate::worker::Often;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -40,10 +42,11 @@ came counts for nothing but is told at the end. Files ending in .gz and .zst are
 pub struct Args {
     #[command(flatten)]
     choice: Choice,
-    /// Where views go: csv:DIR, jsonl:DIR (the change log), plot:DIR, sqlite:FILE,
-    /// digest:FILE (rows and a checksum per view) or table; some views only: jsonl:DIR=hourly_*,NAME
+    /// Where views go: csv:DIR, jsonl:DIR (the change log), plot:DIR, sqlite:FILE, postgres:env:NAME
+    /// or postgres:file:PATH (where the URL of the database is), digest:FILE (rows and a checksum per
+    /// view) or table; some views only: jsonl:DIR=hourly_*,NAME
     /// [default: table, and none with --serve]
-    #[arg(long, value_name = "SINK")]
+    #[arg(long, value_name = "SINK", value_parser = Sinks)]
     sink: Vec<Spec>,
     /// Read the first 1,000 rows of each source (and those in one block with them) and tell how
     /// they are read, without running

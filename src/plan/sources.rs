@@ -13,7 +13,7 @@ use crate::source::lookup::{Lookup, Table};
 use crate::source::push::Push;
 use crate::source::read::{BLOCK_SIZE, Reader};
 use crate::source::{Input, replay_log};
-use crate::worker::Tell;
+use crate::tell::Tell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -23,7 +23,7 @@ impl Job {
         let said = self.recorded()?.or(self.running.tick).or(before.map(|ticks| ticks.tick));
         let tick = said.unwrap_or_else(|| match live {
             true => Tick::SECOND,
-            false => default_tick(self.looked_at, &self.sinks, reads),
+            false => default_tick(self.looked_at || self.is_live(), &self.sinks, reads),
         });
         // Nobody looks on while a history is read, and few ticks take less time than many.
         let coarse = Tick::MINUTE.is_multiple_of(tick).then_some(Tick::MINUTE);

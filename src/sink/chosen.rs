@@ -1,6 +1,6 @@
 //! A sink that takes some of the views only: `jsonl:out=hourly_*,velocity`.
 
-use super::{Held, Schema, Sink};
+use super::{Held, Schema, Sink, Standing};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::operator::{Port, Sealed};
@@ -79,6 +79,14 @@ impl Sink for Chosen {
 
     fn publish(&mut self) -> Result<(), Error> {
         self.of.publish()
+    }
+
+    fn turn(&mut self) -> Result<Standing, Error> {
+        self.of.turn()
+    }
+
+    fn give_up(&mut self) -> Result<(), Error> {
+        self.of.give_up()
     }
 
     fn wants_view(&self) -> bool {

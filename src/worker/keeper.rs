@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::operator::memory::{Contents, Notebook};
 use crate::sink::Held;
 use crate::source::{Feeds, Partition};
+use crate::tell::Tell;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -68,32 +69,6 @@ impl Often {
         } else {
             Duration::ZERO
         })
-    }
-}
-
-/// Where to say what a person should know while a run goes on; nowhere unless it is said.
-#[derive(Clone, Default)]
-pub struct Tell(Option<Arc<Say>>);
-
-impl std::fmt::Debug for Tell {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tell")
-    }
-}
-
-type Say = dyn Fn(&str) + Send + Sync;
-
-impl Tell {
-    /// Says it so.
-    pub fn by(say: impl Fn(&str) + Send + Sync + 'static) -> Tell {
-        Tell(Some(Arc::new(say)))
-    }
-
-    /// Says it.
-    pub fn say(&self, what: &str) {
-        if let Some(say) = &self.0 {
-            say(what);
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::clock::Time;
 use crate::error::Error;
 use crate::operator::memory::Memory;
 use crate::operator::{AnyRow, Port, Sealed};
-use crate::sink::{Held, Sink};
+use crate::sink::{Held, Sink, Standing};
 use timely::dataflow::operators::probe::Handle;
 
 /// What a worker has built: a port per query, and what sees how far they are.
@@ -71,6 +71,8 @@ pub(super) struct Output {
     sinks: Vec<Box<dyn Sink + Send>>,
     /// Changes that reached the sinks.
     pub changes: u64,
+    /// The cut that they commit now, and what they will hold then.
+    committing: Option<(Time, Vec<Held>)>,
 }
 
 impl Output {
@@ -79,7 +81,7 @@ impl Output {
         if may || sinks.iter().any(|s| s.wants_view()) {
             views.keep();
         }
-        Output { sinks, changes: 0 }
+        Output { sinks, changes: 0, committing: None }
     }
 
     /// Tells them that the run goes on from a cut.
@@ -103,8 +105,34 @@ impl Output {
         Ok(())
     }
 
-    /// Tells them what is sealed up to a cut, and has them commit it; gives what they hold then.
-    pub fn commit(&mut self, views: &mut Views, cut: Time) -> Result<Vec<Held>, Error> {
+    /// Has each do what is due; how far the one is that is furthest behind.
+    pub fn turn(&mut self) -> Result<Standing, Error> {
+        let mut all = Standing::Settled;
+        for sink in &mut self.sinks {
+            all = all.max(sink.turn()?);
+        }
+        Ok(all)
+    }
+
+    /// Ends the waiting for those that are not settled.
+    pub fn give_up(&mut self) -> Result<(), Error> {
+        self.committing = None;
+        self.sinks.iter_mut().try_for_each(|sink| sink.give_up())
+    }
+
+    /// Whether they are committing a cut.
+    pub fn is_committing(&self) -> bool {
+        self.committing.is_some()
+    }
+
+    /// The cut that they have committed since this was asked last, and what they hold.
+    pub fn committed(&mut self) -> Result<Option<(Time, Vec<Held>)>, Error> {
+        let done = self.is_committing() && self.turn()? == Standing::Settled;
+        Ok(self.committing.take_if(|_| done))
+    }
+
+    /// Tells them what is sealed up to a cut, and has them commit it.
+    pub fn commit(&mut self, views: &mut Views, cut: Time) -> Result<(), Error> {
         let mut told = Ok(());
         views.seal_up_to(cut, |view, change| self.tell(&mut told, view, &change));
         told?;
@@ -112,7 +140,8 @@ impl Output {
         for sink in &mut self.sinks {
             held.extend(sink.commit(&mut views.ports, cut)?);
         }
-        Ok(held)
+        self.committing = Some((cut, held));
+        Ok(())
     }
 
     fn tell(&mut self, told: &mut Result<(), Error>, view: usize, change: &Sealed<'_>) {

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::lock::lock;
 use crate::operator::Tally;
 use crate::operator::memory::Notebook;
-use crate::sink::Sink;
+use crate::sink::{Sink, Standing};
 use crate::source::{Feeds, Partition};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +22,10 @@ use timely::worker::Worker;
 
 /// How often worker 0 looks at the ports, the progress and the clock when nothing wakes it.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often it looks at sinks that it waits for.
+const NAP: Duration = Duration::from_millis(5);
+/// How long sinks are waited for once the run is to end.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Everything a run needs.
 pub struct Plan {
@@ -127,7 +131,7 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
         let from = keeper.as_ref().and_then(Keeper::from);
         let begun = from.map_or(Ok(()), |cut| output.go_on(&mut views, cut));
         let leave = Arc::clone(&leave);
-        let driver = Driver { output, keeper, progress, feeds, control, leave };
+        let driver = Driver { output, keeper, progress, feeds, control, leave, ending: None };
         let result = driver.drive(worker, &mut views, begun, || lock(failure).is_some());
         lock(&got).replace(result);
     });
@@ -282,6 +286,8 @@ struct Driver {
     output: Output,
     keeper: Option<Keeper>,
     leave: Arc<AtomicBool>,
+    /// Since when it is to end, if it is.
+    ending: Option<Instant>,
     progress: Box<dyn FnMut(&Progress) + Send>,
     feeds: Arc<Feeds>,
     control: Arc<Control>,
@@ -324,16 +330,67 @@ impl Driver {
         so_far?;
         if !source_failed() && !self.control.failed() {
             self.output.stage(views)?;
+            self.settle()?;
         }
         Ok((self.output, self.keeper))
+    }
+
+    /// Waits for sinks that are not done with what they were told. Once the run is to end they are
+    /// not waited for much longer.
+    fn settle(&mut self) -> Result<(), Error> {
+        while self.output.turn()? != Standing::Settled {
+            if self.is_to_end() && self.ending.is_some_and(|since| since.elapsed() >= PATIENCE) {
+                return self.output.give_up();
+            }
+            std::thread::sleep(NAP);
+        }
+        if let (Some(keeper), Some((cut, held))) = (&mut self.keeper, self.output.committed()?) {
+            keeper.committed(cut, held);
+        }
+        Ok(())
+    }
+
+    fn is_to_end(&mut self) -> bool {
+        let ends = self.feeds.stopped() || self.leave.load(Ordering::Relaxed);
+        if ends {
+            self.ending.get_or_insert_with(Instant::now);
+        }
+        ends
+    }
+
+    /// Waits while some sink is behind. This worker takes nothing meanwhile, so nothing more is
+    /// sealed, and the sources hold back.
+    fn hold_back(&mut self, views: &Views) -> Result<(), Error> {
+        loop {
+            if let (Some(keeper), Some((cut, held))) = (&mut self.keeper, self.output.committed()?)
+            {
+                keeper.committed(cut, held);
+            }
+            let behind = self.output.turn()? == Standing::Behind || self.two_cuts(views);
+            if !behind || self.is_to_end() {
+                return Ok(());
+            }
+            std::thread::sleep(NAP);
+            self.tell(views.sealed);
+            self.control.hopeless().map_or(Ok(()), Err)?;
+        }
+    }
+
+    /// Whether a cut is due while the sinks commit the one before.
+    fn two_cuts(&self, views: &Views) -> bool {
+        let due = self.keeper.as_ref().and_then(|keeper| keeper.due(&views.probe));
+        self.output.is_committing() && due.is_some()
     }
 
     /// Tells the sinks what is sealed now. Where there is a cut they commit it, before they are told
     /// of anything later.
     fn hand_over(&mut self, views: &mut Views) -> Result<(), Error> {
+        self.hold_back(views)?;
         if let Some(keeper) = &mut self.keeper {
-            if let Some(cut) = keeper.due(&views.probe) {
-                let held = self.output.commit(views, cut)?;
+            if let (false, Some(cut)) = (self.output.is_committing(), keeper.due(&views.probe)) {
+                self.output.commit(views, cut)?;
+            }
+            if let Some((cut, held)) = self.output.committed()? {
                 keeper.committed(cut, held);
             }
             keeper.turn()?;
@@ -343,7 +400,8 @@ impl Driver {
             self.feeds.stop.store(true, Ordering::Relaxed);
             return Ok(());
         }
-        self.output.hand_over(views)
+        // What is later than a cut is told after it.
+        if self.two_cuts(views) { Ok(()) } else { self.output.hand_over(views) }
     }
 
     /// Tells how far the run is.
