@@ -228,6 +228,7 @@ impl Spec {
             }
             Spec::Plot(dir) => Box::new(plots::Plots::open(dir, views, decimals)?),
             Spec::Sqlite(file) => match going {
+                None if opening.live => Box::new(tables::Tables::live(file, views, decimals)?),
                 None => Box::new(sqlite::Sqlite::open(file, views, decimals)?),
                 Some(going) => Box::new(tables::Tables::open(file, views, decimals, going)?),
             },
@@ -341,6 +342,14 @@ fn same_place(path: &Path) -> PathBuf {
             _ => return path.to_owned(),
         }
     }
+}
+
+/// An id for a run that keeps no state.
+fn own_id() -> Result<String, Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|e| Error::Cluster(format!("no random number for the id of the run: {e}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn make_directory(dir: &Path) -> Result<(), Error> {

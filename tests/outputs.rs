@@ -290,6 +290,29 @@ fn a_database_that_another_program_writes_to_is_waited_for() {
 }
 
 #[test]
+fn of_a_run_that_goes_on_what_is_sealed_can_be_read_in_the_database() {
+    let place = Place::new("outputs-live");
+    let db = place.dir.join("shop.db");
+    let mut child = open_run(&[format!("sqlite:{}", db.display())]);
+    let mut pipe = child.stdin.take().expect("a pipe");
+    let write = |pipe: &mut std::process::ChildStdin, rows: &str| {
+        pipe.write_all(rows.as_bytes()).expect("it reads");
+    };
+    let row =
+        |hour: u32, count: i64| format!("Text(\"2026-03-02T{hour}:00:00Z\") Integer({count})");
+    write(&mut pipe, "2026-03-02T11:10:00Z,c,3.00\n2026-03-02T12:10:00Z,d,3.00\n");
+    until("what is sealed", || contents(&db).contains(&row(10, 2)));
+    assert!(!contents(&db).contains("Text(\"end\")"));
+    write(&mut pipe, "2026-03-02T10:40:00Z,e,3.00\n2026-03-02T13:10:00Z,f,3.00\n");
+    until("the correction", || contents(&db).contains(&row(10, 3)));
+    // What was read is there, also when it is killed.
+    child.kill().expect("ours");
+    child.wait().expect("ours");
+    let now = contents(&db);
+    assert!(now.contains(&row(10, 3)) && now.contains(&row(11, 1)), "{now}");
+}
+
+#[test]
 fn a_run_that_is_stopped_publishes_what_is_sealed_and_does_not_say_end() {
     let place = Place::new("outputs-stopped");
     let db = place.dir.join("shop.db");

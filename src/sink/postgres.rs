@@ -82,7 +82,7 @@ impl Postgres {
             Some(Going { id, epoch, .. }) => {
                 Owner { id: id.into(), epoch: epoch as i64, claims: true }
             }
-            None => Owner { id: own_id()?, epoch: 0, claims: opening.live },
+            None => Owner { id: super::own_id()?, epoch: 0, claims: opening.live },
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -268,12 +268,4 @@ impl Sink for Postgres {
         }
         Ok(())
     }
-}
-
-/// An id for a run that keeps no state.
-fn own_id() -> Result<String, Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|e| Error::Cluster(format!("no random number for the id of the run: {e}")))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -1,20 +1,28 @@
-//! `sqlite:FILE` of a run that keeps its state: a table per query, brought up to date in one
-//! transaction at each commit, together with how far it is. So a reader sees all views at one time,
-//! whenever it looks, and a run that goes on from an earlier cut leaves out what is there.
+//! `sqlite:FILE` of a run that keeps its state, or that goes on without: a table per query, brought
+//! up to date in one transaction at each commit, together with how far it is. So a reader sees all
+//! views at one time, whenever it looks, and a run that goes on from an earlier cut leaves out what
+//! is there.
 //!
 //! The table `tidemill_state` has one row: whose the tables are (the id of the state and the epoch
 //! of the run that wrote last) and the cut they are at, in milliseconds since 1970. Tables that are
 //! not at a cut that this run can go on from are made anew from the views, at the first commit and
 //! in the same transaction. Another run that has taken over is noticed before anything is written.
+//!
+//! Where no state is kept there are no cuts: what is sealed is committed at most every second, in
+//! tables that are made anew in the first transaction.
 
 use super::database::{Database, Shape};
-use super::{Going, Held, Schema, Sink};
+use super::{Going, Held, Schema, Sink, Standing};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::operator::{Port, Sealed};
 use crate::value::Decimals;
 use rusqlite::OptionalExtension;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How often what is sealed is committed where there are no cuts.
+const EVERY: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(super) struct Tables {
@@ -27,6 +35,8 @@ pub(super) struct Tables {
     at: Option<i64>,
     /// Whether a transaction is open.
     open: bool,
+    /// Without cuts: up to when everything was told, and the last commit.
+    live: Option<(i64, Instant)>,
 }
 
 const STATE: &str =
@@ -51,6 +61,7 @@ impl Tables {
             epoch,
             at: None,
             open: false,
+            live: None,
         };
         let known = sink.known()?;
         sink.refuse_taken(known.as_ref())?;
@@ -58,6 +69,15 @@ impl Tables {
         let usable =
             known.filter(|known| known.id == sink.id && from.is_some_and(|f| f <= known.cut));
         sink.at = usable.filter(|_| sink.has_all().unwrap_or(false)).map(|known| known.cut);
+        Ok(sink)
+    }
+
+    /// Those of a run that goes on and keeps no state.
+    pub fn live(path: &Path, views: &[Schema], decimals: Decimals) -> Result<Tables, Error> {
+        let id = super::own_id()?;
+        let going = Going { id: &id, epoch: 0, from: None, held: &[] };
+        let mut sink = Tables::open(path, views, decimals, going)?;
+        sink.live = Some((0, Instant::now()));
         Ok(sink)
     }
 
@@ -109,7 +129,28 @@ impl Tables {
             self.open = true;
             let known = self.known()?;
             self.refuse_taken(known.as_ref())?;
+            if self.live.is_some() && self.at.is_none() {
+                for table in &self.tables {
+                    self.db.run(|db| db.execute_batch(&table.create_anew()))?;
+                }
+                self.at = Some(i64::MIN);
+            }
         }
+        Ok(())
+    }
+
+    /// Ends the transaction: the tables are at a cut.
+    fn end(&mut self, cut: i64) -> Result<(), Error> {
+        self.db.run(|db| {
+            db.execute_batch(STATE)?;
+            db.execute("DELETE FROM tidemill_state", [])?;
+            let state = (&self.id, self.epoch, cut);
+            db.execute("INSERT INTO tidemill_state VALUES (?1, ?2, ?3)", state)
+        })?;
+        let (names, sealed) = (self.tables.iter().map(|table| table.name), self.db.moment(cut));
+        self.db.progress(names, Some(&sealed))?;
+        self.db.patiently("COMMIT")?;
+        (self.open, self.at, self.db.made) = (false, Some(cut), false);
         Ok(())
     }
 
@@ -142,7 +183,8 @@ impl Sink for Tables {
 
     fn change(&mut self, view: usize, change: &Sealed<'_>) -> Result<(), Error> {
         // Those made anew will have it, those ahead have it.
-        if self.at.is_none_or(|at| change.time.millis() as i64 <= at) {
+        let known = self.at.is_none_or(|at| change.time.millis() as i64 <= at);
+        if known && self.live.is_none() {
             return Ok(());
         }
         self.begin()?;
@@ -156,22 +198,35 @@ impl Sink for Tables {
             self.fill(ports)?;
         }
         let cut = self.at.map_or(cut, |at| at.max(cut));
-        self.db.run(|db| {
-            db.execute_batch(STATE)?;
-            db.execute("DELETE FROM tidemill_state", [])?;
-            db.execute(
-                "INSERT INTO tidemill_state VALUES (?1, ?2, ?3)",
-                (&self.id, self.epoch, cut),
-            )
-        })?;
-        let (names, sealed) = (self.tables.iter().map(|table| table.name), self.db.moment(cut));
-        self.db.progress(names, Some(&sealed))?;
-        self.db.patiently("COMMIT")?;
-        (self.open, self.at, self.db.made) = (false, Some(cut), false);
+        self.end(cut)?;
         Ok(Some(Held { sink: self.sink.clone(), what: cut.to_string() }))
     }
 
+    fn sealed(&mut self, frontier: Option<Time>) -> Result<(), Error> {
+        if let (Some((told, _)), Some(frontier)) = (&mut self.live, frontier) {
+            *told = frontier.millis() as i64;
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self) -> Result<Standing, Error> {
+        if let Some((told, last)) = self.live
+            && self.open
+            && last.elapsed() >= EVERY
+        {
+            self.end(told)?;
+            self.live = Some((told, Instant::now()));
+        }
+        Ok(Standing::Settled)
+    }
+
     fn stage(&mut self, _ports: &mut [Box<dyn Port>], ended: bool) -> Result<(), Error> {
+        if let Some((told, _)) = self.live {
+            // The last that is sealed stays to be committed.
+            self.begin()?;
+            let (names, sealed) = (self.tables.iter().map(|t| t.name), self.db.moment(told));
+            self.db.progress(names, Some(&sealed))?;
+        }
         if ended && self.at.is_some() {
             self.begin()?;
             let names = self.tables.iter().map(|table| table.name);
