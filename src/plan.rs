@@ -232,6 +232,7 @@ impl Job {
             going,
             live: self.is_live(),
             tell: self.tell.clone(),
+            beside: self.beside(),
         };
         Spec::refuse_twins(&self.sinks)?;
         let mut sinks = Vec::new();

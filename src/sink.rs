@@ -26,6 +26,7 @@ mod segments;
 mod sqlite;
 mod table;
 mod tables;
+mod webhook;
 
 pub(crate) use csv::write_line as csv_line;
 pub(crate) use digest::digest;
@@ -119,6 +120,8 @@ pub struct Opening<'a> {
     pub live: bool,
     /// Told what a person should know.
     pub tell: Tell,
+    /// Where sinks that have no place of their own write down what could not be delivered.
+    pub beside: PathBuf,
 }
 
 /// The most rows of a view that `table` shows.
@@ -164,6 +167,8 @@ pub enum Spec {
     Digest(PathBuf),
     /// `postgres:env:NAME`, `postgres:file:PATH` or a URL without a password: a table per query.
     Postgres(Target),
+    /// `webhook:env:NAME=VIEW` or `webhook:file:PATH=VIEW`: a request for each new row.
+    Webhook(Reference),
     /// `table`: on standard output, cut to so many rows.
     Table {
         /// The most rows of a view.
@@ -188,8 +193,20 @@ impl std::str::FromStr for Spec {
             if views.iter().any(String::is_empty) {
                 return Err(format!("{text}: a name is missing; write {of}=NAME,NAME"));
             }
-            return Ok(Spec::Chosen { of: Box::new(of.parse()?), views });
+            return Ok(Spec::Chosen { of: Box::new(Spec::of_all(of)?), views });
         }
+        match Spec::of_all(text)? {
+            Spec::Webhook(reference) => Err(format!(
+                "a webhook is for some views: webhook:{reference}=security_alerts, for instance"
+            )),
+            spec => Ok(spec),
+        }
+    }
+}
+
+impl Spec {
+    /// The sink of a text that names no views.
+    fn of_all(text: &str) -> Result<Spec, String> {
         let (kind, place) = text.split_once(':').unwrap_or((text, ""));
         let path = PathBuf::from(place);
         match (kind, place.is_empty()) {
@@ -200,13 +217,19 @@ impl std::str::FromStr for Spec {
             ("sqlite", false) => Ok(Spec::Sqlite(path)),
             ("digest", false) => Ok(Spec::Digest(path)),
             ("postgres", false) => Ok(Spec::Postgres(place.parse()?)),
+            ("webhook", _) => match Reference::of(place) {
+                Some(reference) => Ok(Spec::Webhook(reference)),
+                None => Err("webhook needs an address by reference: webhook:env:NAME=VIEW or \
+                             webhook:file:PATH=VIEW, where URL#SECRET is"
+                    .into()),
+            },
             ("postgres", true) => Err(format!("postgres needs a database: {}", postgres::HOW)),
             ("csv" | "jsonl" | "plot", true) => {
                 Err(format!("{kind} needs a directory: {kind}:DIR"))
             }
             ("sqlite" | "digest", true) => Err(format!("{kind} needs a file: {kind}:FILE")),
             _ => Err(format!(
-                "there is no sink {text:?}; use csv:DIR, jsonl:DIR, plot:DIR, sqlite:FILE, postgres:env:NAME, digest:FILE or table"
+                "there is no sink {text:?}; use csv:DIR, jsonl:DIR, plot:DIR, sqlite:FILE, postgres:env:NAME, webhook:env:NAME=VIEW, digest:FILE or table"
             )),
         }
     }
@@ -233,6 +256,9 @@ impl Spec {
                 Some(going) => Box::new(tables::Tables::open(file, views, decimals, going)?),
             },
             Spec::Postgres(target) => Box::new(postgres::Postgres::open(target, views, opening)?),
+            Spec::Webhook(reference) => {
+                Box::new(webhook::Webhook::open(reference, views, opening)?)
+            }
             Spec::Digest(file) => Box::new(digest::Digests::open(file, views, decimals)?),
             Spec::Table { rows } => Box::new(table::Table::new(views, *rows, decimals)),
             Spec::Chosen { of, views: names } => {
@@ -248,7 +274,7 @@ impl Spec {
         let mut seen = Vec::new();
         for spec in specs {
             let place = match spec.target() {
-                Some(target) => Some(PathBuf::from(target.to_string())),
+                Some(target) => Some(PathBuf::from(target)),
                 None => spec.place().map(same_place),
             };
             // Files of a kind do not meet those of another in one directory.
@@ -262,6 +288,7 @@ impl Spec {
                 Spec::Plot(_) => "plot",
                 Spec::Sqlite(_) | Spec::Digest(_) => "file",
                 Spec::Postgres(_) => "postgres",
+                Spec::Webhook(_) => "webhook",
                 Spec::Table { .. } => "table",
                 Spec::Chosen { .. } => "list",
             };
@@ -282,14 +309,16 @@ impl Spec {
             | Spec::Plot(path)
             | Spec::Sqlite(path)
             | Spec::Digest(path) => Some(path),
-            Spec::Postgres(_) | Spec::Table { .. } => None,
+            Spec::Postgres(_) | Spec::Webhook(_) | Spec::Table { .. } => None,
             Spec::Chosen { of, .. } => of.place(),
         }
     }
 
-    fn target(&self) -> Option<&Target> {
+    /// What it writes to that is no file.
+    fn target(&self) -> Option<String> {
         match self {
-            Spec::Postgres(target) => Some(target),
+            Spec::Postgres(target) => Some(target.to_string()),
+            Spec::Webhook(reference) => Some(reference.to_string()),
             Spec::Chosen { of, .. } => of.target(),
             _ => None,
         }
@@ -310,7 +339,7 @@ impl Spec {
     pub fn wants_times(&self) -> bool {
         match self {
             Spec::Chosen { of, .. } => of.wants_times(),
-            _ => matches!(self, Spec::Jsonl(_) | Spec::HourlyJsonl(_)),
+            _ => matches!(self, Spec::Jsonl(_) | Spec::HourlyJsonl(_) | Spec::Webhook(_)),
         }
     }
 
@@ -322,7 +351,7 @@ impl Spec {
             }
             Spec::Digest(file) if crate::files::is_stream(file) => None,
             Spec::Sqlite(file) | Spec::Digest(file) => file.parent(),
-            Spec::Postgres(_) | Spec::Table { .. } => None,
+            Spec::Postgres(_) | Spec::Webhook(_) | Spec::Table { .. } => None,
             Spec::Chosen { of, .. } => of.directory(),
         }
     }

@@ -43,8 +43,9 @@ pub struct Args {
     #[command(flatten)]
     choice: Choice,
     /// Where views go: csv:DIR, jsonl:DIR (the change log), plot:DIR, sqlite:FILE, postgres:env:NAME
-    /// or postgres:file:PATH (where the URL of the database is), digest:FILE (rows and a checksum per
-    /// view) or table; some views only: jsonl:DIR=hourly_*,NAME
+    /// or postgres:file:PATH (where the URL of the database is), webhook:env:NAME=VIEW (where
+    /// URL#SECRET is), digest:FILE (rows and a checksum per view) or table; some views only:
+    /// jsonl:DIR=hourly_*,NAME
     /// [default: table, and none with --serve]
     #[arg(long, value_name = "SINK", value_parser = Sinks)]
     sink: Vec<Spec>,

@@ -7,13 +7,14 @@ use crate::clock::{Clock, Millis, Tick};
 use crate::error::Error;
 use crate::event::Stream;
 use crate::operator::Dedupe;
+use crate::sink::Spec;
 use crate::source::header::Header;
 use crate::source::plan::{ParseOptions, Plan as Columns};
 use crate::source::time::Form;
 use crate::source::{Arrivals, DeadLetters, Feeds, Input, Partition};
 use crate::worker::Cluster;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What each source has.
@@ -120,6 +121,13 @@ impl Job {
         let known = kept.and_then(Kept::saved).map_or(&[][..], |saved| &saved.currencies);
         feeds.currencies.know(known.iter().map(String::as_str));
         Ok(Arc::new(feeds))
+    }
+
+    /// The directory of what could not be delivered: that of bad records.
+    pub(super) fn beside(&self) -> PathBuf {
+        let letters = self.cleaning.dead_letters.as_deref().and_then(Path::parent);
+        let directory = || self.sinks.iter().find_map(Spec::directory);
+        letters.or_else(directory).map_or_else(PathBuf::new, PathBuf::from)
     }
 
     /// Where bad records go: where it was said, or beside the first file sink, or where the user is.
