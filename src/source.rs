@@ -24,6 +24,7 @@ mod arrival;
 mod bad;
 pub mod check;
 mod columns;
+mod currency;
 pub mod dead_letters;
 pub mod described;
 pub mod dialect;

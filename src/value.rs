@@ -11,8 +11,10 @@ use std::cmp::Ordering;
 use std::fmt::{self, Write};
 use std::hash::{Hash, Hasher};
 
+mod iso4217;
 mod quotient;
 
+pub use iso4217::decimals_of;
 pub use quotient::Quotient;
 
 const HOUR: i64 = 3_600_000;

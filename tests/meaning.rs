@@ -5,6 +5,7 @@ mod program;
 
 use program::{directory, fail, run, succeed};
 use std::fs;
+use std::path::Path;
 
 /// The rows of a view of one source, without the header, and what was said.
 fn view(name: &str, stream: &str, csv: &str, query: &str, more: &[&str]) -> (Vec<String>, String) {
@@ -316,4 +317,91 @@ fn a_negative_amount_is_money_given_back_and_no_payment() {
             "2024-01-02T00:00:00Z,0,0,0.00,,1,20.00,,0,0.00,,-20.00,0,0.00,0.00,0.00,20.00,0.00,-20.00"
         ]
     );
+}
+
+#[test]
+fn amounts_have_the_decimals_of_their_currency() {
+    let head = "transaction_time,amount,currency,tax\n";
+    let rates = directory("meaning-decimals-rates").join("rates.csv").display().to_string();
+    fs::write(&rates, "currency,rate\nJPY,0.006\nKWD,3.05\n").expect("a file");
+    let rows = "2024-01-01 10:00:00,100.00,EUR,\n2024-01-01 10:00:00,10000,JPY,\n";
+    let shop = format!("{head}{rows}");
+    let query = "hourly_transactions";
+    // 100 euros, and 10,000 yen at 0.006.
+    let (rows, _) = view("yen", "transactions", &shop, query, &["--rates", &rates]);
+    assert!(rows[0].contains(",2,160.00,"), "{rows:?}");
+    // 1.234 dinars at 3.05 are 3.7637. They have three decimals, so a run needs as many.
+    let shop = format!("{shop}2024-01-01 10:00:00,1.234,KWD,\n");
+    let three = ["--rates", &rates, "--decimals", "3"];
+    let (rows, _) = view("dinars", "transactions", &shop, query, &three);
+    assert!(rows[0].contains(",3,163.764,"), "{rows:?}");
+    let two = ["--rates", &rates, "--max-bad", "50"];
+    let (rows, said) = view("dinars-2", "transactions", &shop, query, &two);
+    assert!(rows[0].contains(",2,160.00,") && said.contains("1 bad"), "{rows:?} {said}");
+    // Yen have none, however many the run has; a tax that cannot be is left out.
+    let yen = format!(
+        "{head}2024-01-01 10:00:00,100.50,jpy,\n2024-01-01 10:00:00,200.00,JPY,0.5\n\
+         2024-01-01 10:00:00,300.5,,\n"
+    );
+    let any = ["--max-bad", "50"];
+    let (rows, said) = view("part-yen", "transactions", &yen, query, &any);
+    assert!(rows[0].contains(",2,500.50,"), "{rows:?}");
+    assert!(said.contains("left out (JPY has no decimals: \"0.5\")"), "{said}");
+    let at = Path::new(env!("CARGO_TARGET_TMPDIR")).join("meaning-part-yen");
+    let letters = fs::read_to_string(at.join("out/dead_letters.jsonl")).expect("letters");
+    assert!(letters.contains("column amount: JPY has no decimals: \\\"100.50\\\""), "{letters}");
+    // Who wants them so can have them.
+    let (rows, _) = view("kept-yen", "transactions", &yen, query, &["--steps", "trim,zone,dedupe"]);
+    assert!(rows[0].contains(",3,601.00,"), "{rows:?}");
+    // Euros have two where the run has more, but what a piece costs may have any.
+    let fuel = "transaction_time,amount,currency,unit_cost\n2024-01-01 10:00:00,1.859,EUR,1.501\n\
+                2024-01-01 10:00:00,18.59,EUR,1.501\n";
+    let (rows, said) =
+        view("fuel", "transactions", fuel, query, &["--decimals", "3", "--max-bad", "50"]);
+    assert!(rows[0].contains(",1,18.590,"), "{rows:?}");
+    assert!(said.contains("1 bad") && !said.contains("unit_cost"), "{said}");
+}
+
+#[test]
+fn amounts_in_minor_units_are_those_of_their_currency() {
+    let dir = directory("meaning-minor");
+    let path = |name: &str| dir.join(name).display().to_string();
+    fs::write(path("rates.csv"), "currency,rate\nJPY,0.006\n").expect("a file");
+    fs::write(
+        path("in.jsonl"),
+        "{\"t\":\"2024-01-01T10:00:00Z\",\"amount\":1999,\"of\":{\"code\":\"eur\"}}\n\
+         {\"t\":\"2024-01-01T10:00:00Z\",\"amount\":1000,\"of\":{\"code\":\"jpy\"}}\n\
+         {\"t\":\"2024-01-01T10:00:00Z\",\"amount\":1000,\"of\":{\"code\":\"points\"}}\n\
+         {\"t\":\"2024-01-01T10:00:00Z\",\"amount\":10.5,\"of\":{\"code\":\"eur\"}}\n",
+    )
+    .expect("a file");
+    fs::write(path("in.csv"), "t,amount\n2024-01-01T10:00:00Z,1999\n2024-01-01T10:00:00Z,-5\n")
+        .expect("a file");
+    let run_it = |file: &str, currency: &str| {
+        let toml = format!(
+            "[[source]]\nstream = \"transactions\"\nfiles = \"{}\"\n[source.fields]\n\
+             transaction_time = \"t\"\ncurrency = [\"of.code\"]\n\
+             amount = {{ minor = \"amount\", currency = \"{currency}\" }}\n",
+            path(file)
+        );
+        fs::write(path("shop.toml"), toml).expect("a file");
+        let (config, rates, sink) =
+            (path("shop.toml"), path("rates.csv"), "csv:".to_owned() + &path("out"));
+        let args = ["run", "-q", "--config", &config, "--rates", &rates, "--sink", &sink];
+        let output =
+            run(&[&args[..], &["--query", "hourly_transactions", "--max-bad", "50"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let view = fs::read_to_string(path("out/hourly_transactions.csv")).unwrap_or_default();
+        (view, said)
+    };
+    // 1999 cents, and 1000 yen at 0.006; what a point is divided into is not known.
+    let (view, said) = run_it("in.jsonl", "of.code");
+    assert!(view.contains(",2,25.99,"), "{view} {said}");
+    let letters = fs::read_to_string(path("out/dead_letters.jsonl")).expect("letters");
+    assert_eq!(letters.matches("not an amount").count(), 2, "{letters}");
+    // All in cents; 5 were given back.
+    let (view, said) = run_it("in.csv", "EUR");
+    assert!(view.contains(",1,19.94,"), "{view} {said}");
+    let (_, said) = run_it("in.csv", "Currency");
+    assert!(said.contains("no column Currency for transactions.amount"), "{said}");
 }

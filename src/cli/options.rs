@@ -91,7 +91,7 @@ pub struct Cleaning {
     /// Further words that stand for no value, beside NA, N/A, NULL, nan, None, \\N, - and the like
     #[arg(long, value_name = "WORD,...", value_delimiter = ',')]
     pub absent: Vec<String>,
-    /// Decimals of money: 2 for cents
+    /// Decimals of money: 2 for cents; as many as the currency that has the most of them
     #[arg(long, default_value_t = 2, value_name = "N",
         value_parser = clap::value_parser!(u32).range(0..=9))]
     pub decimals: u32,

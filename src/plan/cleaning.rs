@@ -139,6 +139,7 @@ impl Cleaning {
         let now = jiff::Timestamp::now().as_millisecond();
         Ok(ParseOptions {
             decimals: self.decimals,
+            decimals_of_currency: self.has(Step::Validate),
             trim_fold: self.has(Step::Trim),
             zone,
             max_time: self.has(Step::Validate).then(|| now + self.max_future as i64),

@@ -65,6 +65,19 @@
 //! # Ok::<(), tidemill::error::Error>(())
 //! ```
 //!
+//! **Currencies.** All amounts of a run are whole numbers of one unit, ten to the minus `--decimals`.
+//! Those of several currencies are converted by `--rates`, each exactly and rounded once, half to
+//! even, or the run ends before anything is added. An amount that has more decimals than ISO 4217
+//! gives its currency is a bad record, and a tax, shipping or discount that has is left out; what one
+//! piece costs may have any. (Without the cleaning step `validate` nothing of this is looked at.)
+//!
+//! | record | rate | `--decimals 3`, in EUR |
+//! |---|---|---|
+//! | 100.00 EUR | | 100.000 |
+//! | 10000 JPY | 0.006 | 60.000 |
+//! | 1.234 KWD | 3.05 | 3.764, of 3.7637 |
+//! | 100.50 JPY | 0.006 | bad: JPY has no decimals |
+//!
 //! State: each payment and what refers to it, by its order and by its id; with a bounded lateness, as
 //! long as something that is not final may refer to it.
 

@@ -19,6 +19,7 @@
 //! currency = { constant = "EUR" }
 //! user_id = ["Customer ID", "Email"]      # the first of them that is there; none need be
 //! price = { minus = "refund" }
+//! tax = { minor = "tax", currency = "currency" }  # counts cents, and whole yen; or currency = "EUR"
 //!
 //! [source.values.status]           # what the names of a field stand for
 //! paid = "captured"

@@ -260,6 +260,9 @@ pub enum Fault {
     /// An amount with more decimals than the currency has.
     #[error("too many decimals (see --decimals)")]
     Decimals,
+    /// An amount with more decimals than its own currency has: its code, and how many it has.
+    #[error("{}{}{} has {}", .0[0], .0[1], .0[2], decimals(*.1))]
+    Currency([char; 3], u32),
     /// Not a whole number.
     #[error("not a whole number")]
     Integer,
@@ -281,4 +284,11 @@ pub enum Fault {
     /// A quote that does not close before the end of the file.
     #[error("quote is never closed")]
     Unclosed,
+}
+
+fn decimals(count: u32) -> String {
+    match count {
+        0 => "no decimals".into(),
+        count => format!("{count} decimals"),
+    }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::columns::Columns;
+use super::currency::{Minor, shifted, whole_units};
 use super::error::SourceError;
 use super::lookup::Table;
 use super::number;
@@ -15,6 +16,7 @@ use super::plan::Plan;
 use super::rows::{Cell, Rows};
 use super::scan::Segment;
 use crate::text::Text;
+use crate::value::decimals_of;
 
 /// Decimals of a factor.
 const DECIMALS: u32 = 6;
@@ -25,7 +27,7 @@ const DECIMALS: u32 = 6;
     untagged,
     deny_unknown_fields,
     expecting = "expected a column, a list of which the first that is there is taken, { product = [A, B] }, \
-                 { join = [A, ...], with = \"/\" }, { minus = A } or { constant = \"...\" }"
+                 { join = [A, ...], with = \"/\" }, { minus = A }, { minor = A, currency = B } or { constant = \"...\" }"
 )]
 pub enum Made {
     /// The product of two numbers.
@@ -51,6 +53,13 @@ pub enum Made {
         /// The column.
         minus: String,
     },
+    /// An amount that counts the minor unit of its currency: 1000 are 10.00 EUR and 1000 JPY.
+    Minor {
+        /// The column.
+        minor: String,
+        /// The column of the currency, or its code where all are of one.
+        currency: String,
+    },
     /// What stands in another file for what a column holds.
     #[serde(skip)]
     Looked {
@@ -72,6 +81,7 @@ pub(super) enum Parts {
     Join(Vec<usize>, String),
     Constant(String),
     Minus(usize),
+    Minor(usize, Minor),
     Looked(usize, Arc<Table>),
     Column(usize),
     First(Vec<Parts>),
@@ -88,6 +98,15 @@ impl Made {
             }
             Made::Constant { constant } => Parts::Constant(constant.clone()),
             Made::Minus { minus } => Parts::Minus(find(minus)?),
+            Made::Minor { minor, currency } => {
+                let amount = find(minor)?;
+                let minor = match (find(currency), decimals_of(currency)) {
+                    (Ok(column), _) => Minor::Of(column),
+                    (Err(_), Some(decimals)) => Minor::Known(decimals),
+                    (Err(missing), None) => return Err(missing),
+                };
+                Parts::Minor(amount, minor)
+            }
             Made::Looked { key, table } => Parts::Looked(find(key)?, Arc::clone(table)),
             Made::Column(column) => Parts::Column(find(column)?),
             Made::First(several) => first(several, columns, field)?,
@@ -100,7 +119,11 @@ impl Made {
             Made::Product { product } => product.iter().map(String::as_str).collect(),
             Made::Join { join, .. } => join.iter().map(String::as_str).collect(),
             Made::Constant { .. } => Vec::new(),
+            Made::Minor { minor, currency } if decimals_of(currency).is_none() => {
+                vec![minor, currency]
+            }
             Made::Minus { minus: column }
+            | Made::Minor { minor: column, .. }
             | Made::Column(column)
             | Made::Looked { key: column, .. } => vec![column],
             Made::First(several) => several.iter().flat_map(Made::names).collect(),
@@ -136,6 +159,10 @@ impl Made {
             }
             Made::Constant { constant } => Parts::Constant(constant.clone()),
             Made::Minus { minus } => Parts::Minus(find(minus)?),
+            Made::Minor { minor, currency } => {
+                let of = decimals_of(currency).map(Minor::Known);
+                Parts::Minor(find(minor)?, of.or_else(|| find(currency).map(Minor::Of))?)
+            }
             Made::Looked { key, table } => Parts::Looked(find(key)?, Arc::clone(table)),
             Made::Column(column) => Parts::Column(find(column)?),
             Made::First(several) => {
@@ -161,7 +188,10 @@ impl Parts {
             Parts::Product([first, _]) => *first,
             Parts::Join(columns, _) => columns.first().copied().unwrap_or(0),
             Parts::Constant(_) => 0,
-            Parts::Minus(column) | Parts::Column(column) | Parts::Looked(column, _) => *column,
+            Parts::Minus(column)
+            | Parts::Minor(column, _)
+            | Parts::Column(column)
+            | Parts::Looked(column, _) => *column,
             Parts::First(several) => several.first().map_or(0, Parts::column),
         }
     }
@@ -191,6 +221,18 @@ impl Parts {
             Parts::Minus(column) => {
                 text(*column, out);
                 let value = minus(out.split_off(start));
+                out.push_str(&value);
+            }
+            Parts::Minor(column, minor) => {
+                text(*column, out);
+                let (amount, comma) = (out.split_off(start), plan.options.decimal_comma);
+                let value = match minor {
+                    Minor::Known(decimals) => shifted(&amount, *decimals, comma),
+                    Minor::Of(column) => {
+                        text(*column, out);
+                        whole_units(&amount, &out.split_off(start), comma)
+                    }
+                };
                 out.push_str(&value);
             }
             Parts::Looked(column, table) => {
@@ -233,6 +275,12 @@ impl Parts {
             Parts::Product(columns) => columns.iter_mut().for_each(see),
             Parts::Join(columns, _) => columns.iter_mut().for_each(see),
             Parts::Constant(_) => {}
+            Parts::Minor(column, minor) => {
+                see(column);
+                if let Minor::Of(currency) = minor {
+                    see(currency);
+                }
+            }
             Parts::Minus(column) | Parts::Column(column) | Parts::Looked(column, _) => see(column),
             Parts::First(several) => several.iter_mut().for_each(|parts| parts.each_column(see)),
         }

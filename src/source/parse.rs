@@ -133,6 +133,7 @@ impl Plan {
             }
             batch.columns[filled.field] = column;
         }
+        self.check_decimals(batch, (faults, unread));
     }
 
     /// Reads a field within the rows of the block, or within the column that is made for it.

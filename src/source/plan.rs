@@ -26,6 +26,8 @@ pub(super) const DIFF: &str = "_diff";
 pub struct ParseOptions {
     /// How many decimals money has.
     pub decimals: u32,
+    /// Whether an amount may have no more decimals than its own currency.
+    pub decimals_of_currency: bool,
     /// Whether to trim white space, fold case and match names without regard to it; else values are taken as they are.
     pub trim_fold: bool,
     /// The zone of times that do not say.
@@ -50,6 +52,7 @@ impl Default for ParseOptions {
     fn default() -> ParseOptions {
         ParseOptions {
             decimals: 2,
+            decimals_of_currency: true,
             trim_fold: true,
             zone: TimeZone::UTC,
             max_time: None,
