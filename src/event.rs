@@ -11,10 +11,13 @@ use crate::text::Text;
 use crate::value::{Hour, Money};
 use std::marker::PhantomData;
 
+mod facts;
 mod movement;
 pub mod vocabulary;
 pub use movement::Movement;
-pub use vocabulary::{AdEvent, LoginOutcome, ParcelStatus, PaymentStatus, ShopEvent};
+pub use vocabulary::{
+    AdEvent, Answer, LoginOutcome, ParcelKind, ParcelStatus, PaymentStatus, ShopEvent,
+};
 
 /// A stream as a type: what its rows are called, and which field identifies a record.
 pub trait Shape: 'static {
@@ -210,6 +213,21 @@ streams! {
         IP / ip: Text,
         CAMPAIGN / campaign: Label,
         COUNTRY / country: Code,
+        ANONYMOUS_ID / anonymous_id: Text,
+        ORDER_ID / order_id: Text,
+        VALUE / value: Money,
+        CURRENCY / currency: Code,
+        SOURCE / source: Label,
+        MEDIUM / medium: Label,
+        REFERRER / referrer: Text,
+        PAGE_URL / page_url: Text,
+        SEARCH_TERM / search_term: Label,
+        DEVICE_CATEGORY / device_category: Label,
+        BROWSER / browser: Label,
+        CONSENT / consent: Label,
+        EXPERIMENT / experiment: Label,
+        VARIANT / variant: Label,
+        IS_BOT / is_bot: Name(Answer),
         VERSION / version: Integer => essential,
     }
     /// Payments for order lines. A record is known again by its payment and, where that has several
@@ -262,6 +280,10 @@ streams! {
         COST / cost: Money,
         ITEMS_ORDERED / items_ordered: Integer,
         ITEMS_DELIVERED / items_delivered: Integer,
+        KIND / kind: Name(ParcelKind),
+        SUBSTATUS / substatus: Text,
+        PROMISED_FROM / promised_from: Time,
+        SERVICE / service: Label,
         VERSION / version: Integer => essential,
     }
     /// Advertisements shown, clicked and followed by an order.
@@ -291,6 +313,29 @@ streams! {
         CHANGE / change: Integer => essential,
         VERSION / version: Integer => essential,
     }
+    /// What is sold, and for how much: what a record says of its item holds from its time on, until
+    /// the next one of that item.
+    Catalog / catalog: "catalog", id "" {
+        TIME: "time",
+        ITEM_ID / item_id: Text,
+        CATEGORY / category: Label,
+        PRICE / price: Money,
+        COST / cost: Money,
+        AVAILABLE / available: Name(Answer),
+        VERSION / version: Integer => essential,
+    }
+    /// Who the customers are: what a record says holds from its time on, until the next one of that
+    /// customer.
+    Customers / customers: "customers", id "" {
+        TIME: "time",
+        USER_ID / user_id: Text,
+        ANONYMOUS_ID / anonymous_id: Text,
+        EMAIL_HASH / email_hash: Label,
+        COUNTRY / country: Code,
+        CONSENT / consent: Label,
+        CREATED / created: Time,
+        VERSION / version: Integer => essential,
+    }
 }
 
 impl Stream {
@@ -305,90 +350,5 @@ impl Stream {
     /// Its position in [`Stream::ALL`].
     pub fn index(self) -> usize {
         self as usize
-    }
-}
-
-impl Row<'_, Behavior> {
-    /// Page views: the column where it is filled, otherwise one for each viewing event.
-    #[inline]
-    pub fn views(&self) -> i64 {
-        self.page_views().unwrap_or_else(|| self.event().map_or(0, |e| i64::from(e.is_view())))
-    }
-    /// Orders: the column where it is filled, otherwise one for each `purchase`.
-    #[inline]
-    pub fn order_count(&self) -> i64 {
-        self.orders().unwrap_or_else(|| i64::from(self.event() == Some(ShopEvent::Purchase)))
-    }
-}
-
-impl<'a> Row<'a, Behavior> {
-    /// The item of a `view_item`, if it has one; a source without `event` lists such views only.
-    #[inline]
-    pub fn viewed_item(&self) -> Option<&'a Text> {
-        let views = self.event().is_none_or(|e| e == ShopEvent::ViewItem);
-        Some(self.item_id()).filter(|item| views && !item.is_empty())
-    }
-}
-
-impl Row<'_, Transactions> {
-    /// Whether the record stands for money taken. A cancellation, void or refund does not, so as
-    /// the later record of its id it takes the amount out of the hour of the sale; nor does a
-    /// payment that failed or is pending. A chargeback is disputed, not undone: it still counts
-    /// here, and in `merchant_health` against the shop.
-    #[inline]
-    pub fn is_sale(&self) -> bool {
-        self.status().is_none_or(PaymentStatus::is_taken)
-    }
-
-    /// What it does to the money of a sale.
-    #[inline]
-    pub fn movement(&self) -> Movement {
-        Movement::of(self.status(), self.amount().map(|amount| amount.0))
-    }
-
-    /// Whether the record tells of the payment itself, also of one that failed. Cancellations,
-    /// voids, refunds and chargebacks carry the time of the undoing, at which nobody tried to pay.
-    #[inline]
-    pub fn is_attempt(&self) -> bool {
-        self.status().is_none_or(PaymentStatus::is_of_payment)
-    }
-}
-
-impl Row<'_, Logistics> {
-    /// Whether the record stands for a delivered parcel; a source without `status` lists
-    /// deliveries only.
-    #[inline]
-    pub fn is_delivery(&self) -> bool {
-        self.status().is_none_or(|s| s == ParcelStatus::Delivered)
-    }
-    /// Whether the parcel is still expected.
-    #[inline]
-    pub fn is_open(&self) -> bool {
-        self.status().is_some_and(|s| s != ParcelStatus::Delivered && s != ParcelStatus::Expired)
-    }
-    /// When it set out: shipped, or ordered where that is unknown.
-    #[inline]
-    pub fn sent(&self) -> Option<i64> {
-        self.shipped_time().or(self.ordered_time())
-    }
-    /// Milliseconds on the way, of a delivered parcel; none where it would be less than none.
-    #[inline]
-    pub fn transit(&self) -> Option<i64> {
-        Some(self.time() - self.sent()?).filter(|millis| *millis >= 0)
-    }
-    /// Whether a delivered parcel is said to have arrived before it set out, which cannot be.
-    #[inline]
-    pub fn is_impossible(&self) -> bool {
-        self.sent().is_some_and(|sent| sent > self.time())
-    }
-    /// Milliseconds a delivered parcel came after its promise, zero if it kept it.
-    #[inline]
-    pub fn lateness(&self) -> Option<i64> {
-        Some((self.time() - self.promised_time()?).max(0))
-    }
-    /// Whether a delivered parcel held all that was ordered.
-    #[inline]
-    pub fn in_full(&self) -> Option<bool> {
-        Some(self.items_delivered()? >= self.items_ordered()?)
     }
 }

@@ -26,7 +26,7 @@
 //! Messages call what is wrong by the option of the command line that says it.
 
 use crate::checkpoint::Saved;
-use crate::clean::currency::MONEY;
+use crate::clean::currency::money_of;
 use crate::clock::{Millis, Tick};
 use crate::config::Settings;
 use crate::error::Error;
@@ -135,9 +135,10 @@ impl Job {
             }
             let mut fields = all.fields(stream);
             // To convert them, or to see that they are all of one.
-            let is_money = |field: &usize| stream == Stream::Transactions && MONEY.contains(field);
-            if fields.iter().any(is_money) {
-                fields.push(transactions::CURRENCY.field);
+            if let Some((currency, money)) = money_of(stream)
+                && fields.iter().any(|field| money.contains(field))
+            {
+                fields.push(currency);
             }
             if cleaner.enrich.is_some() && fields.contains(&behavior::CATEGORY.field) {
                 fields.push(behavior::ITEM_ID.field);

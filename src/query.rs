@@ -8,7 +8,7 @@
 use crate::clock::{Millis, Tick, Time};
 use crate::error::Error;
 use crate::event::{
-    Ads, Behavior, Col, Inventory, Logins, Logistics, Need, Shape, Stream, Transactions,
+    Ads, Behavior, Col, Inventory, Logins, Logistics, Need, Shape, Stream, Transactions, logistics,
 };
 use crate::operator::memory::Memory;
 use crate::operator::{
@@ -343,9 +343,9 @@ impl<'s> Inputs<'s> {
     pub fn transactions(&self, columns: &[Col]) -> Rows<'s, Transactions> {
         self.rows(columns)
     }
-    /// Parcels as they stand now, with these columns filled.
+    /// Parcels as they stand now, with these columns filled, and which way they go, if that is told.
     pub fn logistics(&self, columns: &[Col]) -> Rows<'s, Logistics> {
-        self.rows(columns)
+        self.rows(&[columns, &[logistics::KIND.optional()]].concat())
     }
     /// Advertisements, with these columns filled.
     pub fn ads(&self, columns: &[Col]) -> Rows<'s, Ads> {

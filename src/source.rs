@@ -7,7 +7,7 @@
 
 use crate::batch::Batch;
 use crate::clean::Cleaner;
-use crate::clean::currency::{Currencies, Rates};
+use crate::clean::currency::{Currencies, Rates, money_of};
 use crate::clock::{Clock, Implausible, Tick, Time, stamp_arrived};
 use crate::error::Error;
 use crate::event::Stream;
@@ -461,7 +461,7 @@ impl Partition {
             Some(converted) => converted.as_ref(),
             None => rates().map(Rates::base),
         }
-        .filter(|_| self.stream == Stream::Transactions)
+        .filter(|_| money_of(self.stream).is_some())
     }
 
     /// How it is read.

@@ -24,7 +24,8 @@ fn row(stream: Stream, at: i64, n: i64) -> String {
         Stream::Behavior => {
             let event = ["view_item", "add_to_cart", "purchase"][n as usize % 3];
             format!(
-                "{time},e{n},ann,s1,{event},i{n},shoes,{MOST},{MONEY},{MOST},{MOST},phone,10.0.0.1,k1,DE"
+                "{time},e{n},ann,s1,{event},i{n},shoes,{MOST},{MONEY},{MOST},{MOST},phone,10.0.0.1,k1,DE,\
+                 a1,o1,{MONEY},EUR,x,y,r,p,s,mobile,safari,granted,e1,b,no"
             )
         }
         Stream::Transactions => {
@@ -39,7 +40,8 @@ fn row(stream: Stream, at: i64, n: i64) -> String {
             let (ordered, promised) = (support::moment(at - 9_000), support::moment(at + 60));
             let status = if n % 3 == 0 { "InTransit" } else { "Delivered" };
             format!(
-                "{time},p{n},o{n},dhl,north,w1,{ordered},{ordered},{promised},{status},{MONEY},{MOST},{MOST}"
+                "{time},p{n},o{n},dhl,north,w1,{ordered},{ordered},{promised},{status},{MONEY},{MOST},{MOST},\
+                 outbound,x,{promised},express"
             )
         }
         Stream::Ads => {
@@ -48,6 +50,8 @@ fn row(stream: Stream, at: i64, n: i64) -> String {
         }
         Stream::Logins => format!("{time},ann,10.0.0.{n},phone,failure"),
         Stream::Inventory => format!("{time},lamp,w1,{}", if n % 2 == 0 { MOST } else { -MOST }),
+        Stream::Catalog => format!("{time},i{n},shoes,{MONEY},{MONEY},yes"),
+        Stream::Customers => format!("{time},ann,a1,e1,DE,granted,{time}"),
     }
 }
 

@@ -164,8 +164,8 @@ fn woocommerce_has_two_exports() {
 fn ga4_lists_items_and_stamps_a_batch() {
     let queries = "hourly_behavior,sessions,hourly_transactions,merchant_health,top_items_hourly";
     let loaded = load("ga4", "ga4-bigquery", &["ga4-bigquery.ndjson"], queries);
-    // A list of three items is one view, and a purchase of two one order; it was sent twice.
-    let hours = ["2024-01-01T10:00:00Z 2 2", "2024-01-01T11:00:00Z 1 0"];
+    // A list of three items is one view, and a purchase of two one order, though it was sent twice.
+    let hours = ["2024-01-01T10:00:00Z 2 1", "2024-01-01T11:00:00Z 1 0"];
     assert_eq!(loaded.view("hourly_behavior", "hour page_views orders")[..2], hours);
     // 3 of 10.00 and, without item_revenue, 1 of 5.00; the second purchase is the same. 5.00 of
     // the order were given back two days later.
@@ -177,6 +177,9 @@ fn ga4_lists_items_and_stamps_a_batch() {
     assert_eq!(loaded.view("merchant_health", HEALTH), health);
     let booked = ["2024-01-01T00:00:00Z 0.00 35.00", "2024-01-03T00:00:00Z 5.00 -5.00"];
     assert_eq!(loaded.view("merchant_health", "day refunds_booked net_booked"), booked);
+    // What a purchase is worth is told of it as a whole.
+    let value = loaded.view("sessions", "session_id converted value");
+    assert!(value.contains(&"1.1/111 true 38.90".to_owned()), "{value:?}");
     // Two users have a session of one number.
     let mut sessions = loaded.view("sessions", "session_id");
     sessions.retain(|session| session.ends_with("/111"));
@@ -191,7 +194,7 @@ fn ga4_lists_items_and_stamps_a_batch() {
 
 #[test]
 fn segment_tells_of_orders_and_of_what_was_given_back() {
-    let queries = "hourly_behavior,hourly_transactions,merchant_health";
+    let queries = "hourly_behavior,hourly_transactions,merchant_health,sessions";
     let loaded = load("segment", "segment", &["segment.jsonl"], queries);
     let hours = loaded.view("hourly_behavior", "hour page_views orders");
     assert_eq!(hours[0], "2024-01-01T10:00:00Z 2 1");
@@ -201,6 +204,8 @@ fn segment_tells_of_orders_and_of_what_was_given_back() {
         "2024-01-02T00:00:00Z 0 0 0.00 0.00 0.00 0",
     ];
     assert_eq!(loaded.view("merchant_health", HEALTH), health);
+    let sessions = loaded.view("sessions", "user_id converted value");
+    assert!(sessions.contains(&"u1 true 38.40".to_owned()), "{sessions:?}");
     loaded.says(&["1 record of transactions: left out, as properties.total is blank"]);
 }
 

@@ -257,6 +257,47 @@ const CASES: &[Case] = &[
             "currency = \"currency\"",
         ],
     ),
+    (
+        "catalog.csv",
+        "Updated at,SKU,Product category,Sale price,Availability\n\
+         2024-01-01 10:00:00,a,Cups,10.00,in stock\n2024-01-02 10:00:00,a,Cups,9.00,out of stock\n",
+        &[
+            "stream = \"catalog\"",
+            "time = \"Updated at\"",
+            "item_id = \"SKU\"",
+            "category = \"Product category\"",
+            "price = \"Sale price\"",
+            "available = \"Availability\"",
+        ],
+    ),
+    (
+        "customers.csv",
+        "customer_id,email_sha256,country,accepts_marketing,created_at,updated_at\n\
+         7,ab12,DE,yes,2024-01-01 10:00:00,2024-02-01 10:00:00\n",
+        &[
+            "stream = \"customers\"",
+            "time = \"updated_at\"",
+            "user_id = \"customer_id\"",
+            "email_hash = \"email_sha256\"",
+            "consent = \"accepts_marketing\"",
+            "created = \"created_at\"",
+        ],
+    ),
+    (
+        "visits.csv",
+        "event_time,event_name,client_id,utm_source,utm_medium,page_location,search_term,order_id,value,currency,is_bot\n\
+         2024-01-01 10:00:00,purchase,c1,google,cpc,/done,,o1,5.00,EUR,false\n",
+        &[
+            "stream = \"behavior\"",
+            "user_id = \"client_id\"",
+            "source = \"utm_source\"",
+            "medium = \"utm_medium\"",
+            "page_url = \"page_location\"",
+            "order_id = \"order_id\"",
+            "value = \"value\"",
+            "is_bot = \"is_bot\"",
+        ],
+    ),
 ];
 
 #[test]

@@ -405,3 +405,55 @@ fn amounts_in_minor_units_are_those_of_their_currency() {
     let (_, said) = run_it("in.csv", "Currency");
     assert!(said.contains("no column Currency for transactions.amount"), "{said}");
 }
+
+#[test]
+fn what_a_customer_sends_back_is_no_delivery() {
+    let parcels = "delivery_time,shipment_id,status,kind,shipped_time\n\
+                   2024-01-03 10:00:00,p1,Delivered,outbound,2024-01-02 10:00:00\n\
+                   2024-01-03 10:10:00,p2,Delivered,return,2024-01-01 10:00:00\n\
+                   2024-01-03 10:20:00,p3,Delivered,,2024-01-02 10:00:00\n";
+    let (hours, _) = view("returns", "logistics", parcels, "hourly_logistics", &[]);
+    assert!(hours.len() == 1 && hours[0].starts_with("2024-01-03T10:00:00Z,2,"), "{hours:?}");
+    // 24 hours, and 24 and a third.
+    assert!(hours[0].contains(",1450,"), "{hours:?}");
+}
+
+#[test]
+fn what_purchases_are_worth_is_of_one_currency() {
+    let visits = "visit_time,session_id,event,value,currency\n\
+                  2024-01-01 10:00:00,s,purchase,10.00,EUR\n\
+                  2024-01-01 10:00:00,s,purchase,1000,JPY\n";
+    let dir = directory("meaning-worth");
+    let path = |name: &str| dir.join(name).display().to_string();
+    fs::write(path("in.csv"), visits).expect("a file");
+    fs::write(path("rates.csv"), "currency,rate\nJPY,0.006\n").expect("a file");
+    let source = format!("behavior={}", path("in.csv"));
+    let args = ["run", "-q", "--source", &source, "--query", "sessions"];
+    fail(2, &args, &["EUR, JPY", "--rates"]);
+    let (rows, _) =
+        view("worth-in-euros", "behavior", visits, "sessions", &["--rates", &path("rates.csv")]);
+    assert!(rows[0].ends_with(",true,16.00"), "{rows:?}");
+    // Who only counts them need not know what they are worth.
+    let args = ["run", "-q", "--source", &source, "--query", "hourly_behavior"];
+    succeed(&args);
+}
+
+#[test]
+fn columns_that_no_query_reads_yet_are_recorded() {
+    let dir = directory("meaning-more");
+    let path = |name: &str| dir.join(name).display().to_string();
+    fs::write(path("items.csv"), "time,item_id,price,available\n2024-01-01,a,5.00,yes\n")
+        .expect("a file");
+    fs::write(path("users.csv"), "time,user_id,since\n2024-01-01,ann,2023-12-24\n")
+        .expect("a file");
+    let (items, users) =
+        (format!("catalog={}", path("items.csv")), format!("customers={}", path("users.csv")));
+    let sources = ["--source", &items, "--source", &users, "--map", "customers.created=since"];
+    let log = path("all.tide");
+    succeed(&[&["record", "-q", "--out", &log][..], &sources].concat());
+    let sink = format!("csv:{}", path("out"));
+    let query = ["--query", "stream_health", "--sink", &sink];
+    succeed(&[&["run", "-q", "--source", &log][..], &query].concat());
+    let rows = fs::read_to_string(path("out/stream_health.csv")).expect("a view");
+    assert!(rows.contains("catalog,2024-01-01") && rows.contains("customers,2024"), "{rows}");
+}

@@ -2,8 +2,8 @@
 //!
 //! What a session is: [`crate::query::session`] (GA4's `session_id`, otherwise a user's events
 //! with at most 30 minutes between neighbours). `pages` counts the viewing events, `converted` is
-//! whether there was a `purchase`, `value` the sum of price times quantity of the purchases (GA4's
-//! `value`), empty if it does not fit into 64 bits. A late event can join two sessions, one that is taken back can part them; the rows
+//! whether there was a `purchase`, `value` the sum of what the purchases are worth: the `value` that
+//! each tells, otherwise its price times its quantity; empty if it does not fit into 64 bits. A late event can join two sessions, one that is taken back can part them; the rows
 //! follow. State: one entry per event.
 //!
 //! ```
@@ -12,14 +12,16 @@
 //! use tidemill::query::{History, Query};
 //!
 //! let history = History::from_csv(&[(Stream::Behavior, "\
-//! visit_time,user_id,event,price
-//! 2026-01-05T10:00:00Z,ann,view_item,
-//! 2026-01-05T10:20:00Z,ann,purchase,19.90
-//! 2026-01-05T11:00:00Z,ann,view_item,
+//! visit_time,user_id,event,price,value
+//! 2026-01-05T10:00:00Z,ann,view_item,,
+//! 2026-01-05T10:20:00Z,ann,purchase,19.90,
+//! 2026-01-05T11:00:00Z,ann,view_item,5.00,5.00
+//! 2026-01-05T11:01:00Z,ann,purchase,5.00,34.90
 //! ")])?;
 //! let sessions = Sessions::default().answer(&history, history.last());
 //! assert_eq!(sessions.len(), 2);
 //! assert_eq!((sessions[0].events, sessions[0].value.map(|cents| cents.0)), (2, Some(1990)));
+//! assert_eq!(sessions[1].value.map(|cents| cents.0), Some(3490));
 //! # Ok::<(), tidemill::error::Error>(())
 //! ```
 

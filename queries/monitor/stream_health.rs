@@ -34,7 +34,9 @@
 //! ```
 
 use crate::clock::{Millis, Time};
-use crate::event::{Ads, Behavior, Inventory, Logins, Logistics, Shape, Stream, Transactions};
+use crate::event::{
+    Ads, Behavior, Catalog, Customers, Inventory, Logins, Logistics, Shape, Stream, Transactions,
+};
 use crate::monoid::Most;
 use crate::operator::{Collection, Keyed};
 use crate::query::{Arrival, History, Inputs, Query};
@@ -146,6 +148,7 @@ impl Query for StreamHealth {
         let shop = self.of::<Behavior>(inputs).concat(self.of::<Transactions>(inputs));
         let shop = shop.concat(self.of::<Logistics>(inputs)).concat(self.of::<Ads>(inputs));
         let all = shop.concat(self.of::<Logins>(inputs)).concat(self.of::<Inventory>(inputs));
+        let all = all.concat(self.of::<Catalog>(inputs)).concat(self.of::<Customers>(inputs));
         all.rows(|&(stream, minute), &(counts, delays, worst), rows| {
             let Some(stream) = Stream::ALL.get(usize::from(stream)) else { return };
             let (events, duplicates, retractions, unmatched, late) = counts;

@@ -4,7 +4,7 @@
 use super::Refused;
 use crate::batch::{Batch, Column};
 use crate::error::Error;
-use crate::event::{NULL, Stream, transactions};
+use crate::event::{NULL, Stream, behavior, transactions};
 use crate::shown::{VALUE, shown};
 use crate::text::Text;
 use std::collections::{BTreeSet, HashMap};
@@ -95,19 +95,17 @@ impl Rates {
     /// without a currency is in the base currency.
     pub(crate) fn convert(&self, stream: Stream, batch: &mut Batch) -> Vec<Refused> {
         let mut refused = Vec::new();
-        if stream != Stream::Transactions {
-            return refused;
-        }
+        let Some((currency, money)) = money_of(stream) else { return refused };
         let columns = &mut batch.columns;
-        let currencies = std::mem::take(&mut columns[transactions::CURRENCY.field]);
-        for field in MONEY {
+        let currencies = std::mem::take(&mut columns[currency]);
+        for field in money.iter().copied() {
             if let (Column::Text(currencies), Column::Number(amounts)) =
                 (&currencies, &mut columns[field])
             {
                 self.convert_column((currencies, &batch.times), amounts, &mut refused);
             }
         }
-        columns[transactions::CURRENCY.field] = currencies;
+        columns[currency] = currencies;
         // A record is refused once, whatever amounts of it cannot be converted.
         refused.sort_by_key(|(row, _)| *row);
         refused.dedup_by_key(|(row, _)| *row);
@@ -138,13 +136,25 @@ impl Rates {
 }
 
 /// The fields of a payment that are in its currency.
-pub(crate) const MONEY: [usize; 5] = [
+const PAID: [usize; 5] = [
     transactions::AMOUNT.field,
     transactions::TAX.field,
     transactions::SHIPPING.field,
     transactions::DISCOUNT.field,
     transactions::UNIT_COST.field,
 ];
+
+/// Those of what a visitor did.
+const SEEN: [usize; 2] = [behavior::PRICE.field, behavior::VALUE.field];
+
+/// Where the records of a stream say their currency, and the amounts that are in it.
+pub(crate) fn money_of(stream: Stream) -> Option<(usize, &'static [usize])> {
+    match stream {
+        Stream::Transactions => Some((transactions::CURRENCY.field, &PAID)),
+        Stream::Behavior => Some((behavior::CURRENCY.field, &SEEN)),
+        _ => None,
+    }
+}
 
 /// The currencies of amounts as they are added up: more than one cannot be.
 ///
@@ -158,13 +168,11 @@ const TOLD: usize = 8;
 impl Currencies {
     /// Takes note of the currencies of a batch, or of the one to which it was converted.
     pub(crate) fn see(&self, stream: Stream, batch: &Batch, converted: Option<&Text>) {
-        if stream != Stream::Transactions {
-            return;
-        }
+        let Some((currency, money)) = money_of(stream) else { return };
         let columns = &batch.columns;
-        for field in MONEY {
+        for field in money.iter().copied() {
             let Column::Number(amounts) = &columns[field] else { continue };
-            match (converted, &columns[transactions::CURRENCY.field]) {
+            match (converted, &columns[currency]) {
                 (Some(currency), _) => self.note(currency),
                 (None, Column::Text(currencies)) => {
                     let known = currencies.iter().zip(amounts);
@@ -266,9 +274,13 @@ mod tests {
 
     #[test]
     fn all_that_is_money_is_converted() {
-        let schema = Stream::Transactions.schema();
-        let money = schema.fields.iter().enumerate().filter(|(_, f)| f.kind == Kind::Money);
-        assert!(money.map(|(i, _)| i).eq(MONEY));
+        for stream in Stream::ALL.iter().filter(|s| s.schema().field("currency").is_some()) {
+            let fields = stream.schema().fields.iter().enumerate();
+            let money = fields.filter(|(_, field)| field.kind == Kind::Money).map(|(i, _)| i);
+            let (currency, known) = money_of(*stream).unwrap();
+            assert!(money.eq(known.iter().copied()), "{stream:?}");
+            assert_eq!(Some(currency), stream.schema().field("currency"));
+        }
     }
 
     #[test]

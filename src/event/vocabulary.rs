@@ -144,3 +144,19 @@ vocabulary! {
         Failure = "failure",
     }
 }
+
+vocabulary! {
+    /// Which way a parcel goes.
+    ParcelKind, other None, {
+        Outbound = "outbound" or "forward" or "delivery",
+        Return = "return" or "returns" or "returned" or "reverse",
+    }
+}
+
+vocabulary! {
+    /// Whether something is so.
+    Answer, other None, {
+        No = "no" or "false" or "0" or "n" or "f" or "out_of_stock" or "out of stock",
+        Yes = "yes" or "true" or "1" or "y" or "t" or "in_stock" or "in stock",
+    }
+}

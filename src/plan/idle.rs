@@ -4,8 +4,9 @@
 
 use super::{Cleaning, Job, Queries};
 use crate::clean::Step;
+use crate::clean::currency::money_of;
 use crate::error::Error;
-use crate::event::{Stream, transactions};
+use crate::event::Stream;
 use crate::queries::catalog;
 use crate::query::{AnyQuery, Reads};
 use crate::source::Input;
@@ -20,7 +21,7 @@ impl Job {
             // By these records are told apart and converted, whatever the queries read.
             let always = [0, stream.id(), stream.version()].contains(&field)
                 || stream.line() == Some(field)
-                || (stream == Stream::Transactions && field == transactions::CURRENCY.field);
+                || money_of(stream).is_some_and(|(currency, _)| currency == field);
             let reads = |reads: &Reads| reads.fields(stream).contains(&field);
             if !always
                 && !self.has_own_queries()
@@ -54,8 +55,10 @@ impl Job {
         let recorded = "all sources are replay logs, which were cleaned when they were recorded";
         let no_text = (!text(None)).then_some(recorded);
         let off = |wanted: Step, name: &'static str| (!cleaning.has(wanted)).then_some(name);
-        let sales = (!text(Some(Stream::Transactions)))
-            .then_some("it is for amounts, and no source of transactions is given as text");
+        let amounts = |stream: &Stream| money_of(*stream).is_some() && text(Some(*stream));
+        let sales = (!Stream::ALL.iter().any(amounts)).then_some(
+            "it is for amounts, and no source of transactions or behavior is given as text",
+        );
         let visits = (!text(Some(Stream::Behavior)))
             .then_some("it is for items seen, and no source of behavior is given as text");
         let rates = cleaning.rates.is_none().then_some("it goes with --rates, which is not given");

@@ -7,7 +7,7 @@
 
 use super::Inputs;
 use crate::clock::Millis;
-use crate::event::behavior::{EVENT, PRICE, QUANTITY, SESSION_ID, USER_ID};
+use crate::event::behavior::{EVENT, PRICE, QUANTITY, SESSION_ID, USER_ID, VALUE};
 use crate::event::{Behavior, Row, ShopEvent};
 use crate::monoid::{Stretch, Summary, Wide};
 use crate::operator::{Collection, Rows, Stretches};
@@ -33,7 +33,7 @@ pub struct Session {
     pub events: i64,
     /// How many of them are views (`ShopEvent::is_view`).
     pub pages: i64,
-    /// Price times quantity of its purchases.
+    /// What its purchases are worth: their value, or price times quantity.
     pub value: Wide,
     /// Which of the [`STEPS`] occurred.
     pub steps: [bool; 4],
@@ -54,12 +54,17 @@ pub fn visitor(visit: &Row<'_, Behavior>) -> Option<(Text, Text)> {
     (!user.is_empty() || !session.is_empty()).then(|| (user.clone(), session.clone()))
 }
 
-/// What an event adds to the value of its session: for a purchase its price times its quantity,
-/// which is one where it is not given.
+/// What an event adds to the value of its session: for a purchase what it says that it is worth as
+/// a whole, otherwise its price times its quantity, which is one where it is not given.
 pub fn value(visit: &Row<'_, Behavior>) -> i128 {
-    let bought = visit.event() == Some(ShopEvent::Purchase);
-    let price = visit.price().filter(|_| bought).unwrap_or_default();
-    i128::from(price.0) * i128::from(visit.quantity().unwrap_or(1))
+    if visit.event() != Some(ShopEvent::Purchase) {
+        return 0;
+    }
+    let of_items = || {
+        let price = visit.price().unwrap_or_default();
+        i128::from(price.0) * i128::from(visit.quantity().unwrap_or(1))
+    };
+    visit.value().map_or_else(of_items, |value| i128::from(value.0))
 }
 
 impl<'s> Inputs<'s> {
@@ -72,6 +77,7 @@ impl<'s> Inputs<'s> {
             SESSION_ID.optional(),
             PRICE.optional(),
             QUANTITY.optional(),
+            VALUE.optional(),
         ]);
         self.shared(Gap(gap), || by_gap(visits, gap))
     }

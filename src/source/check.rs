@@ -7,7 +7,8 @@ use super::notes::Notes;
 use super::parse::{Parsed, Scratch};
 use super::{Feeds, Partition, Taken, Waiting};
 use crate::batch::{Batch, Column};
-use crate::event::{Kind, NULL, Stream, transactions};
+use crate::clean::currency::money_of;
+use crate::event::{Kind, NULL, Stream};
 use crate::shown::{VALUE, shown};
 use crate::text::Text;
 use crate::value::{Decimals, Value};
@@ -80,8 +81,8 @@ impl Checked {
     }
 
     fn add_up(&mut self, stream: Stream, batch: &Batch) {
-        let currency = match batch.columns.get(transactions::CURRENCY.field) {
-            Some(Column::Text(texts)) if stream == Stream::Transactions => Some(texts),
+        let currency = match money_of(stream).and_then(|(field, _)| batch.columns.get(field)) {
+            Some(Column::Text(texts)) => Some(texts),
             _ => None,
         };
         for (field, column) in stream.schema().fields.iter().zip(&batch.columns) {

@@ -298,8 +298,14 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
             let visitor = maybe(random, format!("u{user}"));
             let quantity = random.of(&["1", "2", "3", ""]);
             let price = maybe(random, money);
+            // What many events of a shop have beside that.
+            let (order, value) = (random.below(25), random.below(90));
+            let order = maybe(random, format!("o{order}"));
+            let value = maybe(random, format!("{value}.50"));
+            let bot = random.of(&["", "", "no", "true"]);
             format!(
-                "{time},{id},{visitor},{session},{event},{item},{category},{quantity},{price},{views},{orders},{device},10.0.0.{user},{campaign},DE"
+                "{time},{id},{visitor},{session},{event},{item},{category},{quantity},{price},{views},{orders},{device},10.0.0.{user},{campaign},DE,\
+                 a{user},{order},{value},EUR,google,cpc,https://x/,/p/{item},red hat,mobile,safari,granted,e1,b,{bot}"
             )
         }
         Stream::Transactions => {
@@ -369,8 +375,10 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
             let cost = maybe(random, money);
             let carrier = random.of(&["dhl", "ups"]);
             let region = random.of(&["north", "south"]);
+            let kind = random.of(&["", "outbound", "outbound", "outbound", "return"]);
             format!(
-                "{time},{id},o{user},{carrier},{region},w{item},{ordered},{shipped},{promised},{status},{cost},2,{}",
+                "{time},{id},o{user},{carrier},{region},w{item},{ordered},{shipped},{promised},{status},{cost},2,{},\
+                 {kind},Delivered_001,{promised},express",
                 1 + random.below(2)
             )
         }
@@ -386,6 +394,13 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
         Stream::Inventory => {
             let change = random.below(40) as i64 - 15;
             format!("{time},{item},w{},{change}", 1 + random.below(2))
+        }
+        Stream::Catalog => {
+            let price = maybe(random, money);
+            format!("{time},{item},shoes,{price},1.00,{}", random.of(&["yes", "no", ""]))
+        }
+        Stream::Customers => {
+            format!("{time},u{user},a{user},e{user},DE,granted,{}", moment((at - 90_000).max(0)))
         }
     }
 }

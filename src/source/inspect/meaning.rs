@@ -92,14 +92,41 @@ fn as_stream(columns: &[Column], stream: Stream) -> Option<(u32, Guess)> {
     if stream == Stream::Behavior && priced && !visits {
         return None;
     }
+    if !tells_of(columns, stream, &fields) {
+        return None;
+    }
     let guess =
         Guess { stream, fields, values: BTreeMap::new(), time_format: None, notes: Vec::new() };
     (score > 0).then_some((score, guess))
 }
 
+/// Whether columns that could be any record of a shop tell of what the stream is about: a list of
+/// what is sold, or of who buys, has no events in it.
+fn tells_of(columns: &[Column], stream: Stream, fields: &BTreeMap<&'static str, Taken>) -> bool {
+    let has = |names: &[&str]| names.iter().any(|name| fields.contains_key(name));
+    let events = ["quantity", "qty", "amount", "total", "sessionid", "event", "orderid", "menge"];
+    let is_event = |column: &Column| events.iter().any(|name| is_called(column, name));
+    match stream {
+        Stream::Catalog => {
+            let sold = has(&["item_id"]) && has(&["price", "cost", "available"]);
+            sold && !columns.iter().any(is_event)
+        }
+        Stream::Customers => {
+            let known =
+                has(&["user_id", "anonymous_id"]) && has(&["email_hash", "consent", "created"]);
+            known && !columns.iter().any(is_event)
+        }
+        _ => true,
+    }
+}
+
 /// Fields that tell nothing of which stream it is.
 const OPTIONAL: [&str; 8] =
     ["line_id", "tax", "shipping", "discount", "coupon", "channel", "seller_id", "ship_country"];
+
+/// The same, of what visitors do.
+const SEEN_WITH: [&str; 8] =
+    ["order_id", "value", "currency", "source", "medium", "consent", "experiment", "variant"];
 
 /// How much a field tells of which stream it is.
 fn weight(stream: Stream, field: &str) -> u32 {
@@ -107,9 +134,13 @@ fn weight(stream: Stream, field: &str) -> u32 {
         (Stream::Transactions, "amount") => 4,
         (Stream::Behavior, "event" | "session_id" | "page_views") => 4,
         (Stream::Logistics, "shipment_id" | "carrier" | "shipped_time" | "cost") => 4,
+        (Stream::Catalog, "item_id" | "available" | "cost") => 4,
+        (Stream::Customers, "created" | "email_hash" | "consent") => 4,
         (_, "transaction_time" | "visit_time" | "delivery_time") => 3,
         // Other streams may have these as well.
         (Stream::Transactions, field) if OPTIONAL.contains(&field) => 0,
+        (Stream::Behavior, field) if SEEN_WITH.contains(&field) => 0,
+        (Stream::Logistics, "kind" | "service") => 0,
         _ => 1,
     }
 }

@@ -12,7 +12,9 @@ pub fn columns(stream: Stream) -> &'static [(&'static str, &'static [&'static st
         Stream::Transactions => TRANSACTIONS,
         Stream::Behavior => BEHAVIOR,
         Stream::Logistics => LOGISTICS,
-        _ => &[],
+        Stream::Catalog => CATALOG,
+        Stream::Customers => CUSTOMERS,
+        Stream::Ads | Stream::Logins | Stream::Inventory => &[],
     }
 }
 
@@ -172,6 +174,20 @@ const BEHAVIOR: &[(&str, &[&str])] = &[
     ("ip", &["ipaddress"]),
     ("campaign", &["utmcampaign", "campaignname"]),
     ("country", &["countrycode", "land"]),
+    ("anonymous_id", &["userpseudoid", "clientid", "fullvisitorid"]),
+    ("order_id", &["transactionid", "ordernumber", "orderno"]),
+    ("value", &["eventvalue", "revenue", "total"]),
+    ("currency", &["currencycode"]),
+    ("source", &["utmsource", "trafficsource"]),
+    ("medium", &["utmmedium"]),
+    ("referrer", &["referer", "pagereferrer"]),
+    ("page_url", &["url", "pagelocation", "pageurl", "page"]),
+    ("search_term", &["searchquery", "searchphrase", "query"]),
+    ("browser", &["browsername", "useragentfamily"]),
+    ("consent", &["analyticsconsent", "trackingconsent"]),
+    ("experiment", &["experimentid", "experimentname", "abtest"]),
+    ("variant", &["variationid", "variationname"]),
+    ("is_bot", &["bot", "isrobot", "robot"]),
 ];
 
 const LOGISTICS: &[(&str, &[&str])] = &[
@@ -209,6 +225,29 @@ const LOGISTICS: &[(&str, &[&str])] = &[
     ),
     ("status", &["tag", "shipmentstatus", "deliverystatus"]),
     ("cost", &["shippingcost", "freight", "freightvalue", "versandkosten"]),
+    ("kind", &["direction", "shipmentdirection", "parcelkind"]),
+    ("substatus", &["subtag", "shipmentsubstatus"]),
+    ("promised_from", &["promisedfromdate", "expecteddeliveryfrom", "etafrom"]),
+    ("service", &["servicelevel", "shippingservice", "shipmenttype"]),
+];
+
+const CATALOG: &[(&str, &[&str])] = &[
+    ("time", &["updatedat", "validfrom", "timestamp", "datetime", "date", "createdat", "ts"]),
+    ("item_id", &["sku", "productid", "item", "product", "articleid", "artikelnummer", "id"]),
+    ("category", &["categoryid", "productcategory", "producttype", "kategorie"]),
+    ("price", &["unitprice", "saleprice", "listprice", "preis"]),
+    ("cost", &["costperitem", "unitcost", "purchaseprice", "einkaufspreis"]),
+    ("available", &["availability", "instock", "isavailable", "verfuegbar"]),
+];
+
+const CUSTOMERS: &[(&str, &[&str])] = &[
+    ("time", &["updatedat", "timestamp", "datetime", "date", "ts"]),
+    ("user_id", &["customerid", "customer", "user", "kundennummer", "id"]),
+    ("anonymous_id", &["userpseudoid", "clientid", "visitorid"]),
+    ("email_hash", &["emailsha256", "hashedemail"]),
+    ("country", &["countrycode", "defaultaddresscountrycode", "land"]),
+    ("consent", &["acceptsmarketing", "acceptsemailmarketing", "marketingconsent", "newsletter"]),
+    ("created", &["createdat", "customersince", "registeredat", "signupdate", "kundeseit"]),
 ];
 
 /// What a price of one piece may be called.
