@@ -457,3 +457,56 @@ fn columns_that_no_query_reads_yet_are_recorded() {
     let rows = fs::read_to_string(path("out/stream_health.csv")).expect("a view");
     assert!(rows.contains("catalog,2024-01-01") && rows.contains("customers,2024"), "{rows}");
 }
+
+#[test]
+fn a_query_needs_no_more_than_what_it_says() {
+    // Who saw what and when is enough for what goes with what: sessions are found by inactivity.
+    let clicks = "visit_time,user_id,item_id\n2024-01-03 10:00:00,ann,lamp\n\
+                  2024-01-03 10:20:00,ann,rug\n2024-01-03 11:00:00,ann,vase\n\
+                  2024-01-03 10:10:00,bob,vase\n";
+    let (similar, _) = view("similar", "behavior", clicks, "similar_items", &[]);
+    // The lamp before the rug, five to three; the vase came forty minutes later.
+    assert_eq!(similar, ["lamp,1,rug,12600", "rug,1,lamp,7560"]);
+    // The same of visitors that have no name, and one who came twice in between joins the two.
+    let nameless = clicks.replace("user_id", "anonymous_id") + "2024-01-03 10:45:00,ann,rug\n";
+    let map = ["--map", "behavior.user_id=anonymous_id"];
+    let (similar, _) = view("nameless", "behavior", &nameless, "similar_items", &map);
+    assert_eq!(similar[0], "lamp,1,rug,18900");
+    assert!(similar.contains(&"rug,1,vase,18900".to_owned()), "{similar:?}");
+    let (wanted, _) = {
+        let dir = directory("meaning-recommend");
+        fs::write(dir.join("clicks.csv"), clicks).expect("a file");
+        fs::write(
+            dir.join("sales.csv"),
+            "transaction_time,user_id,item_id,amount\n2024-01-03 12:00:00,bob,rug,5.00\n",
+        )
+        .expect("a file");
+        let sales = format!("transactions={}", dir.join("sales.csv").display());
+        let more = ["--source", &sales];
+        view("recommend-clicks", "behavior", clicks, "user_recommendations", &more)
+    };
+    // Ann's newest session has the vase alone, with which nothing goes; neither does with bob's.
+    assert_eq!(wanted, [""; 0]);
+    let said = succeed(&["recommend", "-q", "--items", "lamp", "--source", &{
+        let at = directory("meaning-recommend-cli").join("in.csv");
+        fs::write(&at, clicks).expect("a file");
+        format!("behavior={}", at.display())
+    }]);
+    assert!(said.contains("rug") && said.contains("goes with lamp"), "{said}");
+    // The pairs of which both are there.
+    let hours = "visit_time,page_views,orders\n2024-01-03 10:00:00,10,1\n\
+                 2024-01-03 11:00:00,20,2\n2024-01-03 12:00:00,30,3\n";
+    let (pairs, _) = view("pairs", "behavior", hours, "hourly_correlation", &[]);
+    assert_eq!(pairs, ["page_views~orders,3,1"]);
+    // What deliveries cost is no part of how many there are.
+    let parcels = "delivery_time,shipped_time\n2024-01-03 10:00:00,2024-01-01 10:00:00\n";
+    let (hours, _) = view("no-cost", "logistics", parcels, "hourly_logistics", &[]);
+    assert_eq!(hours, ["2024-01-03T10:00:00Z,1,,,2880,2880,2880,0"]);
+    let (hours, _) = view("no-cost", "logistics", parcels, "logistics_by_hour_of_day", &[]);
+    assert_eq!(hours, ["10,1,,0"]);
+    // A visitor without a name is one, and as active as any.
+    let visits = "visit_time,user_id,anonymous_id\n2024-01-03 10:00:00,ann,a1\n\
+                  2024-01-03 10:00:00,,a2\n2024-01-03 10:01:00,,a2\n2024-01-03 10:02:00,,\n";
+    let (hours, _) = view("nobody", "behavior", visits, "active_users_hourly", &[]);
+    assert!(hours[0].starts_with("2024-01-03T10:00:00Z,3,2,"), "{hours:?}");
+}

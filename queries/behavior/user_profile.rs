@@ -25,7 +25,7 @@
 
 use super::sessions::{count, naive, total};
 use crate::clock::{Millis, Time};
-use crate::event::behavior::{CATEGORY, USER_ID};
+use crate::event::behavior::{ANONYMOUS_ID, CATEGORY, USER_ID};
 use crate::event::{Behavior, Row, ShopEvent};
 use crate::monoid::{Bag, Counts, Favourite, Items, Wide};
 use crate::operator::{Aggregate, Collection};
@@ -118,10 +118,10 @@ impl Query for UserProfile {
             (session.user_id, Part::Visit(visit))
         });
         inputs
-            .behavior(&[USER_ID, CATEGORY.optional()])
+            .behavior(&[USER_ID.or(ANONYMOUS_ID), CATEGORY.optional()])
             .flat_map("Categories", |visit| {
                 (!visit.category().is_empty())
-                    .then(|| (visit.user_id().clone(), Part::Category(visit.category().clone())))
+                    .then(|| (visit.who().clone(), Part::Category(visit.category().clone())))
             })
             .concat(visits)
             .aggregate(

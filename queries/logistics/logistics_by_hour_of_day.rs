@@ -1,7 +1,7 @@
 //! Deliveries by hour of the day (0 to 23, in the shop's `zone`), over all days.
 //!
 //! `delivery_minute_mean` is the mean minute within the hour (0 to 59) at which parcels arrive.
-//! What a delivery is: `hourly_logistics`. State: four sums per hour of the day.
+//! What a delivery is: `hourly_logistics`. A sum of costs of which none is known is empty. State: four sums per hour of the day.
 
 use crate::clock::Time;
 use crate::event::logistics::{COST, STATUS};
@@ -53,19 +53,22 @@ impl Query for LogisticsByHourOfDay {
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
         let (clock, minute_clock) = (self.zone.clock(), self.zone.clock());
-        inputs.logistics(&[COST, STATUS.optional()]).aggregate(
+        inputs.logistics(&[COST.optional(), STATUS.optional()]).aggregate(
             "LogisticsByHourOfDay",
             move |parcel| parcel.is_delivery().then(|| clock.hour_of_day(parcel.time())),
-            move |(count, cost, minutes): &mut (i64, i128, i128), parcel, diff| {
+            move |(count, (costs, cost), minutes): &mut (i64, (i64, i128), i128), parcel, diff| {
                 *count += diff;
-                *cost += parcel.cost().map_or(0, |m| i128::from(m.0) * i128::from(diff));
+                if let Some(Money(x)) = parcel.cost() {
+                    *costs += diff;
+                    *cost += i128::from(x) * i128::from(diff);
+                }
                 *minutes += i128::from(minute_clock.minute(parcel.time())) * i128::from(diff);
             },
-            |&hour_of_day, &(deliveries, cost, minutes)| {
+            |&hour_of_day, &(deliveries, (costs, cost), minutes)| {
                 (deliveries > 0).then(|| Output {
                     hour_of_day,
                     deliveries,
-                    cost_sum: Money::of(Some(cost)),
+                    cost_sum: Money::of((costs > 0).then_some(cost)),
                     delivery_minute_mean: Real::ratio(minutes, deliveries),
                 })
             },
@@ -73,18 +76,19 @@ impl Query for LogisticsByHourOfDay {
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let mut hours: BTreeMap<u8, Vec<(i64, i64)>> = BTreeMap::new();
+        let mut hours: BTreeMap<u8, Vec<(Option<i64>, i64)>> = BTreeMap::new();
         for parcel in history.logistics(at).iter().filter(|p| p.is_delivery()) {
-            let cost = parcel.cost().map_or(0, |m| m.0);
+            let cost = parcel.cost().map(|cost| cost.0);
             let at = on_the_wall(parcel.time(), &self.zone);
             hours.entry(at.hour() as u8).or_default().push((cost, at.minute().into()));
         }
-        let row = |(hour_of_day, parcels): (u8, Vec<(i64, i64)>)| {
+        let row = |(hour_of_day, parcels): (u8, Vec<(Option<i64>, i64)>)| {
+            let costs: Vec<i128> = parcels.iter().filter_map(|p| p.0).map(i128::from).collect();
             let minutes: i64 = parcels.iter().map(|p| p.1).sum();
             Output {
                 hour_of_day,
                 deliveries: parcels.len() as i64,
-                cost_sum: Money::of(Some(parcels.iter().map(|p| i128::from(p.0)).sum())),
+                cost_sum: Money::of((!costs.is_empty()).then(|| costs.iter().sum())),
                 delivery_minute_mean: Some(Real(minutes as f64 / parcels.len() as f64)),
             }
         };

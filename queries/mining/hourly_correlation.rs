@@ -1,13 +1,13 @@
 //! Pearson's correlation between hourly totals, over the hours where both exist.
 //!
 //! Pairs: `page_views~orders` (both from behavior), `page_views~amount` (behavior and sales) and
-//! `orders~deliveries` (behavior and logistics). `r` is empty below two hours and where one of
+//! `orders~deliveries` (behavior and logistics), as far as the streams are there. `r` is empty below two hours and where one of
 //! the two is constant, or where a total does not fit into 64 bits. The hourly totals are joined as differences, and the sums of squares and
 //! products are integers, so `r` is exact under corrections. State: the totals of each hour.
 
 use crate::clock::Time;
 use crate::event::behavior::{EVENT, ORDERS, PAGE_VIEWS};
-use crate::event::{logistics, transactions};
+use crate::event::{Stream, logistics, transactions};
 use crate::monoid::CrossMoments;
 use crate::operator::{Aggregate, Collection, Join};
 use crate::query::{History, Inputs, Query};
@@ -51,6 +51,8 @@ impl Query for HourlyCorrelation {
     }
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
+        // A pair of which a stream is not there is no row.
+        inputs.any_of(&[Stream::Transactions, Stream::Logistics]);
         let traffic = inputs.behavior(&[PAGE_VIEWS.or(EVENT), ORDERS.or(EVENT)]).aggregate(
             "HourlyTraffic",
             |visit| Some(visit.hour()),

@@ -1,6 +1,6 @@
 //! The items that go with an item: the top 20 by pairs within sessions.
 //!
-//! For the views of items (`view_item`) of a session in order of (time, event id, item), the
+//! For the views of items (`view_item`) of a session ([`crate::query::view`]) in order of (time, event id, item), the
 //! newest 50 of them, F_ij = the sum of 2520/d over the pairs of a view of i and a view of j, d
 //! places later, d <= 10, whole numbers for all d; i and j differ. A view with the same time, id
 //! and item as another counts once. The weight of j for i is 5 F_ij + 3 F_ji: what follows says

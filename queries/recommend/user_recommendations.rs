@@ -1,7 +1,7 @@
 //! What each active user may want next: the top 10 items by what goes with the last they viewed.
 //!
-//! A user is active who viewed an item (`view_item` with a user and a session) in the last 24
-//! hours, (t - 24 h, t] where `t` is the newest event time of visits and payments. Of the session of the newest of these views (by time,
+//! A user is active who viewed an item (`view_item` of a user, or of a visitor without a name, in a
+//! session as [`crate::query::view`] has them) in the last 24 hours, (t - 24 h, t] where `t` is the newest event time of visits and payments. Of the session of the newest of these views (by time,
 //! event id, session, item) the last 3 different items i_0 (newest) to i_2 count with 1000, 300
 //! and 90, and score(j) = the sum over the i_p that list j at rank r <= 10 of their
 //! `similar_items`, as those stood at the last full hour up to `t` (`refresh`), of that
@@ -44,10 +44,11 @@
 
 use super::similar_items::{SimilarItems, similar_items};
 use crate::clock::{Millis, Time};
-use crate::event::behavior::{EVENT, EVENT_ID, ITEM_ID, SESSION_ID, USER_ID};
+use crate::event::behavior::{ANONYMOUS_ID, EVENT, EVENT_ID, ITEM_ID, SESSION_ID, USER_ID};
 use crate::event::{Behavior, Row, Stream, transactions};
 use crate::monoid::{Bag, Items, SumTree, Summary, Summed};
 use crate::operator::{Aggregate, Collection, Join, Passing};
+use crate::query::view::naive_inferred;
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
@@ -97,7 +98,7 @@ const POSITIONS: [i64; 3] = [1000, 300, 90];
 type View = (i64, Text, Text, Text);
 
 fn view(visit: &Row<'_, Behavior>) -> Option<(Text, View)> {
-    let (user, session) = (visit.user_id(), visit.session_id());
+    let (user, session) = (visit.who(), visit.session_id());
     let item = visit.viewed_item().filter(|_| !user.is_empty() && !session.is_empty())?;
     let view = (visit.time(), visit.event_id().clone(), session.clone(), item.clone());
     Some((user.clone(), view))
@@ -155,14 +156,19 @@ pub(super) fn user_recommendations<'s>(
     inputs: &Inputs<'s>,
 ) -> Collection<'s, Output> {
     // All is asked for in any case, so that each query is known to read it.
-    let columns = [USER_ID, SESSION_ID, ITEM_ID, EVENT.optional(), EVENT_ID.optional()];
+    let optional = [ANONYMOUS_ID, SESSION_ID, EVENT, EVENT_ID].map(|col| col.optional());
+    let columns = [&[USER_ID.or(ANONYMOUS_ID), ITEM_ID], &optional[..]].concat();
     let visits = inputs.behavior(&columns);
+    let inferred = inputs.inferred_views();
     let sales = inputs.ledger(&[transactions::USER_ID, transactions::ITEM_ID]);
     let similar = similar_items(inputs);
     let clock = inputs.clock(Stream::Behavior).and(inputs.clock(Stream::Transactions));
     let periods = inputs.periods(clock.clone(), query.refresh);
     inputs.shared(query, || {
         let views = visits.flat_map("UserViews", view);
+        let views = views.concat(
+            inferred.map(|(user, session, (time, id, item))| (user, (time, id, session, item))),
+        );
         let recent = views.recent(query.active, |(_, view)| view.0, &clock).aggregate_rows(
             "LastItems",
             |(user, _)| Some(user.clone()),
@@ -262,7 +268,12 @@ impl Query for UserRecommendations {
         let now = history.now(&[Stream::Behavior, Stream::Transactions], at);
         let since = now.saturating_sub(self.active.signed());
         let mut views: BTreeMap<Text, BTreeSet<View>> = BTreeMap::new();
-        for (user, seen) in history.behavior(at).iter().filter_map(view) {
+        let visits = history.behavior(at);
+        let told = visits.iter().filter_map(view);
+        let inferred = naive_inferred(history, at).into_iter();
+        let inferred =
+            inferred.map(|(who, session, (time, id, item))| (who, (time, id, session, item)));
+        for (user, seen) in told.chain(inferred) {
             if seen.0 > since {
                 views.entry(user).or_default().insert(seen);
             }

@@ -20,6 +20,12 @@ impl Row<'_, Behavior> {
 }
 
 impl<'a> Row<'a, Behavior> {
+    /// Who came: the user or, of whom that is not known, the visitor without a name.
+    #[inline]
+    pub fn who(&self) -> &'a Text {
+        let user = self.user_id();
+        if user.is_empty() { self.anonymous_id() } else { user }
+    }
     /// The item of a `view_item`, if it has one; a source without `event` lists such views only.
     #[inline]
     pub fn viewed_item(&self) -> Option<&'a Text> {

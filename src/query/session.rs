@@ -1,13 +1,14 @@
 //! Sessions of visitors: what they did from their coming to their going.
 //!
 //! As in GA4, a session is one user's `session_id`. Where the source gives none, a session is the
-//! events of a user no two neighbours of which are further apart than a gap (GA4: 30 minutes).
-//! Records with neither are no one's. Several queries look at sessions, so they are made once
+//! events of a user no two neighbours of which are further apart than a gap (GA4: 30 minutes). A
+//! visitor who is not known as a user is one by `anonymous_id`. Records with none of these are no
+//! one's. Several queries look at sessions, so they are made once
 //! for each gap. State: one entry per event.
 
 use super::Inputs;
 use crate::clock::Millis;
-use crate::event::behavior::{EVENT, PRICE, QUANTITY, SESSION_ID, USER_ID, VALUE};
+use crate::event::behavior::{ANONYMOUS_ID, EVENT, PRICE, QUANTITY, SESSION_ID, USER_ID, VALUE};
 use crate::event::{Behavior, Row, ShopEvent};
 use crate::monoid::{Stretch, Summary, Wide};
 use crate::operator::{Collection, Rows, Stretches};
@@ -17,6 +18,9 @@ use serde::{Deserialize, Serialize};
 /// The steps from looking to buying.
 pub const STEPS: [ShopEvent; 4] =
     [ShopEvent::ViewItem, ShopEvent::AddToCart, ShopEvent::BeginCheckout, ShopEvent::Purchase];
+
+/// The gap of inactivity that GA4 has.
+pub const GAP: Millis = Millis::minutes(30);
 
 /// One session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,7 +54,7 @@ impl Session {
 
 /// Who came, and to which session the source says that it belongs; `None` for no one.
 pub fn visitor(visit: &Row<'_, Behavior>) -> Option<(Text, Text)> {
-    let (user, session) = (visit.user_id(), visit.session_id());
+    let (user, session) = (visit.who(), visit.session_id());
     (!user.is_empty() || !session.is_empty()).then(|| (user.clone(), session.clone()))
 }
 
@@ -75,6 +79,7 @@ impl<'s> Inputs<'s> {
             EVENT,
             USER_ID.or(SESSION_ID),
             SESSION_ID.optional(),
+            ANONYMOUS_ID.optional(),
             PRICE.optional(),
             QUANTITY.optional(),
             VALUE.optional(),

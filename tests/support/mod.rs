@@ -375,7 +375,7 @@ fn row(stream: Stream, random: &mut Random, at: i64) -> String {
             let cost = maybe(random, money);
             let carrier = random.of(&["dhl", "ups"]);
             let region = random.of(&["north", "south"]);
-            let kind = random.of(&["", "outbound", "outbound", "outbound", "return"]);
+            let kind = if random.one_in(16) { "return" } else { random.of(&["", "outbound"]) };
             format!(
                 "{time},{id},o{user},{carrier},{region},w{item},{ordered},{shipped},{promised},{status},{cost},2,{},\
                  {kind},Delivered_001,{promised},express",

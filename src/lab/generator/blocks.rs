@@ -65,6 +65,7 @@ impl Iterator for Arrivals {
 #[derive(Debug)]
 pub struct Blocks {
     feed: Feed,
+    start: i64,
     arrivals: Arrivals,
     text: Text,
     rows: u64,
@@ -76,6 +77,7 @@ impl Blocks {
     pub(super) fn new(options: &Options, feed: Feed) -> Self {
         Blocks {
             feed,
+            start: options.start_ms,
             arrivals: Arrivals::new(options, feed),
             text: Text::new(),
             rows: 0,
@@ -96,7 +98,7 @@ impl Blocks {
         if self.feed == Feed::Catalog {
             let catalog = self.arrivals.shop.catalog();
             for item in catalog.items() {
-                write::offer(item, catalog, &mut self.text);
+                write::offer(self.start, item, catalog, &mut self.text);
                 self.rows += 1;
             }
             self.ended = true;

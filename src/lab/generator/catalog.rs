@@ -118,6 +118,11 @@ impl Catalog {
         self.cents[usize::from(item.0)]
     }
 
+    /// What the shop pays for it, in cents: 40 to 70 % of the price.
+    pub(super) fn cost(&self, item: Item) -> u32 {
+        self.price(item) * (40 + u32::from(item.0) * 37 % 31) / 100
+    }
+
     pub(super) fn items(&self) -> impl Iterator<Item = Item> {
         (0..ITEMS as u16).map(Item)
     }

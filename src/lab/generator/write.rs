@@ -29,7 +29,7 @@ pub(super) fn header(feed: Feed) -> &'static str {
         Feed::Ads => "time,event,user_id,campaign_id,creative_id,cost\n",
         Feed::Logins => "time,user_id,ip,device,outcome\n",
         Feed::Inventory => "time,item_id,warehouse,change\n",
-        Feed::Catalog => "item_id,category,price,name\n",
+        Feed::Catalog => "time,item_id,category,price,cost,available,name\n",
         Feed::Truth => "kind,key,time,detail\n",
     }
 }
@@ -254,13 +254,17 @@ fn movement(movement: &Movement, text: &mut Text) {
 }
 
 /// One row of the catalog.
-pub(super) fn offer(item: catalog::Item, catalog: &Catalog, text: &mut Text) {
+pub(super) fn offer(time: i64, item: catalog::Item, catalog: &Catalog, text: &mut Text) {
+    text.time(time);
+    text.next();
     self::item(item, text);
     text.next();
     text.word(item.category().name());
     text.next();
     text.cents(catalog.price(item));
     text.next();
+    text.cents(catalog.cost(item));
+    text.raw(b",yes,");
     let name = catalog::name(item);
     let quote = if name.contains(',') { "\"" } else { "" };
     text.word(quote);

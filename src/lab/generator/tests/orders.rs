@@ -44,7 +44,7 @@ fn feeds_agree_about_orders() {
     // The catalog knows all items, and prices agree.
     let catalog = rows(&options, Feed::Catalog);
     let prices: BTreeMap<&str, &str> =
-        catalog.iter().map(|row| (row[0].as_str(), row[2].as_str())).collect();
+        catalog.iter().map(|row| (row[1].as_str(), row[3].as_str())).collect();
     assert_eq!(prices.len(), 2_000);
     for row in visits.iter().filter(|row| !row[5].is_empty()) {
         assert_eq!(prices[row[5].as_str()], row[8]);
