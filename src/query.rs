@@ -25,6 +25,7 @@ pub mod basket;
 mod history;
 pub mod ledger;
 mod parameters;
+pub mod payment;
 pub mod session;
 pub(crate) mod settings;
 pub mod view;
@@ -283,6 +284,22 @@ impl<'s> Inputs<'s> {
         let tally = Arc::clone(&self.tally);
         these.inspect(move |(_, _, diff)| {
             tally.unmatched.fetch_add(*diff as i64, Relaxed);
+        });
+    }
+
+    /// Counts payments that come to more than 64 bits hold, for the summary.
+    pub(crate) fn beyond<D: Item>(&self, these: Collection<'s, D>) {
+        let tally = Arc::clone(&self.tally);
+        these.inspect(move |(_, _, diff)| {
+            tally.beyond.fetch_add(*diff as i64, Relaxed);
+        });
+    }
+
+    /// Counts orders that are too large to say what is bought together, for the summary.
+    pub(crate) fn too_large<D: Item>(&self, these: Collection<'s, D>) {
+        let tally = Arc::clone(&self.tally);
+        these.inspect(move |(_, _, diff)| {
+            tally.too_large.fetch_add(*diff as i64, Relaxed);
         });
     }
 

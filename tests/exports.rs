@@ -584,3 +584,25 @@ fn cases_of_refunds_come_to_what_they_should() {
     let export = Export::new("case-05", "transactions", text, &lines);
     assert_eq!(cells(&export, "hourly_transactions", "count amount_sum"), "3 21.00");
 }
+
+#[test]
+fn a_run_that_fails_leaves_no_view() {
+    let at = directory("exports-partial");
+    let path = |name: &str| at.join(name).display().to_string();
+    let mut text = String::from("delivery_time,cost\n");
+    (0..9).for_each(|_| text += "2024-01-01 10:00:00,1.00\n");
+    fs::write(at.join("in.csv"), format!("{text}never,1.00\n")).expect("a file");
+    let source = format!("logistics={}", path("in.csv"));
+    let (csv, log) = (format!("csv:{}", path("csv")), format!("jsonl:{}", path("log")));
+    let (plot, tables) = (format!("plot:{}", path("plot")), format!("sqlite:{}", path("shop.db")));
+    let args = ["run", "--source", &source, "--query", "hourly_logistics", "--sink", &csv];
+    let more = ["--sink", &log, "--sink", &plot, "--sink", &tables];
+    fail(1, &[&args[..], &more].concat(), &["1 of 10 records are bad, more than --max-bad 5%"]);
+    for directory in ["csv", "log", "plot"] {
+        let left = fs::read_dir(at.join(directory)).into_iter().flatten().flatten();
+        let names: Vec<String> =
+            left.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        assert!(names.iter().all(|name| name == "dead_letters.jsonl"), "{directory}: {names:?}");
+    }
+    assert!(!at.join("shop.db").exists(), "no table");
+}

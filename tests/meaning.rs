@@ -133,7 +133,7 @@ fn the_lines_of_a_payment_are_told_apart() {
     let (rows, _) = view("one-payment", "transactions", both, "velocity", &map);
     assert_eq!(rows, ["t1,2024-01-01T10:00:00Z,user,ann,1,35.00,1,35.00,1,35.00"]);
     let (rows, _) = view("one-day", "transactions", both, "merchant_health", &map);
-    assert!(rows[0].contains(",2,1,35.00,35,"), "{rows:?}");
+    assert!(rows[0].contains(",1,1,35.00,35,"), "{rows:?}");
     let (rows, _) = view("one-customer", "transactions", both, "rfm_segments", &map);
     assert!(rows[0].starts_with("ann,2024-01-01T10:00:00Z,1,35.00,"), "{rows:?}");
     // The ids are those of payments, which both lines are of.
@@ -509,4 +509,86 @@ fn a_query_needs_no_more_than_what_it_says() {
                   2024-01-03 10:00:00,,a2\n2024-01-03 10:01:00,,a2\n2024-01-03 10:02:00,,\n";
     let (hours, _) = view("nobody", "behavior", visits, "active_users_hourly", &[]);
     assert!(hours[0].starts_with("2024-01-03T10:00:00Z,3,2,"), "{hours:?}");
+}
+
+/// The fields of a view's row by their names, of the first row where one begins with `starts`.
+fn fields(name: &str, query: &str, starts: &str, columns: &str) -> String {
+    let at = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("meaning-{name}"));
+    let text = fs::read_to_string(at.join(format!("out/{query}.csv"))).expect("a view");
+    let names: Vec<&str> = text.lines().next().expect("a header").split(',').collect();
+    let row = text.lines().skip(1).find(|line| line.starts_with(starts)).expect("a row");
+    let cells: Vec<&str> = row.split(',').collect();
+    let cell = |name: &str| cells[names.iter().position(|n| *n == name).expect(name)];
+    columns.split(' ').map(cell).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_lines_of_a_payment_are_one_payment_to_all_that_look_at_payments() {
+    let head = "transaction_time,transaction_id,line_id,order_id,user_id,item_id,amount,card_id,device,status\n";
+    let line = |t: &str, id: &str, line: usize, amount: &str, status: &str| {
+        format!("2024-01-01 {t},{id},{line},o-{id},ann,item{line},{amount},c1,d1,{status}\n")
+    };
+    let mut sales = head.to_owned();
+    sales += &line("10:00:00", "t1", 1, "12.00", "captured");
+    sales += &line("10:00:00", "t1", 2, "23.00", "captured");
+    sales += &line("10:30:00", "t2", 1, "5.00", "captured");
+    sales += &line("11:00:00", "t1", 2, "23.00", "refunded");
+    let day = "payments orders gmv refunded refunded_amount net";
+    view("paid", "transactions", &sales, "merchant_health", &[]);
+    assert_eq!(fields("paid", "merchant_health", "2024", day), "2 2 40.00 1 23.00 17.00");
+    // Of the refund it is known that it is no payment; the refunded line is none any more.
+    let attempts = sales.replace("refunded", "captured");
+    view("decided", "transactions", &attempts, "risk_decisions", &[]);
+    let said = fields("decided", "risk_decisions", "t2", "amount features");
+    assert!(said.starts_with("5.00 ") && said.contains("velocity_card=2"), "{said}");
+    let said = fields("decided", "risk_decisions", "t1", "decision features");
+    assert!(said.contains("velocity_card"), "{said}");
+    // An order of nine small lines is no test of cards.
+    let mut small = head.to_owned();
+    (1..10).for_each(|n| small += &line("10:00:00", "t1", n, "0.50", "captured"));
+    let few =
+        ["--set", "security_alerts.testing_charges=2", "--set", "security_alerts.testing_cards=1"];
+    let (alerts, _) = view("tested", "transactions", &small, "security_alerts", &few);
+    assert_eq!(alerts, [""; 0]);
+    // Nine payments are.
+    let mut single = head.to_owned();
+    (1..10).for_each(|n| single += &line("10:00:00", &format!("s{n}"), 1, "0.50", "captured"));
+    let (alerts, _) = view("singles", "transactions", &single, "security_alerts", &few);
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    // What is bought together is told by orders, or by payments where there are none.
+    let pairs = ["--set", "bought_together.least=1"];
+    let (rows, _) = view("pairs-of", "transactions", &attempts, "bought_together", &pairs);
+    assert!(rows.len() == 1 && rows[0].starts_with("item1,item2,1,0.5,"), "{rows:?}");
+    let nameless = attempts.replace("order_id", "note");
+    let (rows, _) = view("pairs-by", "transactions", &nameless, "bought_together", &pairs);
+    assert!(rows.len() == 1 && rows[0].starts_with("item1,item2,1,0.5,"), "{rows:?}");
+}
+
+#[test]
+fn what_is_too_much_is_said() {
+    let head = "transaction_time,transaction_id,line_id,order_id,item_id,amount,card_id\n";
+    let rows = |count: usize| -> String {
+        let line = |n| format!("2024-01-01 10:00:00,t1,{n},o1,item{n},1.00,c1\n");
+        head.chars().chain((0..count).flat_map(|n| line(n).chars().collect::<Vec<_>>())).collect()
+    };
+    let pairs = ["--set", "bought_together.least=1"];
+    let (listed, said) = view("basket-20", "transactions", &rows(20), "bought_together", &pairs);
+    assert!(listed.len() == 100 && !said.contains("too many items"), "{said}");
+    let (listed, said) = view("basket-21", "transactions", &rows(21), "bought_together", &pairs);
+    assert_eq!(listed, [""; 0]);
+    assert!(said.contains("1 order has too many items"), "{said}");
+    // One of which an item was given back is none too large.
+    let back = rows(21).replace(",card_id", ",status").replace(",c1", ",captured")
+        + "2024-01-02 10:00:00,t1,3,o1,item3,1.00,refunded\n";
+    let (listed, said) = view("basket-back", "transactions", &back, "bought_together", &pairs);
+    assert!(listed.len() == 100 && !said.contains("too many items"), "{said}");
+    // Two lines of as much as there can be are more than that.
+    let most = "92233720368547758.07";
+    let large = format!(
+        "{head}2024-01-01 10:00:00,t1,1,o1,a,{most},c1\n2024-01-01 10:00:00,t1,2,o1,b,{most},c1\n\
+         2024-01-01 10:10:00,t2,1,o2,b,1.00,c1\n"
+    );
+    let (_, said) = view("large", "transactions", &large, "velocity", &[]);
+    assert!(said.contains("1 payment comes to more than 64 bits hold"), "{said}");
+    assert_eq!(fields("large", "velocity", "t2", "count_1h sum_1h"), "2 1.00");
 }

@@ -211,10 +211,15 @@ impl Query for BoughtTogether {
 
 /// All baskets, as sets.
 pub(super) fn naive(history: &History, at: Time, most: usize) -> Vec<BTreeSet<Text>> {
-    let mut orders: BTreeMap<Text, BTreeSet<Text>> = BTreeMap::new();
+    let mut orders: BTreeMap<(Text, Text), BTreeSet<Text>> = BTreeMap::new();
     for line in history.ledger(at).into_iter().filter(|line| line.stands()) {
-        if !line.order_id.is_empty() && !line.item_id.is_empty() {
-            orders.entry(line.order_id).or_default().insert(line.item_id);
+        // By its name, or by its payment.
+        let order = match line.order_id.is_empty() {
+            true => (Text::EMPTY, line.transaction_id),
+            false => (line.order_id, Text::EMPTY),
+        };
+        if order != (Text::EMPTY, Text::EMPTY) && !line.item_id.is_empty() {
+            orders.entry(order).or_default().insert(line.item_id);
         }
     }
     orders.into_values().filter(|items| items.len() <= most).collect()

@@ -111,7 +111,7 @@ impl Query for FrequentItemsets {
         baskets
             .filter(|basket| basket.items.len() >= 3)
             .flat_map(|basket| {
-                let order = basket.order_id.clone();
+                let order = basket.order.clone();
                 basket.pairs().into_iter().map(move |pair| (pair, order.clone()))
             })
             .semi_join("OfFrequentPairs", frequent)

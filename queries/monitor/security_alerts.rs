@@ -8,7 +8,7 @@
 //!   address within `failure_window`; `distinct` counts the addresses, or the users.
 //! - `credential_stuffing`: failed logins of at least `stuffing_users` users from one address
 //!   within `stuffing_window`; `distinct` counts the users.
-//! - `card_testing`: at least `testing_charges` payments of at most `testing_amount` with at least
+//! - `card_testing`: at least `testing_charges` payments ([`crate::query::payment`]) of at most `testing_amount` with at least
 //!   `testing_cards` cards from one device within `testing_window`; `distinct` counts the cards.
 //!
 //! - `bot`: a session of at least `bot_events` events and more than `bot_views_per_minute` page
@@ -47,7 +47,7 @@ use crate::event::{
 };
 use crate::monoid::{Bag, Dated, Entries};
 use crate::operator::{Aggregate, Collection};
-use crate::query::{History, Inputs, Query};
+use crate::query::{History, Inputs, Query, payment};
 use crate::text::Text;
 use crate::value::{Moment, whole};
 use serde::{Deserialize, Serialize};
@@ -150,8 +150,8 @@ impl SecurityAlerts {
         ]
     }
 
-    fn is_small(&self, payment: &Row<'_, Transactions>) -> bool {
-        payment.is_attempt() && payment.amount().is_some_and(|a| a.0 <= self.testing_amount)
+    fn is_small(&self, amount: Option<i64>) -> bool {
+        amount.is_some_and(|amount| amount <= self.testing_amount)
     }
 
     fn is_bot(&self, (views, events, orders): (i128, i64, i128), span: i64) -> bool {
@@ -159,6 +159,11 @@ impl SecurityAlerts {
         let fast = views * 60_000 > limit;
         orders <= 0 && events >= self.bot_events.max(1) && fast
     }
+}
+
+/// The device of a payment, and its card.
+fn says(payment: &Row<'_, Transactions>) -> (Text, Text) {
+    (payment.device().clone(), payment.card_id().clone())
 }
 
 const STUFFING: &str = "credential_stuffing";
@@ -223,16 +228,13 @@ impl Query for SecurityAlerts {
                 if has_failed(login) { Vec::from(both) } else { Vec::new() }
             });
         let this = self.clone();
-        let columns = [
-            transactions::AMOUNT,
-            transactions::CARD_ID,
-            transactions::DEVICE,
-            transactions::STATUS.optional(),
-        ];
-        let charges = inputs.transactions(&columns).flat_map("SmallCharges", move |payment| {
-            let (time, item) = (payment.time(), payment.card_id().clone());
-            let key = (Subject::Device, payment.device().clone());
-            this.is_small(payment).then_some((key, Dated { time, item, value: 0 }))
+        let columns = [transactions::AMOUNT, transactions::CARD_ID, transactions::DEVICE];
+        let columns = [&columns[..], &payment::COLUMNS].concat();
+        let payments = payment::payments(inputs.transactions(&columns), says);
+        let charges = payments.flat_map(move |payment| {
+            let (device, card) = payment.says;
+            let dated = Dated { time: payment.time, item: card, value: 0 };
+            this.is_small(payment.amount).then_some(((Subject::Device, device), dated))
         });
         let bursts = failures
             .concat(charges)
@@ -275,7 +277,8 @@ impl Query for SecurityAlerts {
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
         // Subject, what is counted as distinct, and when.
         let mut events: BTreeMap<(Subject, &Text), Vec<(i64, &Text)>> = BTreeMap::new();
-        let (tries, payments) = (history.logins(at), history.transactions(at));
+        let tries = history.logins(at);
+        let payments = payment::naive(&history.transactions(at), says);
         for login in tries.iter().filter(|login| has_failed(login)) {
             for (subject, name, item) in [
                 (Subject::User, login.user_id(), login.ip()),
@@ -284,9 +287,9 @@ impl Query for SecurityAlerts {
                 events.entry((subject, name)).or_default().push((login.time(), item));
             }
         }
-        for payment in payments.iter().filter(|payment| self.is_small(payment)) {
-            let key = (Subject::Device, payment.device());
-            events.entry(key).or_default().push((payment.time(), payment.card_id()));
+        for payment in payments.iter().filter(|payment| self.is_small(payment.amount)) {
+            let (device, card) = &payment.says;
+            events.entry((Subject::Device, device)).or_default().push((payment.time, card));
         }
         events.retain(|(_, name), _| !name.is_empty());
         let count = |inside: &[(i64, &Text)]| {

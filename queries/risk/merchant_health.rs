@@ -3,7 +3,8 @@
 //! All of it comes from the [`ledger`](crate::query::ledger), whose lines count on the day of their
 //! sale, with what became of them since:
 //!
-//! - `payments`: lines that were sold and not voided. Refunded and charged-back ones are among them.
+//! - `payments`: those of which a line was sold and not voided; the lines of one payment (`line_id`)
+//!   are one. Refunded and charged-back ones are among them.
 //! - `gmv`, gross merchandise value: the sum of their prices, nothing taken off.
 //! - `orders`: distinct `order_id` among them; each payment without one is an order of its own, of
 //!   all of its lines.
@@ -13,7 +14,7 @@
 //!   monitoring programmes begin to ask questions at about 0.01 (Visa, Mastercard: disputes of a
 //!   month by its sales). A dispute that was won is none.
 //! - `net`: `gmv` less `discount`, what was refunded and what was charged back.
-//! - `cancelled`: cancelled and voided payments, which count nowhere else.
+//! - `cancelled`: payments of which a line was cancelled or voided; that line counts nowhere else.
 //! - `tax` and `shipping`: what was charged beside the prices, where a source tells them apart.
 //!
 //! Money given back of which no sale is known is among the refunded of the day on which it was.
@@ -97,7 +98,7 @@ crate::record! {
             chargeback_ratio: Option<Real>,
             /// gmv less discount, what was refunded and what was charged back.
             net: Option<Money>,
-            /// Cancelled and voided payments of that day, which count nowhere else.
+            /// Payments of that day of which a line was cancelled or voided.
             cancelled: i64,
             /// What was off the prices.
             discount: Option<Money>,
@@ -115,10 +116,12 @@ crate::record! {
     }
 }
 
-/// A number of lines, and what they come to.
-type Sum = (i64, i128);
-/// All that were sold, the refunded, the charged back; the number voided.
-type Sums = (Sum, Sum, Sum, i64);
+/// Payments of several lines, and how many others there are.
+type Payments = (Distinct<Text>, i64);
+/// Payments, and what they come to.
+type Sum = (Payments, i128);
+/// All that were sold, the refunded, the charged back; the voided.
+type Sums = (Sum, Sum, Sum, Payments);
 /// Discount, tax and shipping.
 type Beside = (i128, i128, i128);
 /// Refunds, and disputes less reversals; how many of all.
@@ -127,21 +130,33 @@ type Booked = (i128, i128, i64);
 type Orders = (Distinct<OrderId>, i64);
 type State = (Sums, Beside, Booked, Orders);
 
-fn count(sum: &mut Sum, amount: i128, diff: i64) {
-    *sum = (sum.0 + diff, sum.1 + amount * i128::from(diff));
+fn pay(payments: &mut Payments, line: &Line, diff: i64) {
+    match line.line_id.is_empty() || line.transaction_id.is_empty() {
+        true => payments.1 += diff,
+        false => payments.0.add(&line.transaction_id, diff),
+    }
+}
+
+fn count(sum: &mut Sum, line: &Line, amount: i128, diff: i64) {
+    pay(&mut sum.0, line, diff);
+    sum.1 += amount * i128::from(diff);
+}
+
+fn how_many((several, others): &Payments) -> i64 {
+    several.distinct() as i64 + others
 }
 
 fn add((sums, beside, _, orders): &mut State, line: &Line, diff: i64) {
     if line.voided {
-        sums.3 += diff;
+        pay(&mut sums.3, line, diff);
         return;
     }
-    line.refunded.into_iter().for_each(|amount| count(&mut sums.1, amount, diff));
-    line.charged_back.into_iter().for_each(|amount| count(&mut sums.2, amount, diff));
+    line.refunded.into_iter().for_each(|amount| count(&mut sums.1, line, amount, diff));
+    line.charged_back.into_iter().for_each(|amount| count(&mut sums.2, line, amount, diff));
     if line.loose {
         return;
     }
-    count(&mut sums.0, line.amount.map_or(0, i128::from), diff);
+    count(&mut sums.0, line, line.amount.map_or(0, i128::from), diff);
     let times = |amount: i64| i128::from(amount) * i128::from(diff);
     beside.0 += times(line.discount);
     beside.1 += times(line.tax);
@@ -163,7 +178,9 @@ fn book((_, _, booked, _): &mut State, booking: &Booking, diff: i64) {
 }
 
 fn read(day: Day, (sums, beside, booked, orders): &State) -> Option<Output> {
-    let ((payments, gmv), (refunds, refunded), (disputes, disputed), cancelled) = *sums;
+    let (sold, given_back, taken, voided) = sums;
+    let [payments, refunds, disputes] = [sold, given_back, taken].map(|sum| how_many(&sum.0));
+    let (gmv, refunded, disputed, cancelled) = (sold.1, given_back.1, taken.1, how_many(voided));
     let orders = orders.0.distinct() as i64 + orders.1;
     let some = payments > 0 || refunds > 0 || disputes > 0 || cancelled > 0 || booked.2 > 0;
     let sold = gmv - beside.0;
@@ -250,22 +267,35 @@ impl Query for MerchantHealth {
             };
             let given = booked(Movement::Refund);
             let taken = booked(Movement::Dispute) - booked(Movement::Reversal);
-            let share =
-                |part: usize| (!sold.is_empty()).then(|| Real(part as f64 / sold.len() as f64));
+            // A payment counts once, however many lines of it there are.
+            let paid = |lines: &[&Line]| {
+                let several =
+                    |line: &&&Line| !line.line_id.is_empty() && !line.transaction_id.is_empty();
+                let ids: BTreeSet<&Text> =
+                    lines.iter().filter(several).map(|line| &line.transaction_id).collect();
+                ids.len() + lines.iter().filter(|line| !several(line)).count()
+            };
+            let of = |has: fn(&Line) -> bool| -> usize {
+                paid(&lines.iter().filter(|line| has(line)).collect::<Vec<_>>())
+            };
+            let (count, cancelled) = (paid(&sold), paid(&voided.iter().collect::<Vec<_>>()));
+            let (refunded_count, disputed_count) =
+                (of(|line| line.refunded.is_some()), of(|line| line.charged_back.is_some()));
+            let share = |part: usize| (count > 0).then(|| Real(part as f64 / count as f64));
             Output {
                 day,
-                payments: sold.len() as i64,
+                payments: count as i64,
                 orders: orders as i64,
                 gmv: Money::of(Some(gmv)),
                 aov: Quotient::of(gmv, orders as i64),
-                refunded: refunds.len() as i64,
+                refunded: refunded_count as i64,
                 refunded_amount: Money::of(Some(refunded)),
-                refund_rate: share(refunds.len()),
-                charged_back: disputes.len() as i64,
+                refund_rate: share(refunded_count),
+                charged_back: disputed_count as i64,
                 charged_back_amount: Money::of(Some(disputed)),
-                chargeback_ratio: share(disputes.len()),
+                chargeback_ratio: share(disputed_count),
                 net: Money::of(Some(gmv - discount - refunded - disputed)),
-                cancelled: voided.len() as i64,
+                cancelled: cancelled as i64,
                 discount: Money::of(Some(discount)),
                 tax: Money::of(Some(tax)),
                 shipping: Money::of(Some(shipping)),

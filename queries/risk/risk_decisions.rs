@@ -8,8 +8,8 @@
 //! could be made, `rule=measure`. `version` changes whenever a rule or a limit does.
 //!
 //! This view is corrected: what is late or taken back changes the decisions that looked at it;
-//! `risk_decisions_at_time` keeps what was known when. A payment is a record that is authorized,
-//! captured or of unknown status and has an id; one that was cancelled, refunded or disputed
+//! `risk_decisions_at_time` keeps what was known when. A payment is one with an id
+//! ([`crate::query::payment`]: its lines are one); one that was cancelled, refunded or disputed
 //! leaves this view, and the neighbourhood of others. Of several records with one id (where they
 //! are kept) the latest decides, of equally late ones the last by order, user, item, amount,
 //! currency, card, address, device and country.
@@ -60,6 +60,7 @@ use crate::clock::{Millis, Time};
 use crate::event::{Col, logins, transactions};
 use crate::monoid::{Dated, Entries};
 use crate::operator::{Aggregate, Collection};
+use crate::query::payment::{self, Payment};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Moment, Money};
@@ -233,7 +234,8 @@ type Told = Dated<(Arc<Contents>, Part)>;
 
 fn columns() -> Vec<Col> {
     use transactions::*;
-    let mut columns = vec![TRANSACTION_ID, AMOUNT, USER_ID.optional(), STATUS.optional()];
+    let mut columns = vec![TRANSACTION_ID, AMOUNT, USER_ID.optional()];
+    columns.extend(payment::COLUMNS);
     columns.extend([CARD_ID, IP, DEVICE, COUNTRY, ITEM_ID, ORDER_ID, CURRENCY].map(Col::optional));
     columns
 }
@@ -285,13 +287,11 @@ pub(crate) fn decisions<'s>(rules: Vec<Rule>, inputs: &Inputs<'s>) -> Collection
 
 fn decided<'s>(rules: Vec<Rule>, inputs: &Inputs<'s>) -> Collection<'s, Output> {
     let version = version(&rules);
-    let payments = inputs.transactions(&columns()).flat_map("Payments", |row| {
-        row.is_attempt().then(|| {
-            let contents = Arc::new(Contents::of(row));
-            let value = contents.amount.unwrap_or_default();
-            let item = Fact { stream: Stream::Transactions, contents };
-            Dated { time: row.time(), item, value }
-        })
+    let payments = payment::payments(inputs.transactions(&columns()), Contents::of);
+    let payments = payments.map(|Payment { time, amount, says, .. }| {
+        let contents = Arc::new(Contents { amount, ..says });
+        let item = Fact { stream: Stream::Transactions, contents };
+        Dated { time, item, value: amount.unwrap_or_default() }
     });
     let mut parts = payments.clone().map(|fact| {
         let item = (fact.item.contents, Part::Payment);

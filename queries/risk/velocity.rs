@@ -6,9 +6,9 @@
 //! payments without an id count for others but have no row of their own. A payment is a record
 //! that tells of one, whether it went through (`authorized`, `captured`, `partially_refunded` or of
 //! unknown status) or not (`pending`, `failed`): what undoes one (`cancelled`, `voided`, `refunded`,
-//! `chargeback`) is no payment at the time it carries. The lines of a payment (`line_id`) that have one
-//! time are one, of what they come to together. An absent amount adds nothing to sums. Late
-//! records and retractions correct every row within 24 hours after them, and no other is read
+//! `chargeback`) is no payment at the time it carries. The lines of a payment are one
+//! ([`crate::query::payment`]). An amount that is not known adds nothing to sums, and a sum that does
+//! not fit into 64 bits is empty. Late records and retractions correct every row within 24 hours after them, and no other is read
 //! again. State: per key its payments (56 bytes each), with sums of parts of them where there are many.
 //!
 //! ```
@@ -30,12 +30,11 @@
 //! ```
 
 use crate::clock::{Millis, Time};
-use crate::event::transactions::{
-    AMOUNT, CARD_ID, DEVICE, IP, LINE_ID, STATUS, TRANSACTION_ID, USER_ID,
-};
+use crate::event::transactions::{AMOUNT, CARD_ID, DEVICE, IP, TRANSACTION_ID, USER_ID};
 use crate::event::{Row, Transactions};
 use crate::monoid::{Dated, DatedLog, Entries};
 use crate::operator::{Aggregate, Collection};
+use crate::query::payment::{self, Payment};
 use crate::query::{History, Inputs, Query};
 use crate::text::Text;
 use crate::value::{Moment, Money};
@@ -79,21 +78,15 @@ crate::record! {
     }
 }
 
-/// Whether a record is one of the lines of a payment.
-fn is_line(record: &Row<'_, Transactions>) -> bool {
-    !record.line_id().is_empty() && !record.transaction_id().is_empty()
-}
+/// The kinds of keys.
+const KINDS: [&str; 4] = ["card", "user", "ip", "device"];
 
-/// The keys a payment counts under.
-fn keys<'a>(payment: &Row<'a, Transactions>) -> impl Iterator<Item = (&'static str, &'a Text)> {
-    let keys = [
-        ("card", payment.card_id()),
-        ("user", payment.user_id()),
-        ("ip", payment.ip()),
-        ("device", payment.device()),
-    ];
-    let counts = payment.is_attempt();
-    keys.into_iter().filter(move |(_, key)| counts && !key.is_empty())
+/// The id of a payment, and its keys in the order of their kinds; empty where it has none.
+type Says = (Text, [Text; 4]);
+
+fn says(record: &Row<'_, Transactions>) -> Says {
+    let keys = [record.card_id(), record.user_id(), record.ip(), record.device()];
+    (record.transaction_id().clone(), keys.map(Text::clone))
 }
 
 fn row((by, key): &(Text, Text), log: &DatedLog<Text>, payment: &Dated<Text>) -> Option<Output> {
@@ -128,39 +121,19 @@ impl Query for Velocity {
     }
 
     fn dataflow<'s>(&self, inputs: &Inputs<'s>) -> Collection<'s, Output> {
-        let optional = [LINE_ID, STATUS, CARD_ID, USER_ID, IP, DEVICE].map(|col| col.optional());
-        let columns = [&[TRANSACTION_ID, AMOUNT], &optional[..]].concat();
-        let told = inputs.transactions(&columns).flat_map("Keys", |payment| {
-            let dated = Dated {
-                time: payment.time(),
-                item: payment.transaction_id().clone(),
-                value: payment.amount().unwrap_or_default().0,
-            };
-            let is_line = is_line(payment);
-            keys(payment)
-                .map(|(by, key)| ((Text::new(by), key.clone()), is_line, dated.clone()))
-                .collect::<Vec<_>>()
-        });
-        // Lines are put together, each payment under each of its keys.
-        let lines = told
-            .clone()
-            .keyed(
-                "Lines",
-                |(key, is_line, line)| is_line.then(|| (key.clone(), line.item.clone(), line.time)),
-                |(lines, sum): &mut (i64, i128), (.., line), diff| {
-                    *lines += diff;
-                    *sum += i128::from(line.value) * i128::from(diff);
-                },
-            )
-            .until(|(.., time)| *time)
-            .row(|(key, id, time), (lines, sum)| {
-                // What does not fit is as much as there can be.
-                let value = i64::try_from(*sum).unwrap_or(i64::MAX);
-                let payment = Dated { time: *time, item: id.clone(), value };
-                (*lines > 0).then(|| (key.clone(), payment))
-            });
-        told.flat_map(|(key, is_line, payment)| (!is_line).then_some((key, payment)))
-            .concat(lines)
+        let optional = [CARD_ID, USER_ID, IP, DEVICE].map(|col| col.optional());
+        let columns = [&[TRANSACTION_ID, AMOUNT], &optional[..], &payment::COLUMNS].concat();
+        let payments = payment::payments(inputs.transactions(&columns), says);
+        inputs.beyond(payments.clone().filter(|payment| payment.beyond));
+        payments
+            .flat_map(|Payment { time, amount, says: (id, keys), .. }| {
+                let value = amount.unwrap_or(0);
+                KINDS.into_iter().zip(keys).filter(|(_, key)| !key.is_empty()).map(
+                    move |(by, key)| {
+                        ((Text::new(by), key), Dated { time, item: id.clone(), value })
+                    },
+                )
+            })
             .keyed(
                 "Velocity",
                 |(key, _)| Some(key.clone()),
@@ -172,34 +145,28 @@ impl Query for Velocity {
     }
 
     fn answer(&self, history: &History, at: Time) -> Vec<Output> {
-        let payments = history.transactions(at);
+        let payments = payment::naive(&history.transactions(at), says);
         let mut same: HashMap<(&str, &Text), Vec<(i64, i128)>> = HashMap::new();
-        let mut lines: HashMap<(&str, &Text, &Text, i64), i128> = HashMap::new();
         for payment in &payments {
-            let amount = payment.amount().map_or(0, |amount| i128::from(amount.0));
-            for (by, key) in keys(payment) {
-                if is_line(payment) {
-                    let id = payment.transaction_id();
-                    *lines.entry((by, key, id, payment.time())).or_default() += amount;
-                } else {
-                    same.entry((by, key)).or_default().push((payment.time(), amount));
-                }
+            let amount = payment.amount.map_or(0, i128::from);
+            for key in KINDS.into_iter().zip(&payment.says.1).filter(|(_, key)| !key.is_empty()) {
+                same.entry(key).or_default().push((payment.time, amount));
             }
         }
-        for ((by, key, _, time), amount) in lines {
-            same.entry((by, key)).or_default().push((time, amount));
-        }
         let mut rows = BTreeSet::new();
-        for payment in payments.iter().filter(|payment| !payment.transaction_id().is_empty()) {
-            for (by, key) in keys(payment) {
-                let now = payment.time();
+        for Payment { time, says: (id, keys), .. } in &payments {
+            for (by, key) in KINDS.into_iter().zip(keys) {
+                let now = *time;
+                if id.is_empty() || key.is_empty() {
+                    continue;
+                }
                 let [minute, hour, day] = [MINUTE, HOUR, DAY].map(|width| {
                     let inside =
                         same[&(by, key)].iter().filter(|(t, _)| *t <= now && *t > now - width);
                     inside.fold((0, 0), |(n, sum), (_, amount)| (n + 1, sum + amount))
                 });
                 rows.insert(Output {
-                    transaction_id: payment.transaction_id().clone(),
+                    transaction_id: id.clone(),
                     time: Moment(now),
                     by: Text::new(by),
                     key: key.clone(),

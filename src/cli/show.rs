@@ -79,6 +79,16 @@ pub fn summary(summary: &Summary) -> String {
             "refunds, cancellations or chargebacks without their sale",
         ),
         (summary.never_came, "retraction of what never came", "retractions of what never came"),
+        (
+            summary.beyond,
+            "payment comes to more than 64 bits hold, and is in no sum",
+            "payments come to more than 64 bits hold, and are in no sum",
+        ),
+        (
+            summary.too_large,
+            "order has too many items to say what is bought together (`most`), and is left out of it",
+            "orders have too many items to say what is bought together (`most`), and are left out of it",
+        ),
     ];
     for (number, one, more) in told.into_iter().filter(|(number, ..)| *number > 0) {
         let what = if number == 1 { one } else { more };

@@ -166,6 +166,10 @@ pub(crate) struct Tally {
     pub unmatched: AtomicI64,
     /// Retractions in change logs of records that have not come.
     pub never_came: AtomicI64,
+    /// Payments that come to more than 64 bits hold.
+    pub beyond: AtomicI64,
+    /// Orders of more items than baskets may have.
+    pub too_large: AtomicI64,
 }
 
 impl Tally {

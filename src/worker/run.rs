@@ -81,6 +81,10 @@ pub struct Summary {
     pub unpaired: u64,
     /// Retractions in change logs of records that did not come.
     pub never_came: u64,
+    /// Payments that come to more than 64 bits hold, of which that is not known.
+    pub beyond: u64,
+    /// Orders of more items than baskets may have.
+    pub too_large: u64,
     /// Bytes read by all processes.
     pub bytes: u64,
     /// Changes that reached the sinks.
@@ -174,6 +178,8 @@ pub fn run(plan: Plan) -> Result<Summary, Error> {
         differing: counts.differing,
         unpaired: u64::try_from(counts.unpaired).unwrap_or(0),
         never_came: u64::try_from(counts.never_came).unwrap_or(0),
+        beyond: u64::try_from(counts.beyond).unwrap_or(0),
+        too_large: u64::try_from(counts.too_large).unwrap_or(0),
         bytes: counts.bytes,
         changes,
         elapsed: began.elapsed(),
@@ -193,6 +199,8 @@ fn report(feeds: &Feeds, tally: &Tally) -> Report {
         differing: tally.count(|counts| &counts.differing),
         unpaired: tally.unpaired(),
         never_came: tally.never_came.load(Ordering::Relaxed),
+        beyond: tally.beyond.load(Ordering::Relaxed),
+        too_large: tally.too_large.load(Ordering::Relaxed),
         bytes: feeds.bytes.load(Ordering::Relaxed),
     };
     let place = || feeds.dead_letters.path().display().to_string();

@@ -5,10 +5,13 @@ use super::contents::Contents;
 use super::rule::{Aggregate, Rule, Stream, has_failed};
 use super::{Output, decide, travel, version};
 use crate::clock::Time;
-use crate::event::{Logins, Row, Transactions};
-use crate::query::History;
+use crate::event::{Logins, Row};
+use crate::query::{History, payment};
 use crate::text::Text;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// When somebody paid, and what is said of it.
+type Paid = (i64, Contents);
 
 /// The decisions as known at a time, for the payments whose id is asked for.
 pub fn decisions(
@@ -17,39 +20,38 @@ pub fn decisions(
     at: Time,
     wanted: impl Fn(&Text) -> bool,
 ) -> Vec<Output> {
-    let payments: Vec<Row<'_, Transactions>> =
-        history.transactions(at).into_iter().filter(|p| p.is_attempt()).collect();
+    let paid = payment::naive(&history.transactions(at), Contents::of).into_iter();
+    let payments: Vec<Paid> =
+        paid.map(|p| (p.time, Contents { amount: p.amount, ..p.says })).collect();
     let logins: Vec<Row<'_, Logins>> =
         history.logins(at).into_iter().filter(|login| has_failed(login)).collect();
     // The last by time, and then by what they say.
-    let mut in_order: Vec<&Row<'_, Transactions>> = payments.iter().collect();
-    in_order.sort_by_key(|p| {
-        let who = (p.order_id(), p.user_id(), p.item_id());
-        let how = (p.card_id(), p.ip(), p.device(), p.country());
-        (p.time(), who, p.amount(), p.currency(), how)
+    let mut in_order: Vec<&Paid> = payments.iter().collect();
+    in_order.sort_by_key(|(time, p)| {
+        let who = (&p.order_id, &p.user_id, &p.item_id);
+        let how = (&p.card_id, &p.ip, &p.device, &p.country);
+        (*time, who, p.amount, &p.currency, how)
     });
-    let named = in_order.into_iter().map(|payment| (payment.transaction_id(), payment));
+    let named = in_order.into_iter().map(|payment| (&payment.1.id, payment));
     let named = named.filter(|(id, _)| !id.is_empty() && wanted(id));
-    let latest: BTreeMap<&Text, &Row<'_, Transactions>> = named.collect();
-    let measures = |payment: &Row<'_, Transactions>| -> Vec<(usize, i128)> {
+    let latest: BTreeMap<&Text, &Paid> = named.collect();
+    let measures = |payment: &Paid| -> Vec<(usize, i128)> {
         let of = |(i, rule)| Some((i, measure(rule, payment, &payments, &logins)?));
         rules.iter().enumerate().filter_map(of).collect()
     };
     let version = version(rules);
-    let row = |payment: &Row<'_, Transactions>| {
-        decide(rules, &version, (payment.time(), &Contents::of(payment)), &measures(payment))
-    };
+    let row = |payment: &Paid| decide(rules, &version, (payment.0, &payment.1), &measures(payment));
     latest.into_values().map(row).collect()
 }
 
 fn measure(
     rule: &Rule,
-    payment: &Row<'_, Transactions>,
-    payments: &[Row<'_, Transactions>],
+    payment: &Paid,
+    payments: &[Paid],
     logins: &[Row<'_, Logins>],
 ) -> Option<i128> {
-    let (now, id) = (payment.time(), payment.transaction_id());
-    let keys: Vec<Text> = rule.keys.iter().map(|key| key.of(payment)).collect();
+    let (now, payment) = (payment.0, &payment.1);
+    let keys: Vec<Text> = rule.keys.iter().map(|key| payment.get(*key)).collect();
     if keys.iter().any(Text::is_empty) {
         return None;
     }
@@ -67,25 +69,22 @@ fn measure(
             _ => values.map(|v| v.iter().filter(|x| !x.is_empty()).count() as i128),
         };
     }
-    let near: Vec<&Row<'_, Transactions>> = payments
+    let near: Vec<&Paid> = payments
         .iter()
-        .filter(|x| in_window(x.time()))
-        .filter(|x| rule.at_most.is_none_or(|most| x.amount().is_some_and(|a| a.0 <= most)))
-        .filter(|x| rule.keys.iter().zip(&keys).all(|(key, value)| key.of(x) == *value))
+        .filter(|x| in_window(x.0))
+        .filter(|x| rule.at_most.is_none_or(|most| x.1.amount.is_some_and(|a| a <= most)))
+        .filter(|x| rule.keys.iter().zip(&keys).all(|(key, value)| x.1.get(*key) == *value))
         .collect();
-    let others: Vec<&&Row<'_, Transactions>> =
-        near.iter().filter(|x| x.transaction_id() != id).collect();
-    let mut amounts: Vec<i64> = others.iter().filter_map(|x| x.amount()).map(|a| a.0).collect();
+    let others: Vec<&&Paid> = near.iter().filter(|x| x.1.id != payment.id).collect();
+    let mut amounts: Vec<i64> = others.iter().filter_map(|x| x.1.amount).collect();
     amounts.sort_unstable();
-    let (n, amount) = (amounts.len(), payment.amount().map(|a| a.0));
+    let (n, amount) = (amounts.len(), payment.amount);
     match rule.aggregate {
         Aggregate::Count => Some(near.len() as i128),
-        Aggregate::Sum => {
-            Some(near.iter().filter_map(|x| x.amount()).map(|a| i128::from(a.0)).sum())
-        }
+        Aggregate::Sum => Some(near.iter().filter_map(|x| x.1.amount).map(i128::from).sum()),
         Aggregate::Distinct => {
             let field = rule.field?;
-            let values: BTreeSet<Text> = near.iter().map(|x| field.of(x)).collect();
+            let values: BTreeSet<Text> = near.iter().map(|x| x.1.get(field)).collect();
             Some(values.iter().filter(|x| !x.is_empty()).count() as i128)
         }
         Aggregate::Zscore => {
@@ -112,25 +111,23 @@ fn measure(
             (twice > 0).then(|| i128::from(x) * 2000 / twice)
         }
         Aggregate::Speed => {
-            let way = |x: &&&Row<'_, Transactions>| {
-                Some((x.time(), travel::distance(x.country(), payment.country())?))
-            };
+            let way = |x: &&&Paid| Some((x.0, travel::distance(&x.1.country, &payment.country)?));
             let (time, far) = others.iter().filter_map(way).max()?;
             Some(travel::speed(far, now - time).into())
         }
         Aggregate::NewAmount => {
             let (field, amount) = (rule.field?, amount?);
-            let value = field.of(payment);
+            let value = payment.get(field);
             if others.is_empty() || value.is_empty() {
                 return None;
             }
-            let known = others.iter().any(|x| field.of(x) == value);
+            let known = others.iter().any(|x| x.1.get(field) == value);
             Some(if known { 0 } else { amount.into() })
         }
         Aggregate::HourGap => {
             let hour = |time: i64| time / 3_600_000 % 24;
-            let gap = |x: &&&Row<'_, Transactions>| {
-                let apart = (hour(x.time()) - hour(now)).rem_euclid(24);
+            let gap = |x: &&&Paid| {
+                let apart = (hour(x.0) - hour(now)).rem_euclid(24);
                 apart.min(24 - apart)
             };
             others.iter().map(gap).min().filter(|_| others.len() >= 5).map(i128::from)

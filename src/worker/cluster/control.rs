@@ -189,14 +189,14 @@ impl Control {
     pub(crate) fn verdict(&self) -> Option<Result<Report, End>> {
         let mut state = lock(&self.state);
         match &state.end {
-            Some(End::Good(all)) => return Some(Ok(all.clone())),
+            Some(End::Good(all)) => return Some(Ok(Report::clone(all))),
             Some(end) => return Some(Err(end.clone())),
             None if !self.leads() || state.done.contains(&false) => return None,
             None => {}
         }
         let all = self.all(&state);
         if self.judge(&all).is_err() {
-            let end = End::Refused(all);
+            let end = End::Refused(Box::new(all));
             self.settle(&mut state, end.clone());
             return Some(Err(end));
         }
@@ -211,7 +211,7 @@ impl Control {
         let all = self.all(&state);
         let proved = all.counts.records > PROOF || all.currencies.len() > 1;
         let error = if proved { self.judge(&all).err() } else { None }?;
-        self.settle(&mut state, End::Refused(all));
+        self.settle(&mut state, End::Refused(Box::new(all)));
         Some(error)
     }
 
@@ -220,7 +220,7 @@ impl Control {
         let mut state = lock(&self.state);
         if state.agreed {
             let all = self.all(&state);
-            self.settle(&mut state, End::Good(all));
+            self.settle(&mut state, End::Good(Box::new(all)));
         }
     }
 

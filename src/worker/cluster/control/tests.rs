@@ -40,6 +40,8 @@ fn process(at: usize, connections: Vec<Option<TcpStream>>, silence: Duration) ->
             late: 2,
             unpaired: -1,
             never_came: 1,
+            beyond: 2,
+            too_large: 1,
         };
         let dead_letters = (bad > 0).then(|| format!("letters.{at}"));
         Report { counts, dead_letters, ..Report::default() }
@@ -101,6 +103,8 @@ fn counts_are_of_all_and_nothing_is_good_before_all_are_done() {
         late,
         unpaired,
         never_came,
+        beyond: 6,
+        too_large: 3,
     };
     assert_eq!(total.counts, want);
     let places = "letters.1 of process 1 (host1:2101) and letters.2 of process 2 (host2:2101)";

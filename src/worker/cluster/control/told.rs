@@ -22,6 +22,10 @@ pub(crate) struct Counts {
     pub unpaired: i64,
     /// Retractions in change logs of records that did not come.
     pub never_came: i64,
+    /// Payments that come to more than 64 bits hold.
+    pub beyond: i64,
+    /// Orders of more items than baskets may have.
+    pub too_large: i64,
     /// Bytes, after decompression.
     pub bytes: u64,
 }
@@ -37,6 +41,8 @@ impl Counts {
         self.late = self.late.saturating_add(more.late);
         self.unpaired = self.unpaired.saturating_add(more.unpaired);
         self.never_came = self.never_came.saturating_add(more.never_came);
+        self.beyond = self.beyond.saturating_add(more.beyond);
+        self.too_large = self.too_large.saturating_add(more.too_large);
         self.bytes = self.bytes.saturating_add(more.bytes);
     }
 }
@@ -55,11 +61,11 @@ pub(crate) struct Report {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum End {
     /// Everything was read, and the results are written.
-    Good(Report),
+    Good(Box<Report>),
     /// A process was asked to stop.
     Stopped(usize),
     /// What all together have read cannot be worked with: too much is bad, or of several currencies.
-    Refused(Report),
+    Refused(Box<Report>),
     /// It has failed: a process, if it is the failure of one, and why.
     Failed(Option<usize>, String),
 }
