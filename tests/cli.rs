@@ -481,7 +481,7 @@ fn the_demo_writes_views_logs_and_pictures() {
     let path = out.to_str().expect("UTF-8");
     // What counts how often something comes gets as much smaller limits as there are fewer events.
     let mut demo = vec!["demo", "--once", "--events", "60000", "--out", path];
-    for least in ["trending_items.least=2", "bought_together.least=2", "frequent_itemsets.least=2"]
+    for least in ["trending_items.least=2", "bought_together.least=1", "frequent_itemsets.least=1"]
     {
         demo.extend(["--set", least]);
     }

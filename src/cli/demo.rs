@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::event::Stream;
 use crate::lab::generator::{Feed, Options, open};
 use crate::plan::Job;
+use crate::query::Settings;
 use crate::serve::{ADDRESS, Door};
 use crate::sink::Spec;
 use crate::source::pace::{Pace, Speed};
@@ -44,6 +45,8 @@ pub struct Args {
 
 /// What all queries together take a few seconds for.
 const EVENTS: u64 = 400_000;
+/// Some hundred orders a week have few baskets with the same items.
+const LEAST: [&str; 2] = ["bought_together.least=2", "frequent_itemsets.least=2"];
 /// For how many days the shop goes on after its history; at 60x that is half a day.
 const LIVE_DAYS: u32 = 28;
 const HOUR: u64 = 3_600_000;
@@ -145,11 +148,26 @@ impl Args {
         }
         Ok(Job {
             sources,
-            settings: self.running.settings()?,
+            settings: self.settings()?,
             cleaning: self.cleaning.clone().plan(),
             running: self.running.plan(),
             ..Job::default()
         })
+    }
+
+    /// The parameters of the queries; what was said has the last word.
+    fn settings(&self) -> Result<Settings, Error> {
+        let said = self.running.settings()?;
+        if self.running.config.is_some() {
+            return Ok(said);
+        }
+        let mut settings = said.clone();
+        let given = |least: &&&str| {
+            let name = least.split('=').next().unwrap_or_default();
+            self.running.set.iter().any(|set| set.trim_start().starts_with(name))
+        };
+        LEAST.iter().filter(|least| !given(least)).try_for_each(|least| settings.set(least))?;
+        Ok(settings)
     }
 
     fn say(&self, text: &str) {

@@ -1,4 +1,4 @@
-//! The built-in data generator: one simulated shop, told as eight CSV feeds.
+//! The built-in data generator: one simulated shop, told as nine CSV feeds.
 //!
 //! Every feed is a pass over the same simulation that keeps only its own rows, so orders,
 //! users, items and shipments agree between feeds without anything being stored. Nothing but
@@ -24,6 +24,7 @@ mod session;
 mod shop;
 mod sink;
 mod stock;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -53,11 +54,13 @@ pub enum Feed {
     Catalog,
     /// What was planted, to score detectors by.
     Truth,
+    /// Who logs in, and what the shop knows of them.
+    Customers,
 }
 
 impl Feed {
     /// All feeds.
-    pub const ALL: [Feed; 8] = [
+    pub const ALL: [Feed; 9] = [
         Feed::Behavior,
         Feed::Transactions,
         Feed::Logistics,
@@ -66,6 +69,7 @@ impl Feed {
         Feed::Inventory,
         Feed::Catalog,
         Feed::Truth,
+        Feed::Customers,
     ];
 
     /// The feed of a stream.
@@ -84,6 +88,7 @@ impl Feed {
             Feed::Inventory => "inventory",
             Feed::Catalog => "catalog",
             Feed::Truth => "truth",
+            Feed::Customers => "customers",
         }
     }
 
@@ -98,6 +103,7 @@ impl Feed {
             Feed::Inventory => "inventory.csv",
             Feed::Catalog => "catalog.csv",
             Feed::Truth => "truth.csv",
+            Feed::Customers => "customers.csv",
         }
     }
 
@@ -323,9 +329,12 @@ pub fn blocks(options: &Options, feed: Feed) -> Result<Blocks, OptionsError> {
 /// The number of rows each feed has; takes one pass per feed, without making text.
 pub fn summary(options: &Options) -> Result<Vec<(Feed, u64)>, OptionsError> {
     options.check()?;
-    let rows = |feed| match feed {
-        Feed::Catalog => u64::from(catalog::ITEMS),
-        _ => blocks::Arrivals::new(options, feed).count() as u64,
+    let rows = |feed| {
+        let arrivals = blocks::Arrivals::new(options, feed);
+        match feed {
+            Feed::Catalog => arrivals.offers(options.start_ms),
+            _ => arrivals.count() as u64,
+        }
     };
     Ok(Feed::ALL.into_iter().map(|feed| (feed, rows(feed))).collect())
 }

@@ -26,21 +26,21 @@ const fn terms(visits: u32, seen: u32, click: u32, impression: u32, mood: u32) -
 
 /// Campaigns 1 to 8. Number 4 is dear and sells badly, number 6 is a find.
 const CAMPAIGNS: [Terms; 8] = [
-    terms(22, 9, 3400, 28, 110),
-    terms(18, 12, 2600, 22, 95),
-    terms(15, 14, 2900, 25, 100),
-    terms(13, 25, 7400, 61, 30),
-    terms(12, 10, 3100, 30, 115),
-    terms(8, 8, 1500, 14, 160),
-    terms(7, 18, 2200, 19, 80),
-    terms(5, 20, 1900, 17, 70),
+    terms(22, 72, 3400, 4, 110),
+    terms(18, 96, 2600, 3, 95),
+    terms(15, 112, 2900, 4, 100),
+    terms(13, 200, 7400, 10, 30),
+    terms(12, 80, 3100, 5, 115),
+    terms(8, 64, 1500, 2, 160),
+    terms(7, 144, 2200, 3, 80),
+    terms(5, 160, 1900, 2, 70),
 ];
 /// Clicks by creative, in percent; impressions are spread evenly.
 const CREATIVES: [u32; 3] = [52, 30, 18];
 
-/// The campaign a visit came from, for about a quarter of the visits.
+/// The campaign a visit came from, for one in forty visits.
 pub(super) fn campaign(rng: &mut Rng) -> Campaign {
-    if !rng.permille(260) {
+    if !rng.permille(25) {
         return Campaign(0);
     }
     Campaign(1 + by_share(rng, &CAMPAIGNS.each_ref().map(|terms| terms.visits)))

@@ -35,6 +35,11 @@ impl Arrivals {
         }
     }
 
+    /// How many prices are set from this time on.
+    pub(super) fn offers(&self, start: i64) -> u64 {
+        self.shop.catalog().offers(start, self.shop.end()).count() as u64
+    }
+
     #[cfg(test)]
     pub(super) fn peak(&self) -> usize {
         self.sink.queue.peak()
@@ -97,8 +102,8 @@ impl Blocks {
         self.text.word(write::header(self.feed));
         if self.feed == Feed::Catalog {
             let catalog = self.arrivals.shop.catalog();
-            for item in catalog.items() {
-                write::offer(self.start, item, catalog, &mut self.text);
+            for (time, item) in catalog.offers(self.start, self.arrivals.shop.end()) {
+                write::offer(time, item, catalog, &mut self.text);
                 self.rows += 1;
             }
             self.ended = true;

@@ -4,7 +4,8 @@
 //! no table. All prices come from one fixed ladder made by repeated multiplication, which IEEE
 //! arithmetic rounds the same way everywhere.
 
-use super::random::{Alias, Rng, Stream, zipf_weight};
+use super::pace::DAY;
+use super::random::{Alias, Rng, Stream, mix, zipf_weight};
 
 pub(super) const ITEMS: u32 = 2_000;
 pub(super) const CATEGORIES: u32 = 20;
@@ -73,6 +74,18 @@ impl Category {
     }
 }
 
+const WEEK: i64 = 7 * DAY;
+
+/// The week of a time.
+fn week(time: i64) -> i64 {
+    time.div_euclid(WEEK)
+}
+
+/// Whether an item costs less in a week: one in twenty does.
+fn is_cheaper(item: Item, week: i64) -> bool {
+    mix(week as u64 * u64::from(ITEMS) + u64::from(item.0)).is_multiple_of(20)
+}
+
 /// Where a category's best seller stands among its 100 items.
 fn shelf(category: u32) -> u32 {
     (category * 29 + 11) % PER_CATEGORY
@@ -112,19 +125,31 @@ impl Catalog {
         }
     }
 
-    /// The price in cents.
-    pub(super) fn price(&self, item: Item) -> u32 {
+    /// The usual price in cents.
+    fn listed(&self, item: Item) -> u32 {
         // Items are made in this file only, all below ITEMS.
         self.cents[usize::from(item.0)]
     }
 
-    /// What the shop pays for it, in cents: 40 to 70 % of the price.
-    pub(super) fn cost(&self, item: Item) -> u32 {
-        self.price(item) * (40 + u32::from(item.0) * 37 % 31) / 100
+    /// The price in cents at a time: in some weeks an item costs a fifth less.
+    pub(super) fn price(&self, item: Item, time: i64) -> u32 {
+        let listed = self.listed(item);
+        if is_cheaper(item, week(time)) { listed * 4 / 5 / 10 * 10 + 9 } else { listed }
     }
 
-    pub(super) fn items(&self) -> impl Iterator<Item = Item> {
-        (0..ITEMS as u16).map(Item)
+    /// What the shop pays for it, in cents: 40 to 70 % of the usual price.
+    pub(super) fn cost(&self, item: Item) -> u32 {
+        self.listed(item) * (40 + u32::from(item.0) * 37 % 31) / 100
+    }
+
+    /// When prices are set: of all items at first, and then of those that cost another.
+    pub(super) fn offers(&self, from: i64, until: i64) -> impl Iterator<Item = (i64, Item)> {
+        let (items, weeks) = (0..ITEMS as u16, week(from) + 1..=week(until - 1));
+        let changed = weeks.flat_map(|week| {
+            let other = move |item: &Item| is_cheaper(*item, week) != is_cheaper(*item, week - 1);
+            (0..ITEMS as u16).map(Item).filter(other).map(move |item| (week * WEEK, item))
+        });
+        items.map(move |item| (from, Item(item))).chain(changed)
     }
 
     pub(super) fn any_category(&self, rng: &mut Rng) -> Category {
@@ -184,7 +209,8 @@ mod tests {
     #[test]
     fn prices_stay_between_3_and_800_around_50() {
         let catalog = Catalog::new(42);
-        let mut prices: Vec<u32> = catalog.items().map(|item| catalog.price(item)).collect();
+        let mut prices: Vec<u32> =
+            (0..ITEMS as u16).map(|item| catalog.listed(Item(item))).collect();
         prices.sort_unstable();
         assert!(prices[0] >= 300 && prices[1999] <= 80_009, "{} {}", prices[0], prices[1999]);
         assert!((2_500..8_000).contains(&prices[1000]), "{}", prices[1000]);
@@ -201,8 +227,7 @@ mod tests {
             assert_eq!(items.len(), PER_CATEGORY as usize);
             assert!(items.iter().all(|item| item.category() == Category(category)));
         }
-        let catalog = Catalog::new(1);
-        let sum: u64 = catalog.items().map(|item| item.weight().0).sum();
+        let sum: u64 = (0..ITEMS as u16).map(|item| Item(item).weight().0).sum();
         assert_eq!(sum, Item(0).weight().1);
     }
 }

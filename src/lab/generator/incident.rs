@@ -107,6 +107,10 @@ impl Incident {
                 item: Item(rng.below(2_000) as u16),
                 quantity: 1,
                 cents: 50 + rng.below(450),
+                discount: 0,
+                tax: 0,
+                shipping: 0,
+                refers_to: None,
                 currency: Currency::Eur,
                 status: Status::Authorized,
                 card: Card(rng.draw() >> 16),
@@ -117,7 +121,7 @@ impl Incident {
             if rng.permille(300) {
                 push(charge, time, Status::Captured, sink);
                 if rng.permille(330) {
-                    push(charge, time + rng.between(3 * DAY, 12 * DAY), Status::Chargeback, sink);
+                    push(charge, time + rng.skewed(3 * DAY, 120 * DAY), Status::Chargeback, sink);
                 }
             } else {
                 push(charge, time, Status::Authorized, sink);
@@ -172,7 +176,8 @@ impl Incident {
             };
             *scene.events += 1;
             let (id, session, campaign) = (*scene.events, scene.session, Campaign(0));
-            let visit = Visit { time, id, session, client, event, subject, campaign };
+            let (known, sale) = (false, None);
+            let visit = Visit { known, sale, time, id, session, client, event, subject, campaign };
             sink.push(time, Row::Visit(visit));
             time += self.rng.between(80, 420);
         }

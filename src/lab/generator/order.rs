@@ -10,6 +10,7 @@ use super::row::*;
 use super::session::Line;
 use super::sink::Sink;
 use super::stock::{Shelf, Stock, WAREHOUSES};
+use super::terms;
 use super::truth::{Finding, Planted};
 
 /// The shares that decide what happens to orders.
@@ -75,6 +76,11 @@ impl Orders {
         OrderId(self.orders)
     }
 
+    /// The order that is placed next.
+    pub(super) fn coming(&self) -> OrderId {
+        OrderId(self.orders + 1)
+    }
+
     pub(super) fn next_charge(&mut self) -> ChargeId {
         self.charges += 1;
         ChargeId(self.charges)
@@ -100,6 +106,34 @@ impl Orders {
             End::Arrived(self.ship(&checkout, order, rng, sink))
         };
         self.charge(&checkout, order, end, rng, sink);
+    }
+
+    /// A parcel in which a customer sends goods back, which is there before the money is given back.
+    fn send_back(&mut self, charge: &Charge, from: (Region, i64), at: i64, sink: &mut Sink) {
+        let (region, ordered) = from;
+        self.shipments += 1;
+        let after = |time: i64| u32::try_from((time - ordered) / SECOND).unwrap_or(0);
+        let (sent, there) = (after(at - 20 * HOUR), after(at - HOUR));
+        let mut scan = Scan {
+            ordered,
+            after: sent,
+            shipped_after: Some(sent),
+            // There is no hurry.
+            promised: ordered + 90 * DAY,
+            id: ShipmentId(self.shipments),
+            order: charge.order,
+            carrier: self.way.carrier,
+            region,
+            warehouse: nearest(region),
+            progress: Progress::InTransit,
+            cents: 399,
+            items: charge.quantity,
+            delivered: 0,
+            returns: true,
+        };
+        sink.push(scan.time(), Row::Scan(scan));
+        (scan.after, scan.progress, scan.delivered) = (there, Progress::Delivered, scan.items);
+        sink.push(scan.time(), Row::Scan(scan));
     }
 
     /// The warehouse a line is sent from: the nearest, at times another, or whoever has it.
@@ -174,6 +208,7 @@ impl Orders {
             cents: way.cents,
             items,
             delivered: 0,
+            returns: false,
         };
         for &(after, progress) in &way.scans {
             (scan.after, scan.progress) = (after, progress);
@@ -215,7 +250,9 @@ impl Orders {
         // A doubled charge repeats one that was captured at once, so that the two are close.
         let in_two_steps = rng.permille(620) && !doubled;
         let taken = if in_two_steps { asked + rng.between(2 * MINUTE, 40 * MINUTE) } else { asked };
-        for (number, line) in checkout.basket.iter().enumerate() {
+        let Checkout { person, basket, catalog, .. } = *checkout;
+        let prices = terms::prices((order, checkout.time), basket, person, catalog);
+        for (number, (line, price)) in basket.iter().zip(prices).enumerate() {
             let doubled = doubled && number == 0;
             let undone = match end {
                 End::Cancelled(at) => Some((at, Status::Cancelled)),
@@ -224,7 +261,6 @@ impl Orders {
                 }
                 End::Arrived(_) => None,
             };
-            let euros = line.quantity as u32 * checkout.catalog.price(line.item);
             let charge = Charge {
                 time: asked,
                 id: self.next_charge(),
@@ -232,7 +268,11 @@ impl Orders {
                 client: checkout.client,
                 item: line.item,
                 quantity: line.quantity,
-                cents: convert(euros, checkout.person.currency),
+                cents: price.cents,
+                discount: price.discount,
+                tax: price.tax,
+                shipping: price.shipping,
+                refers_to: None,
                 currency: checkout.person.currency,
                 status: Status::Authorized,
                 card,
@@ -243,13 +283,44 @@ impl Orders {
             }
             let amendable = undone.is_none() && !doubled;
             push(Charge { amendable, ..charge }, taken, Status::Captured, sink);
-            if let Some((at, status)) = undone {
-                push(charge, at, status, sink);
+            match undone {
+                Some((at, Status::Refunded)) => self.refund(charge, (checkout, at), rng, sink),
+                Some((at, status)) => push(charge, at, status, sink),
+                None => {}
             }
             if doubled {
                 self.double(charge, taken, rng, sink);
             }
         }
+    }
+
+    /// Gives a charge back: two in five in part, under an id of its own that refers to the charge; the
+    /// others as a whole, most of them because the goods came back.
+    fn refund(
+        &mut self,
+        charge: Charge,
+        (checkout, at): (&Checkout<'_>, i64),
+        rng: &mut Rng,
+        sink: &mut Sink,
+    ) {
+        if rng.permille(400) {
+            let paid = charge.cents - charge.discount;
+            let part = Charge {
+                id: self.next_charge(),
+                refers_to: Some(charge.id),
+                cents: (paid * (20 + rng.below(60)) / 100).max(1),
+                discount: 0,
+                tax: 0,
+                shipping: 0,
+                ..charge
+            };
+            return push(part, at, Status::Refunded, sink);
+        }
+        if rng.permille(800) {
+            let from = (checkout.person.region, checkout.time);
+            self.send_back(&charge, from, at, sink);
+        }
+        push(charge, at, Status::Refunded, sink);
     }
 
     /// The same charge once more under another id; half of them are taken back later.
@@ -258,7 +329,7 @@ impl Orders {
         let time = taken + rng.skewed(4 * SECOND, 9 * MINUTE);
         push(second, time, Status::Captured, sink);
         if rng.permille(500) {
-            push(second, time + rng.between(2 * DAY, 9 * DAY), Status::Chargeback, sink);
+            push(second, time + rng.skewed(2 * DAY, 120 * DAY), Status::Chargeback, sink);
         }
         let planted = Planted::Duplicate(second.id, first.id);
         sink.push(time, Row::Finding(Finding { time, planted }));
@@ -270,7 +341,7 @@ pub(super) fn push(charge: Charge, time: i64, status: Status, sink: &mut Sink) {
 }
 
 /// Cents in another currency at rates that stay fixed.
-fn convert(cents: u32, currency: Currency) -> u32 {
+pub(super) fn convert(cents: u32, currency: Currency) -> u32 {
     match currency {
         Currency::Eur => cents,
         Currency::Usd => cents / 100 * 108 + cents % 100 * 108 / 100,

@@ -6,6 +6,8 @@ use super::random::{Chance, Rng, Stream, mix};
 use super::row::{Card, Client, Country, Currency, Device, Ip, Region, User};
 
 pub(super) const COUNTRIES: [&str; 8] = ["DE", "AT", "CH", "NL", "FR", "PL", "GB", "US"];
+/// Where tax is charged beside the price.
+pub(super) const US: Country = Country(7);
 /// Visitors by country, in percent.
 const COUNTRY_SHARES: [u32; 8] = [62, 9, 7, 6, 6, 4, 3, 3];
 const REGION_SHARES: [u32; 5] = [22, 26, 14, 25, 13];

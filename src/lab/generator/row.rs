@@ -63,9 +63,22 @@ pub(super) enum Subject {
     Item(Item, u16),
 }
 
+/// What a purchase tells of its order as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sale {
+    pub(super) order: OrderId,
+    /// What is paid, with tax and shipping.
+    pub(super) cents: u32,
+    pub(super) pieces: u32,
+    pub(super) currency: Currency,
+}
+
 /// A row of the behavior stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Visit {
+    /// Whether the visitor is known as a user.
+    pub(super) known: bool,
+    pub(super) sale: Option<Sale>,
     pub(super) time: i64,
     pub(super) id: u64,
     pub(super) session: SessionId,
@@ -101,9 +114,14 @@ pub(super) struct Charge {
     pub(super) item: Item,
     pub(super) quantity: u16,
     pub(super) cents: u32,
+    pub(super) discount: u32,
+    pub(super) tax: u32,
+    pub(super) shipping: u32,
     pub(super) currency: Currency,
     pub(super) status: Status,
     pub(super) card: Card,
+    /// The charge of which it gives a part back.
+    pub(super) refers_to: Option<ChargeId>,
     /// Nothing later refers to its amount, so dirt may correct it.
     pub(super) amendable: bool,
 }
@@ -138,6 +156,8 @@ pub(super) struct Scan {
     pub(super) cents: u32,
     pub(super) items: u16,
     pub(super) delivered: u16,
+    /// Whether it comes back to the shop.
+    pub(super) returns: bool,
 }
 
 impl Scan {
@@ -172,6 +192,13 @@ pub(super) struct Attempt {
     pub(super) success: bool,
 }
 
+/// A row of the customers stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Profile {
+    pub(super) time: i64,
+    pub(super) client: Client,
+}
+
 /// A row of the inventory stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Movement {
@@ -189,6 +216,7 @@ pub(super) enum Row {
     Scan(Scan),
     Touch(Touch),
     Attempt(Attempt),
+    Profile(Profile),
     Movement(Movement),
     Finding(Finding),
 }

@@ -140,12 +140,14 @@ impl Walk {
         if !rng.permille(if wish.buyer { 940 } else { 220 }) {
             return;
         }
-        self.log_in(rng);
-        // Checkout and purchase are one row each, told by the first line of the basket.
-        let subject = Subject::Item(item, quantity);
-        self.step(rng, Event::BeginCheckout, subject);
+        // Some are guests.
+        if rng.permille(650) {
+            self.log_in(rng);
+        }
+        // The checkout is told by the first line of the basket, the purchase by its order.
+        self.step(rng, Event::BeginCheckout, Subject::Item(item, quantity));
         if rng.permille(if wish.buyer { 930 } else { 450 }) {
-            self.step(rng, Event::Purchase, subject);
+            self.step(rng, Event::Purchase, Subject::Nothing);
             self.bought = true;
             if rng.permille(500) {
                 self.step(rng, Event::PageView, Subject::Nothing);

@@ -17,12 +17,13 @@ use super::row::*;
 use super::session::{Walk, Wish};
 use super::sink::Sink;
 use super::stock::{Shelf, Stock};
+use super::terms;
 
 /// Rows per user, and units sold per thousand rows, as they come out on average.
 const ROWS_PER_USER: u64 = 40;
-const UNITS_PER_THOUSAND: u64 = 55;
+const UNITS_PER_THOUSAND: u64 = 14;
 /// Visits that come to buy, of a thousand.
-const BUYERS: u32 = 158;
+const BUYERS: u32 = 20;
 
 /// The shop in the middle of its run.
 #[derive(Debug)]
@@ -165,15 +166,21 @@ impl Shop {
         self.walk.take(&mut rng, &self.catalog, wish);
 
         let mut bought = None;
+        let (known, basket) = (self.walk.logged_in, &self.walk.basket[..]);
         for &step in &self.walk.steps {
             let time = start + step.after;
             self.events += 1;
             let (id, session) = (self.events, SessionId(self.sessions));
             let (event, subject) = (step.event, step.subject);
-            let visit = Visit { time, id, session, client, event, subject, campaign };
+            let sale = (event == Event::Purchase)
+                .then(|| terms::sale((self.orders.coming(), time), basket, &person, &self.catalog));
+            let visit = Visit { known, sale, time, id, session, client, event, subject, campaign };
             sink.push(time, Row::Visit(visit));
             match event {
-                Event::Login => log_in(&mut rng, client, (now, time), sink),
+                Event::Login => {
+                    log_in(&mut rng, client, (now, time), sink);
+                    sink.push(time, Row::Profile(Profile { time, client }));
+                }
                 Event::Purchase => bought = Some(time),
                 _ => {}
             }

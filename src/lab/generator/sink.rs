@@ -55,6 +55,7 @@ fn feed_of(row: &Row) -> Feed {
         Row::Touch(_) => Feed::Ads,
         Row::Attempt(_) => Feed::Logins,
         Row::Movement(_) => Feed::Inventory,
+        Row::Profile(_) => Feed::Customers,
         Row::Finding(_) => Feed::Truth,
     }
 }

@@ -16,6 +16,8 @@ use super::sink::Sink;
 use super::truth::{Finding, Planted};
 
 pub(super) const WAREHOUSES: u32 = 3;
+/// What a lot has at least.
+const LEAST: u32 = 4;
 
 /// One item in one warehouse: `item * WAREHOUSES + warehouse`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +74,7 @@ impl Stock {
             let sold = (own as u64 + units / u64::from(ITEMS)) / 2 / u64::from(WAREHOUSES);
             // A lot lasts about three days, or a fifth of a short run.
             let days = u64::from(days);
-            let lot = (sold * 3 / days.max(15)).clamp(4, 1_000_000) as u32;
+            let lot = (sold * 3 / days.max(15)).clamp(u64::from(LEAST), 1_000_000) as u32;
             Pile {
                 level: lot * 3 / 2,
                 lot,
@@ -98,6 +100,10 @@ impl Stock {
     pub(super) fn plant_outage(&mut self, shelf: Shelf, time: i64) {
         if let Some(pile) = self.piles.get_mut(shelf.0 as usize) {
             pile.supply = Supply::StopsAt(time);
+            // A small shop sells few of anything, and keeps as few of this.
+            if pile.lot == LEAST {
+                (pile.lot, pile.level) = (1, 2);
+            }
         }
     }
 

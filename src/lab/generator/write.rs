@@ -6,8 +6,11 @@
 use super::Feed;
 use super::catalog::{self, Catalog};
 use super::dirt::Flaw;
+use super::order::convert;
+use super::pace::DAY;
 use super::parcel::{CARRIERS, REGION_NAMES, WAREHOUSE_NAMES};
 use super::people::COUNTRIES;
+use super::random::mix;
 use super::row::*;
 use super::text::Text;
 use super::truth::{Finding, Planted};
@@ -16,21 +19,27 @@ pub(super) fn header(feed: Feed) -> &'static str {
     match feed {
         Feed::Behavior => {
             "visit_time,event_id,user_id,session_id,event,item_id,category,quantity,price,\
-             page_views,orders,device,ip,campaign,country\n"
+             page_views,orders,device,ip,campaign,country,anonymous_id,order_id,value,currency,\
+             source,medium,referrer,page_url,search_term,device_category,browser,consent,\
+             experiment,variant,is_bot\n"
         }
         Feed::Transactions => {
             "transaction_time,transaction_id,order_id,user_id,item_id,quantity,amount,currency,\
-             status,card_id,ip,device,country\n"
+             status,card_id,ip,device,country,refers_to,tax,shipping,discount,coupon,unit_cost,\
+             seller_id,payment_method,channel,email_hash,card_bin,card_country,avs,cvc,three_ds,\
+             ship_country\n"
         }
         Feed::Logistics => {
             "delivery_time,shipment_id,order_id,carrier,region,warehouse,ordered_time,\
-             shipped_time,promised_time,status,cost,items_ordered,items_delivered\n"
+             shipped_time,promised_time,status,cost,items_ordered,items_delivered,kind,\
+             substatus,promised_from,service\n"
         }
         Feed::Ads => "time,event,user_id,campaign_id,creative_id,cost\n",
         Feed::Logins => "time,user_id,ip,device,outcome\n",
         Feed::Inventory => "time,item_id,warehouse,change\n",
         Feed::Catalog => "time,item_id,category,price,cost,available,name\n",
         Feed::Truth => "kind,key,time,detail\n",
+        Feed::Customers => "time,user_id,anonymous_id,email_hash,country,consent,created\n",
     }
 }
 
@@ -42,7 +51,7 @@ fn number_column(feed: Feed) -> usize {
         Feed::Logistics => 10,
         Feed::Ads => 5,
         Feed::Inventory => 3,
-        Feed::Logins | Feed::Catalog | Feed::Truth => 0,
+        Feed::Logins | Feed::Catalog | Feed::Truth | Feed::Customers => 0,
     }
 }
 
@@ -50,11 +59,12 @@ fn number_column(feed: Feed) -> usize {
 pub(super) fn row(row: &Row, catalog: &Catalog, text: &mut Text) {
     match row {
         Row::Visit(visit) => self::visit(visit, catalog, text),
-        Row::Charge(charge) => self::charge(charge, text),
+        Row::Charge(charge) => self::charge(charge, catalog, text),
         Row::Scan(scan) => self::scan(scan, text),
         Row::Touch(touch) => self::touch(touch, text),
         Row::Attempt(attempt) => self::attempt(attempt, text),
         Row::Movement(movement) => self::movement(movement, text),
+        Row::Profile(profile) => self::profile(profile, text),
         Row::Finding(finding) => self::finding(finding, text),
     }
     text.end();
@@ -85,7 +95,9 @@ fn visit(visit: &Visit, catalog: &Catalog, text: &mut Text) {
     text.next();
     text.id(b'e', visit.id);
     text.next();
-    user(visit.client.user, text);
+    if visit.known {
+        user(visit.client.user, text);
+    }
     text.next();
     text.id(b's', visit.session.0);
     text.next();
@@ -102,7 +114,13 @@ fn visit(visit: &Visit, catalog: &Catalog, text: &mut Text) {
     });
     text.next();
     match visit.subject {
-        Subject::Nothing => text.raw(b",,,"),
+        Subject::Nothing => {
+            text.raw(b",,");
+            if let Some(sale) = visit.sale {
+                text.number(u64::from(sale.pieces));
+            }
+            text.next();
+        }
         Subject::Category(category) => {
             text.next();
             text.word(category.name());
@@ -117,7 +135,7 @@ fn visit(visit: &Visit, catalog: &Catalog, text: &mut Text) {
                 text.number(u64::from(quantity));
             }
             text.next();
-            text.cents(catalog.price(item));
+            text.cents(catalog.price(item, visit.time));
         }
     }
     text.raw(b",,,");
@@ -130,9 +148,118 @@ fn visit(visit: &Visit, catalog: &Catalog, text: &mut Text) {
     }
     text.next();
     country(visit.client.country, text);
+    text.next();
+    circumstances(visit, text);
 }
 
-fn charge(charge: &Charge, text: &mut Text) {
+/// What is known of a visit beside what was done: who came from where, with what.
+fn circumstances(visit: &Visit, text: &mut Text) {
+    let (key, session) = (visit.client.device.0, visit.session.0);
+    anonymous(visit.client, text);
+    text.next();
+    if let Some(sale) = visit.sale {
+        text.id(b'o', sale.order.0);
+        text.next();
+        text.cents(sale.cents);
+        text.next();
+        currency(sale.currency, text);
+        text.next();
+    } else {
+        text.raw(b",,,");
+    }
+    let paid = visit.campaign.0 > 0;
+    let (source, medium, referrer) = match (paid, mix(session) % 10) {
+        (true, n) if n < 7 => ("google", "cpc", "https://www.google.com/"),
+        (true, _) => ("meta", "paid_social", ""),
+        (false, n) if n < 4 => ("google", "organic", "https://www.google.com/"),
+        (false, 4) => ("newsletter", "email", ""),
+        (false, _) => ("direct", "none", ""),
+    };
+    [source, medium, referrer].into_iter().for_each(|word| {
+        text.word(word);
+        text.next();
+    });
+    match (visit.event, visit.subject) {
+        (Event::Search, _) => text.word("/search"),
+        (Event::AddToCart | Event::RemoveFromCart, _) => text.word("/cart"),
+        (Event::BeginCheckout, _) => text.word("/checkout"),
+        (Event::Purchase, _) => text.word("/thanks"),
+        (_, Subject::Item(item, _)) => {
+            text.word("/p/");
+            self::item(item, text);
+        }
+        (_, Subject::Category(category)) => {
+            text.word("/c/");
+            text.word(category.name());
+        }
+        (_, Subject::Nothing) => text.word("/"),
+    }
+    text.next();
+    if let (Event::Search, Subject::Category(category)) = (visit.event, visit.subject) {
+        text.word(category.name());
+    }
+    text.next();
+    text.word(named(&KINDS, (key >> 48) as u8));
+    text.next();
+    text.word(BROWSERS[(mix(key) % BROWSERS.len() as u64) as usize]);
+    text.next();
+    text.word(consent(visit.client));
+    text.word(",checkout-form,");
+    text.word(["a", "b"][(mix(key ^ 1) % 2) as usize]);
+    text.word(",false");
+}
+
+const KINDS: [&str; 3] = ["mobile", "desktop", "tablet"];
+const BROWSERS: [&str; 5] = ["chrome", "chrome", "safari", "firefox", "edge"];
+
+/// Four in five agree to be followed.
+fn consent(client: Client) -> &'static str {
+    if mix(client.device.0 ^ 2).is_multiple_of(5) { "denied" } else { "granted" }
+}
+
+/// The visitor, as a cookie knows it.
+fn anonymous(client: Client, text: &mut Text) {
+    text.word("a");
+    text.hex48(mix(client.device.0));
+}
+
+/// The customer's address for mail, of which only a hash is kept.
+fn email(user: User, text: &mut Text) {
+    text.hex48(mix(u64::from(user.0) ^ 0xE0));
+}
+
+fn currency(currency: Currency, text: &mut Text) {
+    text.word(match currency {
+        Currency::Eur => "EUR",
+        Currency::Usd => "USD",
+        Currency::Gbp => "GBP",
+    });
+}
+
+/// What is known of a customer who logs in.
+fn profile(profile: &Profile, text: &mut Text) {
+    let Profile { time, client } = *profile;
+    text.time(time);
+    text.next();
+    user(client.user, text);
+    text.next();
+    anonymous(client, text);
+    text.next();
+    email(client.user, text);
+    text.next();
+    country(client.country, text);
+    text.next();
+    text.word(consent(client));
+    text.next();
+    // Some day of the three years before 2026.
+    let days = (mix(u64::from(client.user.0) ^ 3) % 1_096) as i64;
+    text.time(NEW_YEAR - (1 + days) * DAY + (mix(u64::from(client.user.0)) % 86_400_000) as i64);
+}
+
+/// 2026-01-01, before which all customers were known.
+const NEW_YEAR: i64 = 1_767_225_600_000;
+
+fn charge(charge: &Charge, catalog: &Catalog, text: &mut Text) {
     text.time(charge.time);
     text.next();
     text.id(b't', charge.id.0);
@@ -147,11 +274,7 @@ fn charge(charge: &Charge, text: &mut Text) {
     text.next();
     text.cents(charge.cents);
     text.next();
-    text.word(match charge.currency {
-        Currency::Eur => "EUR",
-        Currency::Usd => "USD",
-        Currency::Gbp => "GBP",
-    });
+    currency(charge.currency, text);
     text.next();
     text.word(match charge.status {
         Status::Authorized => "authorized",
@@ -167,6 +290,41 @@ fn charge(charge: &Charge, text: &mut Text) {
     text.ip(charge.client.ip.0);
     text.next();
     device(charge.client.device, text);
+    text.next();
+    country(charge.client.country, text);
+    text.next();
+    terms(charge, catalog, text);
+}
+
+/// What belongs to a charge beside its amount, and how it was paid.
+fn terms(charge: &Charge, catalog: &Catalog, text: &mut Text) {
+    if let Some(first) = charge.refers_to {
+        text.id(b't', first.0);
+    }
+    text.next();
+    for cents in [charge.tax, charge.shipping, charge.discount] {
+        if cents > 0 {
+            text.cents(cents);
+        }
+        text.next();
+    }
+    text.word(if charge.discount > 0 { "TENOFF" } else { "" });
+    text.next();
+    text.cents(convert(catalog.cost(charge.item), charge.currency));
+    text.next();
+    text.id(b'm', 1 + u64::from(charge.item.category().0) % 6);
+    let key = charge.card.0;
+    text.word(if key.is_multiple_of(4) { ",wallet," } else { ",card," });
+    text.word(named(&["app", "web", "web"], (charge.client.device.0 >> 48) as u8));
+    text.next();
+    email(charge.client.user, text);
+    text.next();
+    text.word("4");
+    text.padded(mix(key) % 100_000, 5);
+    text.next();
+    country(charge.client.country, text);
+    text.word(if mix(key).is_multiple_of(20) { ",n,m," } else { ",y,m," });
+    text.word(if mix(key ^ 4).is_multiple_of(3) { "none" } else { "passed" });
     text.next();
     country(charge.client.country, text);
 }
@@ -210,6 +368,17 @@ fn scan(scan: &Scan, text: &mut Text) {
     text.number(u64::from(scan.items));
     text.next();
     text.number(u64::from(scan.delivered));
+    text.word(if scan.returns { ",return," } else { ",outbound," });
+    text.word(match (scan.progress, scan.returns) {
+        (_, true) => "Return_001",
+        (Progress::Delivered, _) => "Delivered_001",
+        (Progress::Exception, _) => "Exception_001",
+        _ => "",
+    });
+    text.next();
+    text.time(scan.promised - DAY);
+    text.next();
+    text.word(if scan.carrier == 0 { "express" } else { "standard" });
 }
 
 fn touch(touch: &Touch, text: &mut Text) {
@@ -261,7 +430,7 @@ pub(super) fn offer(time: i64, item: catalog::Item, catalog: &Catalog, text: &mu
     text.next();
     text.word(item.category().name());
     text.next();
-    text.cents(catalog.price(item));
+    text.cents(catalog.price(item, time));
     text.next();
     text.cents(catalog.cost(item));
     text.raw(b",yes,");
@@ -324,7 +493,8 @@ fn campaign(campaign: Campaign, text: &mut Text) {
 }
 
 fn device(device: Device, text: &mut Text) {
-    text.word(named(&["mobile-", "desktop-", "tablet-"], (device.0 >> 48) as u8));
+    text.word(named(&KINDS, (device.0 >> 48) as u8));
+    text.word("-");
     text.hex48(device.0);
 }
 

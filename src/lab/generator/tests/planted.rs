@@ -22,7 +22,7 @@ fn millis(time: &str) -> i64 {
 
 #[test]
 fn duplicates_are_found_and_no_others() {
-    let mut options = punctual();
+    let mut options = busy();
     options.plants.duplicates = 0.05;
     let charges = rows(&options, Feed::Transactions);
     let mut last: BTreeMap<(&str, &str, &str), &Fields> = BTreeMap::new();
@@ -44,7 +44,7 @@ fn duplicates_are_found_and_no_others() {
 
 #[test]
 fn late_parcels_are_found_and_no_others() {
-    let scans = rows(&punctual(), Feed::Logistics);
+    let scans = rows(&busy(), Feed::Logistics);
     let last: BTreeMap<&str, &Fields> = scans.iter().map(|row| (row[1].as_str(), row)).collect();
     // What is on the road at the end of the ten days is late if it should have come by then.
     let late = |row: &&&Fields| match row[9].as_str() {
@@ -56,7 +56,7 @@ fn late_parcels_are_found_and_no_others() {
     let open = found.clone().filter(|row| !matches!(row[9].as_str(), "Expired" | "Delivered"));
     assert!(open.count() > 5);
     let found: BTreeSet<String> = found.map(|row| row[1].clone()).collect();
-    let truth: BTreeSet<String> = truths(&punctual(), "late_parcel").into_keys().collect();
+    let truth: BTreeSet<String> = truths(&busy(), "late_parcel").into_keys().collect();
     assert!(truth.len() > 20);
     assert_eq!(found, truth);
 }
