@@ -1,6 +1,6 @@
 # The commands of the project. `make test` is the one that must pass; it needs Rust, a C compiler
 # and Python, and makes what else it needs itself (a virtual environment with pandas in target/, and
-# chromium and PostgreSQL where they are missing and can be installed).
+# chromium and PostgreSQL where they are missing and can be installed, and a broker from PyPI).
 
 .PHONY: test fmt lint unit pandas page pictures bench bench-serve bench-push bench-check clean
 
@@ -9,7 +9,7 @@ CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
 # All that can be built is tested: also what is not built unless it is asked for.
-FEATURES := --features kafka
+FEATURES := --features kafka,tls
 
 test: fmt lint unit pandas page
 

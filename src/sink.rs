@@ -18,6 +18,8 @@ mod csv;
 mod database;
 mod digest;
 mod jsonl;
+mod kafka;
+mod pairs;
 mod pending;
 mod plots;
 mod postgres;
@@ -26,10 +28,12 @@ mod segments;
 mod sqlite;
 mod table;
 mod tables;
+mod under_way;
 mod webhook;
 
 pub(crate) use csv::write_line as csv_line;
 pub(crate) use digest::digest;
+pub use kafka::{Brokers, Form};
 pub use postgres::Target;
 pub use secret::Reference;
 
@@ -169,6 +173,8 @@ pub enum Spec {
     Postgres(Target),
     /// `webhook:env:NAME=VIEW` or `webhook:file:PATH=VIEW`: a request for each new row.
     Webhook(Reference),
+    /// `kafka:HOST:PORT/PREFIX` or `kafka-upsert:...`: a topic per query.
+    Kafka(Form, Brokers),
     /// `table`: on standard output, cut to so many rows.
     Table {
         /// The most rows of a view.
@@ -217,6 +223,11 @@ impl Spec {
             ("sqlite", false) => Ok(Spec::Sqlite(path)),
             ("digest", false) => Ok(Spec::Digest(path)),
             ("postgres", false) => Ok(Spec::Postgres(place.parse()?)),
+            ("kafka", false) => Ok(Spec::Kafka(Form::ChangeLog, place.parse()?)),
+            ("kafka-upsert", false) => Ok(Spec::Kafka(Form::Upsert, place.parse()?)),
+            ("kafka" | "kafka-upsert", true) => {
+                Err(format!("{kind} needs brokers: {}", kafka::HOW))
+            }
             ("webhook", _) => match Reference::of(place) {
                 Some(reference) => Ok(Spec::Webhook(reference)),
                 None => Err("webhook needs an address by reference: webhook:env:NAME=VIEW or \
@@ -229,7 +240,7 @@ impl Spec {
             }
             ("sqlite" | "digest", true) => Err(format!("{kind} needs a file: {kind}:FILE")),
             _ => Err(format!(
-                "there is no sink {text:?}; use csv:DIR, jsonl:DIR, plot:DIR, sqlite:FILE, postgres:env:NAME, webhook:env:NAME=VIEW, digest:FILE or table"
+                "there is no sink {text:?}; use csv:DIR, jsonl:DIR, plot:DIR, sqlite:FILE, postgres:env:NAME, webhook:env:NAME=VIEW, kafka:HOST:PORT, digest:FILE or table"
             )),
         }
     }
@@ -256,6 +267,7 @@ impl Spec {
                 Some(going) => Box::new(tables::Tables::open(file, views, decimals, going)?),
             },
             Spec::Postgres(target) => Box::new(postgres::Postgres::open(target, views, opening)?),
+            Spec::Kafka(form, brokers) => kafka::open(brokers, *form, views, opening)?,
             Spec::Webhook(reference) => {
                 Box::new(webhook::Webhook::open(reference, views, opening)?)
             }
@@ -289,6 +301,7 @@ impl Spec {
                 Spec::Sqlite(_) | Spec::Digest(_) => "file",
                 Spec::Postgres(_) => "postgres",
                 Spec::Webhook(_) => "webhook",
+                Spec::Kafka(form, _) => form.name(),
                 Spec::Table { .. } => "table",
                 Spec::Chosen { .. } => "list",
             };
@@ -309,7 +322,7 @@ impl Spec {
             | Spec::Plot(path)
             | Spec::Sqlite(path)
             | Spec::Digest(path) => Some(path),
-            Spec::Postgres(_) | Spec::Webhook(_) | Spec::Table { .. } => None,
+            Spec::Postgres(_) | Spec::Webhook(_) | Spec::Kafka(..) | Spec::Table { .. } => None,
             Spec::Chosen { of, .. } => of.place(),
         }
     }
@@ -319,6 +332,7 @@ impl Spec {
         match self {
             Spec::Postgres(target) => Some(target.to_string()),
             Spec::Webhook(reference) => Some(reference.to_string()),
+            Spec::Kafka(_, brokers) => Some(brokers.to_string()),
             Spec::Chosen { of, .. } => of.target(),
             _ => None,
         }
@@ -339,7 +353,8 @@ impl Spec {
     pub fn wants_times(&self) -> bool {
         match self {
             Spec::Chosen { of, .. } => of.wants_times(),
-            _ => matches!(self, Spec::Jsonl(_) | Spec::HourlyJsonl(_) | Spec::Webhook(_)),
+            Spec::Jsonl(_) | Spec::HourlyJsonl(_) | Spec::Webhook(_) | Spec::Kafka(..) => true,
+            _ => false,
         }
     }
 
@@ -351,7 +366,7 @@ impl Spec {
             }
             Spec::Digest(file) if crate::files::is_stream(file) => None,
             Spec::Sqlite(file) | Spec::Digest(file) => file.parent(),
-            Spec::Postgres(_) | Spec::Webhook(_) | Spec::Table { .. } => None,
+            Spec::Postgres(_) | Spec::Webhook(_) | Spec::Kafka(..) | Spec::Table { .. } => None,
             Spec::Chosen { of, .. } => of.directory(),
         }
     }

@@ -44,8 +44,9 @@ pub struct Args {
     choice: Choice,
     /// Where views go: csv:DIR, jsonl:DIR (the change log), plot:DIR, sqlite:FILE, postgres:env:NAME
     /// or postgres:file:PATH (where the URL of the database is), webhook:env:NAME=VIEW (where
-    /// URL#SECRET is), digest:FILE (rows and a checksum per view) or table; some views only:
-    /// jsonl:DIR=hourly_*,NAME
+    /// URL#SECRET is), kafka:HOST:PORT/PREFIX or kafka:file:PATH (where properties are; the change
+    /// log, or kafka-upsert:... the rows), digest:FILE (rows and a checksum per view) or table; some
+    /// views only: jsonl:DIR=hourly_*,NAME
     /// [default: table, and none with --serve]
     #[arg(long, value_name = "SINK", value_parser = Sinks)]
     sink: Vec<Spec>,

@@ -13,6 +13,7 @@
 //! killed before, it posts some again, under the same id. So a receiver that knows ids sees each once.
 //! Bound: [`MOST`] posts wait, then the run holds back its sources.
 
+use super::pairs::{Pair, Pairs};
 use super::secret::Reference;
 use super::{Held, Opening, Schema, Sink, Standing};
 use crate::clock::Time;
@@ -22,8 +23,6 @@ use crate::tell::Tell;
 use crate::value::{Decimals, Value};
 use lanes::{Lanes, Patience};
 use post::{Post, Target};
-use std::collections::BTreeMap;
-use std::fmt::Write;
 
 mod lanes;
 mod post;
@@ -34,30 +33,12 @@ const MOST: usize = 10_000;
 /// See the module.
 pub(super) struct Webhook {
     name: String,
-    views: Vec<View>,
-    decimals: Decimals,
-    /// The changes of one view at one time, by key.
-    now: Option<(usize, Time)>,
-    rows: BTreeMap<String, Row>,
+    pairs: Pairs,
     lanes: Lanes,
     /// The last post that must have arrived for the sink to be settled.
     awaited: u64,
     keeps: bool,
     tell: Tell,
-}
-
-struct View {
-    name: &'static str,
-    /// `"name":` per column, and how many are the key.
-    columns: Vec<String>,
-    keys: usize,
-}
-
-/// What became of a key.
-#[derive(Default)]
-struct Row {
-    goes: bool,
-    comes: Option<String>,
 }
 
 impl Webhook {
@@ -68,20 +49,12 @@ impl Webhook {
     ) -> Result<Webhook, Error> {
         let name = format!("webhook:{reference}");
         let target = Target::read(&name, reference)?;
-        let view = |view: &Schema| View {
-            name: view.name,
-            columns: super::jsonl::Lines::names(view),
-            keys: view.columns.iter().filter(|column| column.key).count(),
-        };
         let undelivered = opening.beside.join("undelivered.jsonl");
         let told = (name.clone(), opening.tell.clone());
         Ok(Webhook {
             lanes: Lanes::start(target, Patience::default(), undelivered, told)?,
             name,
-            views: views.iter().map(view).collect(),
-            decimals: opening.decimals,
-            now: None,
-            rows: BTreeMap::new(),
+            pairs: Pairs::new(views, opening.decimals),
             awaited: 0,
             keeps: opening.going.is_some(),
             tell: opening.tell.clone(),
@@ -90,46 +63,25 @@ impl Webhook {
 
     /// Hands over what was collected of one view at one time.
     fn flush(&mut self) {
-        let Some((view, time)) = self.now.take() else { return };
-        let Some(View { name, .. }) = self.views.get(view) else { return };
-        let mut at = String::new();
-        Value::Moment(time.signed()).write(self.decimals, &mut at);
-        for (key, row) in std::mem::take(&mut self.rows) {
-            let Some(data) = row.comes else { continue };
-            let what = if row.goes { "updated" } else { "created" };
-            let body =
-                format!("{{\"type\":\"{name}.{what}\",\"timestamp\":\"{at}\",\"data\":{data}}}");
-            self.lanes.give(Post::new(body, (name, &key)));
-        }
+        let Webhook { pairs, lanes, .. } = self;
+        pairs.flush(|pair| post(lanes, pair));
     }
+}
+
+fn post(lanes: &mut Lanes, Pair { view, time, key, before, after }: Pair) {
+    let Some(data) = after else { return };
+    let mut at = String::new();
+    // A time is written without regard to money.
+    Value::Moment(time.signed()).write(Decimals(0), &mut at);
+    let what = if before.is_some() { "updated" } else { "created" };
+    let body = format!("{{\"type\":\"{view}.{what}\",\"timestamp\":\"{at}\",\"data\":{data}}}");
+    lanes.give(Post::new(body, (view, &key)));
 }
 
 impl Sink for Webhook {
     fn change(&mut self, view: usize, change: &Sealed<'_>) -> Result<(), Error> {
-        if self.now != Some((view, change.time)) {
-            self.flush();
-            self.now = Some((view, change.time));
-        }
-        let Some(View { columns, keys, .. }) = self.views.get(view) else { return Ok(()) };
-        let (mut data, mut key) = (String::from("{"), String::new());
-        for (i, (cell, name)) in change.row.cells().iter().zip(columns).enumerate() {
-            if i > 0 {
-                data.push(',');
-            }
-            let start = data.len();
-            data.push_str(name);
-            cell.write_json(self.decimals, &mut data);
-            if i < *keys {
-                // Of a text that was just written.
-                let _ = write!(key, "{},", data.get(start..).unwrap_or_default());
-            }
-        }
-        data.push('}');
-        let row = self.rows.entry(key).or_default();
-        match change.diff > 0 {
-            true => row.comes = Some(data),
-            false => row.goes = true,
-        }
+        let Webhook { pairs, lanes, .. } = self;
+        pairs.change(view, change, |pair| post(lanes, pair));
         Ok(())
     }
 

@@ -9,13 +9,13 @@ use super::link::{Link, Mark, backoff};
 use super::range::Range;
 use super::trouble::Trouble;
 use crate::error::Error;
-use crate::lock::lock;
+use crate::sink::under_way::UnderWay;
 use crate::tell::Tell;
 use futures_util::SinkExt;
 use std::io::Cursor;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -56,14 +56,9 @@ pub(super) struct Writer {
 
 #[derive(Default)]
 struct Shared {
-    /// Jobs that are not done, and the bytes of their ranges.
-    jobs: AtomicUsize,
-    bytes: AtomicUsize,
+    under_way: UnderWay,
     /// Whether a job waits for the word to commit.
     prepared: AtomicBool,
-    failed: Mutex<Option<Error>>,
-    /// Whether nobody waits for it any more.
-    left: AtomicBool,
 }
 
 impl Writer {
@@ -82,36 +77,35 @@ impl Writer {
 
     /// Has it write a range.
     pub fn give(&self, job: Job) {
-        self.shared.jobs.fetch_add(1, Ordering::SeqCst);
-        self.shared.bytes.fetch_add(job.range.bytes(), Ordering::SeqCst);
+        self.shared.under_way.given(job.range.bytes());
         // It is gone only after it has failed, which is told by `failure`.
         let _ = self.jobs.send(job);
     }
 
     /// The bytes that wait to be written.
     pub fn bytes(&self) -> usize {
-        self.shared.bytes.load(Ordering::SeqCst)
+        self.shared.under_way.bytes()
     }
 
     /// Whether everything is committed, or waits for the word.
     pub fn is_idle(&self) -> bool {
-        self.shared.jobs.load(Ordering::SeqCst) == 0 || self.shared.prepared.load(Ordering::SeqCst)
+        self.is_done() || self.shared.prepared.load(Ordering::SeqCst)
     }
 
     /// Whether everything is committed.
     pub fn is_done(&self) -> bool {
-        self.shared.jobs.load(Ordering::SeqCst) == 0
+        self.shared.under_way.is_done()
     }
 
     /// What has gone wrong, once.
     pub fn failure(&self) -> Result<(), Error> {
-        lock(&self.shared.failed).take().map_or(Ok(()), Err)
+        self.shared.under_way.failure()
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.shared.left.store(true, Ordering::SeqCst);
+        self.shared.under_way.leave();
     }
 }
 
@@ -127,12 +121,11 @@ impl Work {
     async fn run(mut self, mut todo: UnboundedReceiver<Job>) {
         while let Some(mut job) = todo.recv().await {
             if let Err(error) = self.persist(&mut job).await {
-                *lock(&self.shared.failed) = Some(error);
+                self.shared.under_way.fail(error);
                 return;
             }
             self.shared.prepared.store(false, Ordering::SeqCst);
-            self.shared.bytes.fetch_sub(job.range.bytes(), Ordering::SeqCst);
-            self.shared.jobs.fetch_sub(1, Ordering::SeqCst);
+            self.shared.under_way.done(job.range.bytes());
         }
     }
 
@@ -149,7 +142,7 @@ impl Work {
                 }
                 Err(Trouble::Fatal(error)) => return Err(named(&self.name, error)),
                 Err(Trouble::Lost(what)) => {
-                    if self.shared.left.load(Ordering::SeqCst) {
+                    if self.shared.under_way.is_left() {
                         return Ok(());
                     }
                     if tries == 0 || tries % 10 == 0 {
