@@ -30,6 +30,7 @@
 //! | 0 | [`random`] | numbers from a seed, for experiments and tests |
 //! | 0 | [`near`] | the name that was meant |
 //! | 0 | [`shown`], [`spreadsheet`] | text of others on a terminal and in a spreadsheet |
+//! | 0 | [`secret`] | what is named and never said |
 //! | 0 | [`files`] | files that are put in place whole |
 //! | 0 | [`description`] | what a run was started with, to be compared |
 //! | 0 | [`tell`] | who is told what a person should know while a run goes on |
@@ -102,6 +103,7 @@ pub mod query;
 pub mod random;
 pub mod recommend;
 pub mod schema;
+pub mod secret;
 pub mod serve;
 pub mod serving;
 pub mod shown;

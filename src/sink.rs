@@ -23,7 +23,6 @@ mod pairs;
 mod pending;
 mod plots;
 mod postgres;
-mod secret;
 mod segments;
 mod sqlite;
 mod table;
@@ -31,11 +30,11 @@ mod tables;
 mod under_way;
 mod webhook;
 
+pub use crate::secret::Reference;
 pub(crate) use csv::write_line as csv_line;
 pub(crate) use digest::digest;
 pub use kafka::{Brokers, Form};
 pub use postgres::Target;
-pub use secret::Reference;
 
 /// What a sink needs to know of a view.
 #[derive(Clone, Debug)]

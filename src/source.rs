@@ -35,6 +35,7 @@ mod error;
 pub mod follow;
 pub mod formats;
 pub mod header;
+pub mod hook;
 pub mod inspect;
 mod json;
 #[cfg(feature = "kafka")]

@@ -429,7 +429,7 @@ fn a_source_is_described_once_and_options_have_the_last_word() {
         ("amount =", "sum =", "[[source]]: fields: transactions has no field sum"),
         ("decimal_comma", "decimal_komma", "unknown field `decimal_komma`"),
         ("captured", "payed", "transactions.status has no name payed"),
-        ("[[source]]", "[[sources]]", "sources in [[source]]"),
+        ("[[source]]", "[[sources]]", "did you mean source?"),
         ("files", "#", "names no files"),
     ] {
         describe(&|toml| toml.replacen(from, to, 1));

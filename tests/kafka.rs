@@ -187,7 +187,10 @@ fn what_cannot_be_asked_for_is_refused() {
     refused("start = \"yesterday\"", &["expected earliest, latest, stored or a time"]);
     refused("expired = \"no\"", &["expected error or earliest"]);
     refused("options = { \"sasl.password\" = \"x\" }", &["a secret does not stand in the file"]);
-    refused("options = { \"sasl.password\" = \"env:NOT_SET_HERE\" }", &["NOT_SET_HERE is not set"]);
+    refused(
+        "options = { \"sasl.password\" = \"env:NOT_SET_HERE\" }",
+        &["env:NOT_SET_HERE: there is no such variable"],
+    );
     refused("options = { \"no.such\" = \"x\" }", &["no.such"]);
     refused("topic = \"b\"", &["unknown field"]);
 }

@@ -211,3 +211,52 @@ fn what_cannot_work_is_refused() {
     let args = ["run", "--serve", "127.0.0.1:0", "--state", &dir, "--push"];
     fail(2, &[&args[..], &["sales"]].concat(), &["no such stream"]);
 }
+
+#[test]
+fn a_webhook_counts_once_if_its_signature_is_right() {
+    use hmac::{Hmac, KeyInit, Mac};
+    let dir = directory("push-hook");
+    let place = |name: &str| dir.join(name).display().to_string();
+    std::fs::write(dir.join("secret"), "whsec_hush\n").expect("ours");
+    let config = format!(
+        "[[source]]\nstream = \"transactions\"\ntime_format = \"epoch-s\"\n\
+         [source.hook]\nfrom = \"stripe\"\nsecret = \"file:{}\"\n\
+         [source.fields]\ntransaction_time = \"data.object.created\"\namount = \"data.object.total\"\n\
+         transaction_id = \"data.object.id\"\n[source.only]\ntype = [\"charge.succeeded\"]\n",
+        place("secret")
+    );
+    std::fs::write(dir.join("shop.toml"), config).expect("ours");
+    let (state, file) = (place("state"), place("shop.toml"));
+    let args = ["run", "--serve", "127.0.0.1:0", "--config", &file, "--state", &state, "--tick"];
+    let query = ["200ms", "--query", "hourly_transactions"];
+    let served = Served::start(&[&args[..], &query].concat(), "");
+    let now = jiff::Timestamp::now().as_second();
+    let body = |id: u32, kind: &str| {
+        let object = format!("{{\"id\":\"ch_{id}\",\"created\":{now},\"total\":\"1.50\"}}");
+        format!("{{\"id\":\"evt_{id}\",\"type\":\"{kind}\",\n\"data\":{{\"object\":{object}}}}}")
+    };
+    let send = |body: &str, secret: &[u8], at: i64| {
+        let mac = Hmac::<sha2::Sha256>::new_from_slice(secret).expect("any length");
+        let sum = mac.chain_update(format!("{at}.{body}")).finalize().into_bytes();
+        let hex: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+        let signature = format!("t={at},v1={hex}");
+        let headers = [JSON, ("Stripe-Signature", signature.as_str())];
+        post(&served.address, "/v1/hooks/transactions", &headers, body.as_bytes())
+            .expect("answered")
+    };
+    let paid = body(1, "charge.succeeded");
+    let right = b"whsec_hush";
+    assert_eq!(send(&paid, b"whsec_other", now).status, 401);
+    assert_eq!(send(&paid, right, now - 400).status, 401);
+    assert_eq!(send(&paid, right, now).json()["accepted"], 1);
+    assert_eq!(send(&paid, right, now).json()["duplicate"], 1);
+    assert_eq!(send(&body(2, "customer.created"), right, now).status, 200);
+    assert_eq!(send(&body(3, "charge.succeeded"), right, now).status, 200);
+    assert_eq!(send("[]", right, now).status, 200);
+    assert_eq!(send("7", right, now).status, 400);
+    let other = post(&served.address, "/v1/hooks/behavior", &[JSON], b"{}").expect("answered");
+    assert_eq!(other.status, 404);
+    served.wait("/v1/status", |status| status["run"]["records"] == 3);
+    served.wait("/v1/status", |_| counted(&served.address, &[]) == 2);
+    assert_eq!(served.interrupt(), Some(130));
+}

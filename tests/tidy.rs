@@ -25,6 +25,7 @@ const FLOORS: [&[&str]; 8] = [
         "near",
         "shown",
         "spreadsheet",
+        "secret",
         "files",
         "description",
         "tell",

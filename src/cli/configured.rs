@@ -300,7 +300,7 @@ mod tests {
             ("[clock]\ntick = { a = 1 }", ["line 2", "expected a text"]),
             ("clock = 5", ["line 1", "[clock]"]),
             ("[[sink]]\nfile = 'x'", ["line 2", "its keys are to, views"]),
-            ("[[sink]]\nto = 'cvs:x'", ["line 1", "--sink"]),
+            ("[[sink]]\nto = 'cvs:x'", ["line 1", "there is no sink"]),
             ("[[sink]]\n", ["line 1", "to is missing"]),
             ("[sink]\nto = 'csv:x'", ["line 1", "[[sink]]"]),
             ("[clock\n", ["line 1", ""]),

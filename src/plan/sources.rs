@@ -9,6 +9,7 @@ use crate::files::Hold;
 use crate::near::did_you_mean;
 use crate::source::described::{Kafka, Said};
 use crate::source::dialect::Dialect;
+use crate::source::hook::Hook;
 use crate::source::lookup::{Lookup, Table};
 use crate::source::push::Push;
 use crate::source::read::{BLOCK_SIZE, Reader};
@@ -137,9 +138,11 @@ pub fn open(sources: &[String], dialect: &Dialect, known: Known) -> Result<Opene
             Error::Usage(what.into())
         })?;
         opened.hold(place)?;
-        let (push, path) = Push::open(place, *stream)?;
-        opened.push((*stream, Some(push)), &path, &described)?;
         let mine = described.iter().flatten().filter(|said| said.stream == *stream);
+        let hook = mine.clone().find_map(|said| said.hook.as_ref());
+        let hook = hook.map(Hook::open).transpose()?;
+        let (push, path) = Push::open(place, *stream)?;
+        opened.push((*stream, Some(push.signed(hook))), &path, &described)?;
         if let Some(kafka) = mine.filter_map(|said| said.kafka.as_ref()).next() {
             let way_in = opened.inputs.last().and_then(|(_, input)| input.push());
             way_in.map_or(Ok(()), |push| from_kafka(&push, kafka, known.tell.clone()))?;

@@ -11,7 +11,7 @@ use crate::event::Stream;
 use crate::near::did_you_mean;
 use crate::shown::{VALUE, shown};
 use crate::source::Partition;
-use crate::source::push::{MARK, Taken};
+use crate::source::push::{MARK, Push, Taken};
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -32,6 +32,8 @@ const RECORDS: usize = 100_000;
 /// So many refused records are told one by one.
 const TOLD: usize = 100;
 
+/// Where webhooks of a stream are sent.
+pub const HOOKS: &str = "/v1/hooks/";
 /// Where events of a stream are sent.
 pub const PATH: &str = "/v1/events/";
 
@@ -54,47 +56,93 @@ pub async fn events(app: Arc<App>, request: Request) -> Result<Response, Problem
     let good = |(i, record)| (!refused.contains_key(&i)).then_some(record);
     let good: Vec<&[u8]> =
         records.iter().map(|record| record.as_ref()).enumerate().filter_map(good).collect();
-    let (mut accepted, mut before) = (good.len(), 0);
-    if !good.is_empty() {
-        let (tell, done) = oneshot::channel();
-        let ack = Box::new(move |done| drop(tell.send(done)));
-        match push.take(&good, (key.as_deref(), &sent), ack) {
-            Taken::Writing => {
-                let done = done.await.unwrap_or_else(|_| Err("the run is ending".into()));
-                if let Err(why) = done {
-                    key.iter().for_each(|key| push.forget(key));
-                    return Err(unwritten(&why));
-                }
-            }
-            Taken::Before(count) => (accepted, before) = (0, count),
-            Taken::Busy => return Err(busy()),
-            Taken::Other => {
-                return Err(Problem::new(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    "header Idempotency-Key",
-                    "another batch was sent with it",
-                    "give each batch a key of its own, and the same one only where it is sent again",
-                ));
-            }
-            Taken::Key => return Err(wrong_key()),
-        }
-    }
+    let (accepted, before) = match good.is_empty() {
+        true => (0, 0),
+        false => write(push, &good, (key.as_deref(), &sent)).await?,
+    };
     let status = match (accepted + before, refused.len()) {
         (0, 1..) => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::OK,
     };
-    let shown: Vec<Value> = refused
-        .iter()
-        .take(TOLD)
-        .map(|(record, why)| json!({"record": record, "reason": why}))
-        .collect();
+    Ok(answer(status, (accepted, before), &refused))
+}
+
+/// Takes a webhook. It is written down whatever it says: what is no record ends with the bad ones, since
+/// who sends it can do nothing about it and would send it again.
+pub async fn hook(app: Arc<App>, request: Request) -> Result<Response, Problem> {
+    let name = request.uri().path().strip_prefix(HOOKS).unwrap_or_default().to_owned();
+    let takes = |p: &&Partition| p.stream.name() == name;
+    let partition = app.feeds.partitions.iter().find(takes);
+    let push = partition.and_then(|partition| partition.push.as_ref());
+    let Some((push, hook)) = push.and_then(|push| Some((push, push.hook.as_ref()?))) else {
+        let what = format!("no webhooks are taken for {}", shown(&name, VALUE));
+        return Err(Problem::missing("path", what, "describe one in [source.hook]"));
+    };
+    let (parts, body) = request.into_parts();
+    let sent = to_bytes(body, RECORD).await.map_err(|_| {
+        let what = format!("it is larger than {} MiB", RECORD >> 20);
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body", what, "send less")
+    })?;
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let now = jiff::Timestamp::now().as_second();
+    let key = hook.check(header, &sent, now).map_err(|what| {
+        let remedy = "sign it with the secret that is set here";
+        Problem::new(StatusCode::UNAUTHORIZED, "signature", what, remedy)
+    })?;
+    let records = Kind::Json.records(&sent)?;
+    if let Some(why) = told(&records).into_values().next() {
+        return Err(unreadable("body", &why));
+    }
+    let all: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+    let (accepted, before) = write(push, &all, (key.as_deref(), &sent)).await?;
+    Ok(answer(StatusCode::OK, (accepted, before), &BTreeMap::new()))
+}
+
+/// Has records written down; gives how many were accepted, and how many were before.
+async fn write(
+    push: &Push,
+    records: &[&[u8]],
+    (key, sent): (Option<&str>, &[u8]),
+) -> Result<(usize, usize), Problem> {
+    let (tell, done) = oneshot::channel();
+    let ack = Box::new(move |done| drop(tell.send(done)));
+    match push.take(records, (key, sent), ack) {
+        Taken::Writing => {
+            let done = done.await.unwrap_or_else(|_| Err("the run is ending".into()));
+            if let Err(why) = done {
+                key.iter().for_each(|key| push.forget(key));
+                return Err(unwritten(&why));
+            }
+            Ok((records.len(), 0))
+        }
+        Taken::Before(count) => Ok((0, count)),
+        Taken::Busy => Err(busy()),
+        Taken::Other => Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "header Idempotency-Key",
+            "another batch was sent with it",
+            "give each batch a key of its own, and the same one only where it is sent again",
+        )),
+        Taken::Key => Err(wrong_key()),
+    }
+}
+
+/// What is told of a batch.
+fn answer(
+    status: StatusCode,
+    (accepted, before): (usize, usize),
+    refused: &BTreeMap<usize, String>,
+) -> Response {
+    let reasons = refused.iter().take(TOLD);
+    let reasons: Vec<Value> =
+        reasons.map(|(record, why)| json!({"record": record, "reason": why})).collect();
     let answer = json!({
         "accepted": accepted,
         "duplicate": before,
         "rejected": refused.len(),
-        "reasons": shown,
+        "reasons": reasons,
     });
-    Ok((status, [(header::CONTENT_TYPE, "application/json")], answer.to_string()).into_response())
+    (status, [(header::CONTENT_TYPE, "application/json")], answer.to_string()).into_response()
 }
 
 /// The partition of a stream that takes events.

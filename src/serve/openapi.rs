@@ -13,6 +13,7 @@ pub fn document(views: &[View]) -> Value {
     let mut paths: Map<String, Value> =
         ROUTES.iter().map(|route| (route.path.into(), path(route, &names))).collect();
     paths.insert(format!("{}{{stream}}", ingest::PATH), events());
+    paths.insert(format!("{}{{stream}}", ingest::HOOKS), hook());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -121,6 +122,36 @@ fn events() -> Value {
             "421": problem("Called by a name that is not known"),
             "429": problem("More comes than can be taken"),
             "503": problem("The batch could not be written down"),
+        },
+    }})
+}
+
+/// Where webhooks are sent.
+fn hook() -> Value {
+    let problem = |about: &str| {
+        let schema = json!({"$ref": "#/components/schemas/Problem"});
+        json!({"description": about, "content": {"application/json": {"schema": schema}}})
+    };
+    let taken = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Taken"}}});
+    let streams: Vec<&str> = Stream::ALL.iter().map(|stream| stream.name()).collect();
+    json!({"post": {
+        "summary": "Takes a webhook of Stripe, Shopify or AfterShip ([source.hook]), which its signature proves",
+        "operationId": "v1_hooks_stream",
+        "parameters": [
+            {"name": "stream", "in": "path", "required": true, "schema": {"enum": streams}},
+        ],
+        "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object"}}}},
+        "responses": {
+            "200": {"description": "It is on the disk", "content": taken},
+            "400": problem("It is no object of JSON"),
+            "401": problem("The signature is missing, another or too old"),
+            "403": problem("The page of another site asks"),
+            "404": problem("No webhooks of this stream are taken"),
+            "413": problem("It is too large"),
+            "421": problem("Called by a name that is not known"),
+            "422": problem("Another one had its id"),
+            "429": problem("More comes than can be taken"),
+            "503": problem("It could not be written down"),
         },
     }})
 }

@@ -125,6 +125,9 @@ pub fn router(app: App) -> Router {
     let take =
         |Of(app): Of<Arc<App>>, request: Request| async move { ingest::events(app, request).await };
     router = router.route(&format!("{}{{stream}}", ingest::PATH), any(take));
+    let hook =
+        |Of(app): Of<Arc<App>>, request: Request| async move { ingest::hook(app, request).await };
+    router = router.route(&format!("{}{{stream}}", ingest::HOOKS), any(hook));
     for file in page::FILES {
         router = router.route(file.path, any(move || async move { file.answer() }));
     }
@@ -136,8 +139,10 @@ pub fn router(app: App) -> Router {
 async fn guarded(Of(app): Of<Arc<App>>, request: Request, next: Next) -> Response {
     app.store.requests.fetch_add(1, Ordering::Relaxed);
     let path = request.uri().path();
-    let writes = path.starts_with(ingest::PATH);
-    let open = page::FILES.iter().any(|file| file.path == path)
+    let signed = path.starts_with(ingest::HOOKS);
+    let writes = signed || path.starts_with(ingest::PATH);
+    let open = signed
+        || page::FILES.iter().any(|file| file.path == path)
         || ROUTES.iter().any(|route| route.open && route.path == path);
     let checked =
         app.guard.check(request.method(), request.uri(), request.headers(), (open, writes));

@@ -14,11 +14,11 @@
 //! Bound: [`MOST`] posts wait, then the run holds back its sources.
 
 use super::pairs::{Pair, Pairs};
-use super::secret::Reference;
 use super::{Held, Opening, Schema, Sink, Standing};
 use crate::clock::Time;
 use crate::error::Error;
 use crate::operator::{Port, Sealed};
+use crate::secret::Reference;
 use crate::tell::Tell;
 use crate::value::{Decimals, Value};
 use lanes::{Lanes, Patience};

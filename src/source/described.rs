@@ -31,6 +31,10 @@
 //! expired = "error"                # or earliest
 //! options = { "sasl.password" = "env:KAFKA_PASSWORD" }
 //!
+//! [source.hook]                    # records are webhooks, at /v1/hooks/transactions
+//! from = "stripe"                  # or shopify, aftership
+//! secret = "env:STRIPE_SECRET"
+//!
 //! [source.without]                 # rows that do not count: Failed, or blank
 //! state = ["Failed", ""]
 //! [source.only]                    # rows that do
@@ -55,6 +59,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::dialect::{Dialect, delimiter_named, encoding_named};
+use super::hook;
 use super::lookup::{Lookup, Table};
 use super::made::Made;
 use super::plan::{ParseOptions, ValueMap};
@@ -81,6 +86,7 @@ pub struct Described {
     /// Whether its records are pushed, over HTTP.
     push: bool,
     kafka: Option<Kafka>,
+    hook: Option<hook::Described>,
     delimiter: Option<String>,
     columns: Option<Vec<String>>,
     encoding: Option<String>,
@@ -153,6 +159,8 @@ pub struct Said {
     pub push: bool,
     /// The topics that they come of, if they do.
     pub kafka: Option<Kafka>,
+    /// Who sends them by a webhook, if somebody does.
+    pub hook: Option<hook::Described>,
     /// How its text is written.
     pub dialect: Dialect,
     /// In which columns fields are.
@@ -200,6 +208,7 @@ impl Described {
             files: self.files.clone().or_else(|| format.files.clone()),
             push: self.push,
             kafka: self.kafka.clone(),
+            hook: self.hook.clone(),
             delimiter: self.delimiter.clone().or_else(|| format.delimiter.clone()),
             columns: self.columns.clone().or_else(|| format.columns.clone()),
             encoding: self.encoding.clone().or_else(|| format.encoding.clone()),
@@ -293,8 +302,9 @@ impl Described {
         Ok(Said {
             stream,
             files,
-            push: self.push || self.kafka.is_some(),
+            push: self.push || self.kafka.is_some() || self.hook.is_some(),
             kafka: self.kafka,
+            hook: self.hook,
             dialect,
             map,
             made,

@@ -12,6 +12,7 @@
 use super::described::Kafka;
 use super::push::{Push, Taken};
 use crate::error::Error;
+use crate::secret::Reference;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::BorrowedMessage;
@@ -318,27 +319,17 @@ impl Kafka {
         config.set("queued.max.messages.kbytes", "16384").set("fetch.message.max.bytes", "1048576");
         for (name, value) in &self.options {
             let hidden = ["password", "secret", "key.pem"].iter().any(|part| name.contains(part));
-            if hidden && !["env:", "file:"].iter().any(|kind| value.starts_with(kind)) {
+            let reference = Reference::of(value);
+            if hidden && reference.is_none() {
                 return Err(wrong(format!(
                     "{name}: a secret does not stand in the file; say \"env:NAME\" or \"file:PATH\""
                 )));
             }
-            config.set(name, secret(value).map_err(|what| wrong(format!("{name}: {what}")))?);
+            match reference.map(|reference| reference.read()).transpose()? {
+                Some(secret) => config.set(name, secret.expose()),
+                None => config.set(name, value),
+            };
         }
         config.create().map_err(|error: KafkaError| wrong(error.to_string()))
-    }
-}
-
-/// A value, or what is in the variable or the file that it names. What is there is never told.
-fn secret(value: &str) -> Result<String, String> {
-    if let Some(name) = value.strip_prefix("env:") {
-        return std::env::var(name).map_err(|_| format!("the variable {name} is not set"));
-    }
-    match value.strip_prefix("file:") {
-        None => Ok(value.to_owned()),
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
-            Ok(text.trim_end().to_owned())
-        }
     }
 }

@@ -10,6 +10,7 @@
 //! [`KEYS`] keys.
 
 use super::follow::Tail;
+use super::hook::Hook;
 use crate::error::Error;
 use crate::event::Stream;
 use crate::lock::lock;
@@ -58,6 +59,8 @@ pub enum Taken {
 pub struct Push {
     /// The stream.
     pub stream: Stream,
+    /// Whose webhooks are taken, if any are.
+    pub hook: Option<Hook>,
     tail: Arc<Tail>,
     keys: Mutex<Keys>,
     waiting: Arc<AtomicUsize>,
@@ -130,7 +133,13 @@ impl Push {
             .name("push".into())
             .spawn(move || writer.write_all(&jobs))
             .map_err(failed)?;
-        Ok((Push { stream, tail, keys: Mutex::new(keys), waiting, write }, path))
+        let hook = None;
+        Ok((Push { stream, hook, tail, keys: Mutex::new(keys), waiting, write }, path))
+    }
+
+    /// The same, where webhooks are taken as well.
+    pub fn signed(self, hook: Option<Hook>) -> Push {
+        Push { hook, ..self }
     }
 
     /// How far what was pushed is written and read.

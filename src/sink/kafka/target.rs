@@ -1,7 +1,7 @@
 //! Which brokers and topics: `HOST:PORT,.../PREFIX`, or by reference a file of properties as Kafka's
 //! own programs read it.
 
-use crate::sink::secret::Reference;
+use crate::secret::Reference;
 use std::fmt;
 
 /// How brokers are named.

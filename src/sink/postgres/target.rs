@@ -1,7 +1,7 @@
 //! Which database, by a reference to its URL or by a URL that has nothing secret in it.
 
 use crate::error::Error;
-use crate::sink::secret::Reference;
+use crate::secret::Reference;
 use std::fmt;
 use std::time::Duration;
 use tokio_postgres::Config;

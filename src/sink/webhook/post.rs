@@ -1,7 +1,7 @@
 //! A post, signed.
 
 use crate::error::Error;
-use crate::sink::secret::Reference;
+use crate::secret::Reference;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};

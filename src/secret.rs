@@ -1,5 +1,5 @@
-//! What is secret is named on the command line and never said there: other people see the arguments
-//! of a program, and shells keep them.
+//! What is secret is named on the command line or in a file and never said there: other people see the
+//! arguments of a program, shells keep them, and files are passed on.
 
 use crate::error::Error;
 use std::fmt;
@@ -25,7 +25,7 @@ impl Reference {
     }
 
     /// What is there, without the space around it.
-    pub(crate) fn read(&self) -> Result<Secret, Error> {
+    pub fn read(&self) -> Result<Secret, Error> {
         let wrong = |what: String| Error::Usage(format!("{self}: {what}"));
         let text = match self {
             Reference::Env(name) => std::env::var(name).map_err(|e| match e {
@@ -53,9 +53,15 @@ impl fmt::Display for Reference {
 }
 
 /// Something that is not to be printed.
-pub(crate) struct Secret(String);
+pub struct Secret(String);
 
 impl Secret {
+    /// One that is known, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(text: &str) -> Secret {
+        Secret(text.into())
+    }
+
     /// For whom it is meant.
     pub fn expose(&self) -> &str {
         &self.0
