@@ -6,8 +6,8 @@
 //! was not written whole is found when the file is opened again, and cut off, since nobody was told that
 //! it was accepted; and one that is sent again is known. What is not on the disk yet is not read.
 //!
-//! All batches that wait are written and synced together. Bound: [`WAITING`] bytes of them, and
-//! [`KEYS`] keys.
+//! All batches that wait are written and synced together. Bound: `WAITING` bytes of them, and
+//! `KEYS` keys.
 
 use super::follow::Tail;
 use super::hook::Hook;
