@@ -264,11 +264,12 @@ fn killed_and_with_a_broker_that_does_not_answer_each_change_is_there_once() {
     succeed(&args(&source, &["--sink", &log]));
     let sink = format!("kafka:{}", server.properties(&root, "kill."));
     let state = root.join("state").display().to_string();
-    let kept = ["--sink", &sink, "--state", &state, "--checkpoint-every", "50ms"];
+    let often = ["--checkpoint-every", "50ms", "--checkpoint-share", "100%"];
+    let kept = [&["--sink", &sink, "--state", &state], &often[..]].concat();
     let kept = args(&source, &kept);
     let mut kills = 0;
     for (step, workers) in ["2", "1", "3"].into_iter().enumerate() {
-        let rate = ["--rate", "700/s", "--workers", workers];
+        let rate = ["--rate", "150/s", "--workers", workers];
         let mut child = start(&root, &[&kept[..], &rate].concat());
         let lives = advances(&server, "kill.hourly_transactions", &mut child);
         if step == 1 {
