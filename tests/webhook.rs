@@ -149,7 +149,7 @@ fn check(posts: &[(String, Value)], want: &BTreeSet<String>, key: &str) {
 
 #[test]
 fn each_row_that_comes_is_posted_signed_in_order_and_under_one_id_in_every_run() {
-    let (root, source) = shop("webhook-rows", "20000");
+    let (root, source) = shop("webhook-rows", "100000");
     let receiver = Receiver::start();
     let hook = receiver.sink(&root, "hourly_transactions");
     let log = format!("jsonl:{}", root.join("log").display());
