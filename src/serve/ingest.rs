@@ -11,7 +11,7 @@ use crate::event::Stream;
 use crate::near::did_you_mean;
 use crate::shown::{VALUE, shown};
 use crate::source::Partition;
-use crate::source::push::{MARK, Push, Taken};
+use crate::source::push::{MARK, Name, Push, Taken, one_line};
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -106,13 +106,10 @@ async fn write(
 ) -> Result<(usize, usize), Problem> {
     let (tell, done) = oneshot::channel();
     let ack = Box::new(move |done| drop(tell.send(done)));
-    match push.take(records, (key, sent), ack) {
+    match push.take(records, (key.map_or(Name::None, Name::Key), sent), ack) {
         Taken::Writing => {
             let done = done.await.unwrap_or_else(|_| Err("the run is ending".into()));
-            if let Err(why) = done {
-                key.iter().for_each(|key| push.forget(key));
-                return Err(unwritten(&why));
-            }
+            done.map_err(|why| unwritten(&why))?;
             Ok((records.len(), 0))
         }
         Taken::Before(count) => Ok((0, count)),
@@ -333,7 +330,7 @@ fn judged(
 ) -> BTreeMap<usize, String> {
     let (mut lines, mut which) = (Vec::new(), Vec::new());
     for (i, record) in records.iter().enumerate().filter(|(i, _)| !none.contains_key(i)) {
-        lines.extend(record.iter().map(|byte| if b"\r\n".contains(byte) { b' ' } else { *byte }));
+        lines.extend(one_line(record));
         lines.push(b'\n');
         which.push(i);
     }

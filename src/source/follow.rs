@@ -83,6 +83,11 @@ impl Tail {
         let _ = self.failed.set(why.to_string());
     }
 
+    /// Why nothing more can come, if it cannot.
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.failed.get().map(String::as_str)
+    }
+
     /// How many bytes may be read and are not yet.
     pub(super) fn unread(&self) -> u64 {
         self.limit.load(Ordering::Acquire).saturating_sub(self.read.load(Ordering::Acquire))
@@ -151,8 +156,8 @@ impl Read for Follow {
                 self.tail.read.fetch_add(read as u64, Ordering::AcqRel);
                 return Ok(read);
             }
-            if let Some(why) = self.tail.failed.get() {
-                return Err(io::Error::other(why.clone()));
+            if let Some(why) = self.tail.failure() {
+                return Err(io::Error::other(why));
             }
             if self.tail.gone.load(Ordering::Acquire) {
                 return Ok(0);

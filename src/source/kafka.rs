@@ -10,7 +10,7 @@
 //! records. A message without a value (a tombstone) is no record, and is counted.
 
 use super::described::Kafka;
-use super::push::{Push, Taken};
+use super::push::{Name, Push, Taken};
 use crate::error::Error;
 use crate::secret::Reference;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -70,7 +70,7 @@ fn positions(push: &Push) -> BTreeMap<Place, i64> {
         let (topic, partition) = key.strip_prefix("kafka ")?.rsplit_once(' ')?;
         Some(((topic.to_owned(), partition.parse().ok()?), last + 1))
     };
-    push.positions().into_iter().filter_map(|(key, last)| parse(&key, last)).collect()
+    push.places().into_iter().filter_map(|(key, last)| parse(&key, last)).collect()
 }
 
 struct Reading {
@@ -165,17 +165,17 @@ impl Reading {
         if records.is_empty() {
             return Ok(());
         }
-        let key = format!("kafka {} {} {last}", place.0, place.1);
+        let log = format!("kafka {} {}", place.0, place.1);
         let (tell, next) = (self.acks.0.clone(), (place, last + 1));
         let ack = move |done: Result<(), String>| drop(tell.send(done.map(|()| next.clone())));
         let lines: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
         loop {
-            match push.take(&lines, (Some(&key), b""), Box::new(ack.clone())) {
+            match push.take(&lines, (Name::Place(&log, last), b""), Box::new(ack.clone())) {
                 Taken::Writing => break,
                 Taken::Busy => thread::sleep(LINGER),
                 Taken::Before(_) => return Ok(()),
                 other @ (Taken::Other | Taken::Key) => {
-                    return Err(format!("kafka: {key} cannot be written down: {other:?}"));
+                    return Err(format!("{log} cannot be written down: {other:?}"));
                 }
             }
         }

@@ -2,9 +2,9 @@
 //! acknowledged, and read from there like a file that grows.
 //!
 //! A batch is lines of JSON. Each of them begins with a field [`MARK`] that tells the batch: a checksum of
-//! what was sent, how many lines there are, and the sender's own key for it, if it has one. So a batch that
-//! was not written whole is found when the file is opened again, and cut off, since nobody was told that
-//! it was accepted; and one that is sent again is known. What is not on the disk yet is not read.
+//! what was sent, how many lines there are, and its [`Name`], if it has one. So a batch that was not
+//! written whole is found when the file is opened again, and cut off, since nobody was told that it was
+//! accepted; and one that is sent again is known. What is not on the disk yet is not read.
 //!
 //! All batches that wait are written and synced together. Bound: `WAITING` bytes of them, and
 //! `KEYS` keys.
@@ -40,6 +40,17 @@ const TOGETHER: usize = 4 << 20;
 /// Told whether a batch is on the disk.
 type Ack = Box<dyn FnOnce(Result<(), String>) + Send>;
 
+/// By what a batch is known that is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name<'a> {
+    /// By nothing: it would be another one.
+    None,
+    /// By the key that its sender has given it.
+    Key(&'a str),
+    /// By the number of its last record in a log that is read in order. No key is taken for it.
+    Place(&'a str, i64),
+}
+
 /// What becomes of a batch.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Taken {
@@ -62,40 +73,76 @@ pub struct Push {
     /// Whose webhooks are taken, if any are.
     pub hook: Option<Hook>,
     tail: Arc<Tail>,
-    keys: Mutex<Keys>,
+    known: Arc<Mutex<Known>>,
     waiting: Arc<AtomicUsize>,
     write: Sender<(Vec<u8>, Ack)>,
 }
 
-/// The batches that were accepted lately and had a key, with their checksums and counts.
+/// The batches that were accepted, by their names.
 #[derive(Default)]
-struct Keys {
-    known: HashMap<String, (String, usize)>,
+struct Known {
+    /// The newest of those that have a key.
+    keys: HashMap<String, Batch>,
     order: VecDeque<String>,
-    /// Of keys that end in a number: the highest of each.
-    positions: BTreeMap<String, i64>,
+    /// Up to where each log was read.
+    places: BTreeMap<String, i64>,
 }
 
-impl Keys {
-    fn add(&mut self, key: &str, sum: &str, count: usize) {
-        if let Some((of, number)) = key.rsplit_once(' ')
-            && let Ok(number) = number.parse::<i64>()
-        {
-            let known = self.positions.entry(of.to_owned()).or_insert(number);
-            *known = number.max(*known);
+/// A batch that has a key.
+struct Batch {
+    sum: String,
+    count: usize,
+    /// Whether it is on the disk.
+    written: bool,
+}
+
+impl Known {
+    /// What is known of a batch already.
+    fn find(&self, name: Name<'_>, sum: &str, count: usize) -> Option<Taken> {
+        match name {
+            Name::None => None,
+            Name::Key(key) => self.keys.get(key).map(|batch| match batch.written {
+                _ if batch.sum != sum => Taken::Other,
+                true => Taken::Before(batch.count),
+                // Nobody knows yet what becomes of it.
+                false => Taken::Busy,
+            }),
+            Name::Place(log, last) => {
+                let before = self.places.get(log).is_some_and(|known| last <= *known);
+                before.then_some(Taken::Before(count))
+            }
         }
-        if self.known.insert(key.to_owned(), (sum.to_owned(), count)).is_none() {
+    }
+
+    /// A batch is going to be written.
+    fn begin(&mut self, name: Name<'_>, sum: &str, count: usize) {
+        let Name::Key(key) = name else { return };
+        let batch = Batch { sum: sum.to_owned(), count, written: false };
+        if self.keys.insert(key.to_owned(), batch).is_none() {
             self.order.push_back(key.to_owned());
         }
         while self.order.len() > KEYS {
             let oldest = self.order.pop_front();
-            oldest.into_iter().for_each(|key| drop(self.known.remove(&key)));
+            oldest.into_iter().for_each(|key| drop(self.keys.remove(&key)));
         }
     }
 
-    fn remove(&mut self, key: &str) {
-        self.known.remove(key);
-        self.order.retain(|other| other != key);
+    /// A batch is on the disk, or it could not be written and is none.
+    fn done(&mut self, name: Name<'_>, written: bool) {
+        match name {
+            Name::Key(key) if written => {
+                self.keys.get_mut(key).into_iter().for_each(|batch| batch.written = true);
+            }
+            Name::Key(key) => {
+                self.keys.remove(key);
+                self.order.retain(|other| other != key);
+            }
+            Name::Place(log, last) if written => {
+                let known = self.places.entry(log.to_owned()).or_insert(last);
+                *known = last.max(*known);
+            }
+            Name::Place(..) | Name::None => {}
+        }
     }
 }
 
@@ -121,7 +168,7 @@ impl Push {
         let path = dir.join(file_name(stream));
         let failed = |error| Error::file(&path)(error);
         let file = OpenOptions::new().append(true).create(true).open(&path).map_err(failed)?;
-        let (keys, length) = look_through(&path).map_err(failed)?;
+        let (known, length) = look_through(&path).map_err(failed)?;
         file.set_len(length).and_then(|()| file.sync_all()).map_err(failed)?;
         File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::file(dir))?;
         let tail = Tail::pushed(length);
@@ -134,7 +181,7 @@ impl Push {
             .spawn(move || writer.write_all(&jobs))
             .map_err(failed)?;
         let hook = None;
-        Ok((Push { stream, hook, tail, keys: Mutex::new(keys), waiting, write }, path))
+        Ok((Push { stream, hook, tail, known: Arc::new(Mutex::new(known)), waiting, write }, path))
     }
 
     /// The same, where webhooks are taken as well.
@@ -147,9 +194,9 @@ impl Push {
         Arc::clone(&self.tail)
     }
 
-    /// The highest number of all keys that are alike but for a number behind the last space.
-    pub fn positions(&self) -> BTreeMap<String, i64> {
-        lock(&self.keys).positions.clone()
+    /// Up to where each log was read whose batches have places.
+    pub fn places(&self) -> BTreeMap<String, i64> {
+        lock(&self.known).places.clone()
     }
 
     /// Nothing more can come, which ends the run.
@@ -162,47 +209,56 @@ impl Push {
         self.waiting.load(Ordering::Acquire) < WAITING && self.tail.unread() < UNREAD
     }
 
-    /// Takes a batch of records, each an object of JSON on one line; `sent` is what was sent.
-    pub fn take(&self, records: &[&[u8]], (key, sent): (Option<&str>, &[u8]), ack: Ack) -> Taken {
-        let key = key.unwrap_or_default();
+    /// Takes a batch of records, each an object of JSON; `sent` is what was sent.
+    pub fn take(&self, records: &[&[u8]], (name, sent): (Name<'_>, &[u8]), ack: Ack) -> Taken {
         let plain = |byte: u8| (0x20..0x7f).contains(&byte) && !b"\"\\".contains(&byte);
-        if key.len() > KEY || !key.bytes().all(plain) {
+        if let Name::Key(key) = name
+            && (key.len() > KEY || !key.bytes().all(plain))
+        {
             return Taken::Key;
         }
+        let count = records.len();
         let sum =
             Sha256::digest(sent).iter().take(8).map(|b| format!("{b:02x}")).collect::<String>();
-        let mut keys = lock(&self.keys);
-        match keys.known.get(key) {
-            Some((known, count)) if *known == sum => return Taken::Before(*count),
-            Some(_) => return Taken::Other,
-            None => {}
+        let mut known = lock(&self.known);
+        if let Some(taken) = known.find(name, &sum, count) {
+            return taken;
         }
         if !self.has_room() {
             return Taken::Busy;
         }
-        let mark = format!("{{\"{MARK}\":\"{sum} {} {key}\"", records.len());
+        let mark = match name {
+            Name::None => format!("{sum} {count} "),
+            Name::Key(key) => format!("{sum} {count} {key}"),
+            Name::Place(log, last) => format!("{sum} {count}@{last} {log}"),
+        };
+        let begins = format!("{{\"{MARK}\":\"{mark}\"");
         let mut lines = Vec::new();
         for record in records {
             let rest = record.trim_ascii().get(1..).unwrap_or_default().trim_ascii_start();
-            lines.extend_from_slice(mark.as_bytes());
+            lines.extend_from_slice(begins.as_bytes());
             lines.extend_from_slice(if rest == b"}" { b"" } else { b"," });
-            // Line ends are nowhere within a text of JSON.
-            lines.extend(rest.iter().map(|byte| if b"\r\n".contains(byte) { b' ' } else { *byte }));
+            lines.extend(one_line(rest));
             lines.push(b'\n');
         }
         self.waiting.fetch_add(lines.len(), Ordering::AcqRel);
-        if !key.is_empty() {
-            keys.add(key, &sum, records.len());
-        }
+        known.begin(name, &sum, count);
+        let all = Arc::clone(&self.known);
+        let ack = Box::new(move |done: Result<(), String>| {
+            if let Some((.., name)) = parts(mark.as_bytes()) {
+                lock(&all).done(name, done.is_ok());
+            }
+            ack(done);
+        });
         // The other end is there as long as this one is.
         let _ = self.write.send((lines, ack));
         Taken::Writing
     }
+}
 
-    /// Forgets a key of which the batch could not be written.
-    pub fn forget(&self, key: &str) {
-        lock(&self.keys).remove(key);
-    }
+/// A text of JSON on one line: line ends are only between its parts, where they are as good as spaces.
+pub fn one_line(json: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    json.iter().map(|byte| if b"\r\n".contains(byte) { b' ' } else { *byte })
 }
 
 /// The thread that writes.
@@ -230,6 +286,9 @@ impl Writer {
     }
 
     fn write(&mut self, lines: &[u8]) -> Result<(), String> {
+        if let Some(why) = self.tail.failure() {
+            return Err(why.to_owned());
+        }
         if let Err(error) = self.file.write_all(lines) {
             // Half of it is nothing. Where this fails as well nothing is told to be there.
             let cut = self.file.set_len(self.length);
@@ -250,35 +309,41 @@ impl Writer {
     }
 }
 
-/// The keys in a file, and how long it is without a batch at its end that is not whole.
-fn look_through(path: &Path) -> io::Result<(Keys, u64)> {
+/// The batches in a file, and how long it is without one at its end that is not whole.
+fn look_through(path: &Path) -> io::Result<(Known, u64)> {
     let mut file = BufReader::with_capacity(1 << 20, File::open(path)?);
-    let (mut keys, mut length, mut at) = (Keys::default(), 0, 0);
+    let (mut known, mut length, mut at) = (Known::default(), 0, 0);
     let (mut line, mut batch, mut seen) = (Vec::new(), Vec::new(), 0);
     loop {
         line.clear();
         if file.read_until(b'\n', &mut line)? == 0 || !line.ends_with(b"\n") {
-            return Ok((keys, length));
+            return Ok((known, length));
         }
         at += line.len() as u64;
         let mark = mark(&line);
-        if seen == 0 {
-            batch = mark.to_vec();
-        } else if batch != mark {
+        if seen == 0 || batch != mark {
             // No batch of ours ends early with another behind it; what is here is kept.
             (seen, batch) = (0, mark.to_vec());
         }
         seen += 1;
-        let told = std::str::from_utf8(&batch).unwrap_or_default();
-        let mut parts = told.splitn(3, ' ');
-        let (sum, count, key) = (parts.next(), parts.next(), parts.next());
-        if count.and_then(|count| count.parse::<usize>().ok()).is_none_or(|count| seen >= count) {
-            if let (Some(sum), Some(key)) = (sum, key.filter(|key| !key.is_empty())) {
-                keys.add(key, sum, seen);
-            }
+        let (sum, count, name) = parts(&batch).unwrap_or(("", seen, Name::None));
+        if seen >= count {
+            known.begin(name, sum, seen);
+            known.done(name, true);
             (seen, length) = (0, at);
         }
     }
+}
+
+/// The checksum in a mark, how many lines there are, and the name.
+fn parts(mark: &[u8]) -> Option<(&str, usize, Name<'_>)> {
+    let mut parts = std::str::from_utf8(mark).ok()?.splitn(3, ' ');
+    let (sum, count, name) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(match count.split_once('@') {
+        Some((count, last)) => (sum, count.parse().ok()?, Name::Place(name, last.parse().ok()?)),
+        None if name.is_empty() => (sum, count.parse().ok()?, Name::None),
+        None => (sum, count.parse().ok()?, Name::Key(name)),
+    })
 }
 
 /// What a line tells of its batch.
@@ -306,7 +371,8 @@ mod tests {
         let bytes: Vec<&[u8]> = records.iter().map(|record| record.as_bytes()).collect();
         let sent = records.concat();
         let ack = Box::new(move |done| tell.send(done).expect("heard"));
-        let taken = to.take(&bytes, (key, sent.as_bytes()), ack);
+        let name = key.map_or(Name::None, Name::Key);
+        let taken = to.take(&bytes, (name, sent.as_bytes()), ack);
         if taken == Taken::Writing {
             told.recv().expect("told").expect("written");
         }
@@ -339,5 +405,53 @@ mod tests {
             // The key is known from the file.
             assert_eq!(push(&to, Some("a"), &["{\"x\":\n1}", " { } "]), Taken::Before(2));
         }
+    }
+
+    /// A key that reads like a place is a key, and moves no log.
+    #[test]
+    fn a_place_is_known_by_its_log_alone() {
+        let dir = directory("place");
+        let (to, _) = Push::open(&dir, Stream::Behavior).expect("opened");
+        let take = |to: &Push, name| {
+            let (tell, told) = sync_channel(1);
+            let ack = Box::new(move |done| tell.send(done).expect("heard"));
+            let taken = to.take(&[b"{}"], (name, b""), ack);
+            if taken == Taken::Writing {
+                told.recv().expect("told").expect("written");
+            }
+            taken
+        };
+        assert_eq!(take(&to, Name::Place("log 0", 7)), Taken::Writing);
+        assert_eq!(push(&to, Some("log 0 99"), &["{}"]), Taken::Writing);
+        assert_eq!(push(&to, Some("@99 log 0"), &["{}"]), Taken::Writing);
+        for _ in 0..2 {
+            let (to, _) = Push::open(&dir, Stream::Behavior).expect("opened");
+            assert_eq!(to.places(), BTreeMap::from([("log 0".to_owned(), 7)]));
+            assert_eq!(take(&to, Name::Place("log 0", 7)), Taken::Before(1));
+            assert_eq!(push(&to, Some("log 0 99"), &["{}"]), Taken::Before(1));
+        }
+        assert_eq!(take(&to, Name::Place("log 0", 8)), Taken::Writing);
+        assert_eq!(to.places()["log 0"], 8);
+    }
+
+    #[test]
+    fn what_is_not_on_the_disk_yet_is_not_told_to_be() {
+        let dir = directory("pending");
+        let (to, _) = Push::open(&dir, Stream::Behavior).expect("opened");
+        // The thread that writes waits with the word of the first.
+        let (go, wait) = sync_channel::<()>(0);
+        let ack = Box::new(move |_| wait.recv().expect("told to go"));
+        assert_eq!(to.take(&[b"{}"], (Name::None, b""), ack), Taken::Writing);
+        while to.waiting.load(Ordering::Acquire) > 0 {
+            thread::yield_now();
+        }
+        let (tell, told) = sync_channel(1);
+        let ack = Box::new(move |done| tell.send(done).expect("heard"));
+        assert_eq!(to.take(&[b"{}"], (Name::Key("a"), b"x"), ack), Taken::Writing);
+        let again = || to.take(&[b"{}"], (Name::Key("a"), b"x"), Box::new(|_| {}));
+        assert_eq!(again(), Taken::Busy);
+        go.send(()).expect("it waits");
+        told.recv().expect("told").expect("written");
+        assert_eq!(again(), Taken::Before(1));
     }
 }
