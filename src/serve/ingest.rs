@@ -334,7 +334,7 @@ fn judged(
         lines.push(b'\n');
         which.push(i);
     }
-    let refused = partition.judge(&lines, &app.feeds);
+    let refused = partition.judge(lines, &app.feeds);
     let found = |(line, why): (u64, String)| Some((*which.get(usize::try_from(line).ok()?)?, why));
     refused.into_iter().filter_map(found).collect()
 }
